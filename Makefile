@@ -1,0 +1,44 @@
+# Everything runs in .venv, which is made on first use with the newest Python 3.10+ found, or with PYTHON=...
+PYTHON ?= $(shell for v in 3.13 3.12 3.11 3.10 3; do command -v python$$v >/dev/null 2>&1 && \
+	python$$v -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 && \
+	{ echo python$$v; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test fast lint bench clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/python -m arinova_agent_sync.local
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+fast: $(VENV)/.ready
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m benchmarks
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer, with venv, is needed: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# The demo needs little, so it is set up in seconds.
+$(VENV)/.demo: pyproject.toml setup.cfg | $(BIN)/python
+	@echo "Setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[playground]"
+	@touch $@
+
+$(VENV)/.ready: pyproject.toml setup.cfg | $(BIN)/python
+	@echo "Setting up $(VENV) for tests ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,110 @@
+"""Connect a blocking Python program to Arinova Chat.
+
+from arinova_agent_sync import ArinovaAgent
+
+agent = ArinovaAgent(server_url="https://chat.arinova.ai", bot_token="ari_...")
+
+@agent.on_task
+def handle(task):
+    yield f"You said: {task.content}"
+
+agent.run()
+"""
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+from .agent import ArinovaAgent, run
+from .errors import (
+    ActionError,
+    ActionTimeout,
+    ApiConnectionError,
+    ApiError,
+    ApiTimeoutError,
+    ArinovaError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    ConnectionLost,
+    ConnectTimeout,
+    FrameTooLargeError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitError,
+    ServerError,
+    TaskCancelled,
+)
+from .handlers import Reply
+from .models import (
+    ActionCallResult,
+    ActionConfirmation,
+    ActionFailure,
+    AvailableSkill,
+    HistoryMessage,
+    Member,
+    ReplyTo,
+)
+from .protocol.session import OnboardingSeed, TokenClaim
+from .runtime.undelivered import Undelivered
+from .settings import Skill
+from .task import Task
+
+__all__ = [
+    "ActionCallResult",
+    "ActionConfirmation",
+    "ActionError",
+    "ActionFailure",
+    "ActionTimeout",
+    "ApiConnectionError",
+    "ApiError",
+    "ApiTimeoutError",
+    "ArinovaAgent",
+    "ArinovaClient",
+    "ArinovaError",
+    "Attachment",
+    "AuthenticationError",
+    "AvailableSkill",
+    "BadRequestError",
+    "ConflictError",
+    "ConnectTimeout",
+    "ConnectionLost",
+    "FrameTooLargeError",
+    "HistoryMessage",
+    "Member",
+    "NotFoundError",
+    "OnboardingSeed",
+    "PermissionDeniedError",
+    "ProtocolError",
+    "RateLimitError",
+    "Reply",
+    "ReplyTo",
+    "ServerError",
+    "Skill",
+    "Stats",
+    "Task",
+    "TaskCancelled",
+    "TokenClaim",
+    "Undelivered",
+    "__version__",
+    "run",
+]
+
+if TYPE_CHECKING:
+    from .api import ArinovaClient
+    from .attachments import Attachment
+    from .runtime.counters import Stats
+
+# Imported when they are asked for, with what they need: few programs do, and the import is to be quick.
+_LATER = {"ArinovaClient": ".api", "Attachment": ".attachments", "Stats": ".runtime.counters"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())

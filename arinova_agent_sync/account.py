@@ -1,0 +1,58 @@
+"""Whose agent it is on which server: the token in use, and the HTTP client that speaks for it. Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .api import ArinovaClient
+
+
+class Account:
+    """The token, which a claimed one replaces, and the client, which is made when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._api: ArinovaClient | None = None
+        self.token = settings.bot_token
+        self.make_lock()
+
+    def __repr__(self) -> str:
+        return f"Account({self._settings.server_url!r})"
+
+    def make_lock(self) -> None:
+        """Make the lock, anew in a forked child, where a thread that is gone may have held it."""
+        self._lock = threading.Lock()
+
+    @property
+    def api(self) -> ArinovaClient:
+        """The HTTP client; it connects with its first call."""
+        # Imported here: an agent that never uses HTTP loads none of it.
+        from .api import ArinovaClient
+
+        with self._lock:
+            if self._api is None:
+                self._api = ArinovaClient(
+                    server_url=self._settings.server_url,
+                    bot_token=self.token,
+                    proxy=self._settings.proxy,
+                    ssl_context=self._settings.ssl_context,
+                )
+            return self._api
+
+    def replace_token(self, token: str) -> None:
+        """Use a permanent token in place of the bootstrap token that it was exchanged for."""
+        with self._lock:
+            self.token = token
+            if self._api is not None:
+                self._api.replace_token(token)
+
+    def close(self) -> None:
+        """Close the client's connections; a later call makes new ones."""
+        with self._lock:
+            api = self._api
+        if api is not None:
+            api.close()

@@ -1,0 +1,524 @@
+"""ArinovaAgent: what users touch.
+
+Threads, and what each owns:
+
+    arinova-reader      the link: makes it, reads it, closes it; runs no user code
+    arinova-pinger      timers, the reader's small replies, late batches, the end; runs no user code
+    arinova-worker-N    one running handler; writes its own chunks
+    arinova-callbacks   lifecycle and on_cancel callbacks, in order
+
+All are daemons and start in connect(). The locks and their order stand in runtime/state.py.
+"""
+
+from __future__ import annotations
+
+import _thread
+import html
+import logging
+import os
+import ssl
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from . import settings as options
+from .account import Account
+from .errors import ConnectionLost
+from .handlers import TaskHandler
+from .models import ActionCallResult
+from .protocol import frames
+from .protocol.jsonvalues import checked_object, clean
+from .protocol.session import OnboardingSeed
+from .registry import HandlerTable
+from .reports import hud_update, task_update, telemetry, tool_call_report
+from .runtime.listeners import Listeners
+from .settings import ConcurrencyMode, ErrorText, Skill
+from .settings import text as check_text
+
+if TYPE_CHECKING:
+    from .api import ArinovaClient
+    from .runtime.counters import Stats
+    from .runtime.engine import Engine
+
+Function = TypeVar("Function", bound=Callable[..., object])
+Handler = TypeVar("Handler", bound=TaskHandler)
+
+logger = logging.getLogger("arinova_agent_sync")
+
+
+class ArinovaAgent:
+    """An agent on Arinova Chat. Nothing connects before ``connect``, ``run`` or ``with``.
+
+    Args:
+        server_url: http(s) or ws(s) URL; by default the environment variable ARINOVA_SERVER_URL.
+        bot_token: by default ARINOVA_BOT_TOKEN. Never shown in repr, logs or errors.
+        reconnect_interval: seconds before the first reconnect; doubled each time, at most 60, with jitter.
+        ping_interval: seconds between application pings.
+        ping_timeout: seconds without a byte from the server after which the connection counts as dead; by
+            default twice ping_interval.
+        connect_timeout: seconds for TCP, TLS and upgrade, and again for the authentication.
+        send_timeout: seconds that one write may make no progress before the connection counts as dead.
+        skills: slash commands offered to users.
+        concurrency_mode: "per-conversation" (one task at a time in each), "agent-wide" (one at a time) or
+            "unbounded".
+        max_workers: handlers at a time.
+        max_queued_tasks: tasks that may wait, over all conversations; 0: a task that cannot start is refused.
+        max_consecutive_per_conversation: agent-wide, tasks of one conversation in a row while others wait.
+        max_frame_bytes: bytes of the longest inbound message.
+        shutdown_timeout: seconds that ``run`` lets handlers finish after a signal, and ``disconnect`` by default.
+        auth_attempts: refused authentications in a row, after a first successful one, before the agent gives
+            up. A first one that is refused for good fails at once.
+        rescue_results: deliver a finished answer as a message when the server gave its task up in an outage.
+        proxy: ``http://[user:password@]host:port``; by default the environment's, "" for none.
+        ssl_context: by default what the system trusts.
+        max_buffered_bytes: bytes of text kept while there is no connection.
+        error_text: what the user is shown when a handler raises: a text, or a function of the exception.
+
+    Raises TypeError or ValueError that names the setting which is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        server_url: str | None = None,
+        bot_token: str | None = None,
+        reconnect_interval: float | None = None,
+        ping_interval: float | None = None,
+        ping_timeout: float | None = None,
+        connect_timeout: float | None = None,
+        send_timeout: float | None = None,
+        skills: Sequence[Skill] | None = None,
+        concurrency_mode: ConcurrencyMode | None = None,
+        max_workers: int | None = None,
+        max_queued_tasks: int | None = None,
+        max_consecutive_per_conversation: int | None = None,
+        max_frame_bytes: int | None = None,
+        shutdown_timeout: float | None = None,
+        auth_attempts: int | None = None,
+        rescue_results: bool | None = None,
+        proxy: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        max_buffered_bytes: int | None = None,
+        error_text: ErrorText | None = None,
+    ) -> None:
+        given = dict(locals())
+        del given["self"]
+        self._settings = options.check(given)
+        self._account = Account(self._settings)
+        self._handlers = HandlerTable()
+        self._listeners = Listeners()
+        self._lock = threading.Lock()  # guards the engine's exchange for a new one
+        self._engine: Engine | None = None
+        _agents.add(self)
+
+    # Handlers
+
+    def on_task(self, handler: Handler) -> Handler:
+        """Set the handler of tasks, as a decorator or a plain call; return it.
+
+        A handler takes the task and calls ``task.send_*``, returns a ``str`` or a ``Reply``, or yields strings;
+        ``async def`` and async generators work too. It runs on a worker thread and may block.
+
+            @agent.on_task
+            def handle(task):
+                yield from model.stream(task.messages())
+        """
+        self._handlers.set(None, handler)
+        return handler
+
+    @overload
+    def on_command(self, command: str) -> Callable[[Handler], Handler]: ...
+    @overload
+    def on_command(self, command: str, handler: Handler) -> Handler: ...
+    def on_command(
+        self, command: str, handler: Handler | None = None
+    ) -> Handler | Callable[[Handler], Handler]:
+        """Set the handler of one slash command or skill id; other tasks go to ``on_task``.
+
+        @agent.on_command("draw")
+        def draw(task):
+            return picture_of(task.arguments)
+        """
+        word = check_text("command", command).removeprefix("/")
+        if not word or any(letter.isspace() or letter == "/" for letter in word):
+            raise ValueError(f"command must be one word, such as 'draw', not {command!r}")
+
+        def register(handler: Handler) -> Handler:
+            self._handlers.set(word, handler)
+            return handler
+
+        return register if handler is None else register(handler)
+
+    # Lifecycle events
+
+    def on_connected(self, function: Function) -> Function:
+        """Call a function after each successful authentication."""
+        return self.on("connected", function)
+
+    def on_disconnected(self, function: Function) -> Function:
+        """Call a function when a connection ended; it may take the cause, None after ``disconnect``."""
+        return self.on("disconnected", function)
+
+    def on_error(self, function: Function) -> Function:
+        """Call a function with an exception: a handler raised, or a message had to be dropped."""
+        return self.on("error", function)
+
+    def on_auth_failed(self, function: Function) -> Function:
+        """Call a function with the AuthenticationError that stopped the agent for good."""
+        return self.on("auth_failed", function)
+
+    def on_token_claimed(self, function: Function) -> Function:
+        """Call a function with the TokenClaim when a bootstrap token was exchanged: store its permanent_token."""
+        return self.on("token_claimed", function)
+
+    def on_undelivered(self, function: Function) -> Function:
+        """Call a function with each answer (Undelivered) that could not be delivered."""
+        return self.on("undelivered", function)
+
+    def on(self, event: str, function: Function) -> Function:
+        """Listen to an event by name, such as "connected"; return the function.
+
+        Several functions may listen; the same one, or one of the same module and qualified name, takes the old
+        one's place. They run one after another on a thread of their own: they may block and call the agent.
+        """
+        self._listeners.add(event, function)
+        return function
+
+    def off(self, event: str, function: Callable[..., object]) -> None:
+        """Listen no more."""
+        self._listeners.remove(event, function)
+
+    # Life
+
+    def connect(self, timeout: float | None = None) -> None:
+        """Start the agent's threads and return after the first successful authentication.
+
+        Args:
+            timeout: seconds; None waits until it succeeds or fails for good.
+
+        Raises AuthenticationError, ConnectTimeout (the agent goes on trying until ``disconnect``), or what
+        stopped it. Returns at once if it is connected already; may be called from several threads.
+        """
+        if timeout is not None:
+            options.seconds("timeout", timeout)
+        self._start().wait_connected(timeout)
+
+    def disconnect(self, timeout: float | None = None) -> None:
+        """Stop for good: tasks that wait are answered, running handlers finish, the rest is cancelled.
+
+        Args:
+            timeout: seconds for all of it; by default shutdown_timeout.
+
+        May be called from anywhere and again; from a handler or a callback it returns at once.
+        """
+        if timeout is None:
+            timeout = self._settings.shutdown_timeout
+        options.seconds("timeout", timeout, low=-1e-9)
+        engine = self._engine
+        if engine is not None:
+            engine.stop_and_wait(timeout)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until the agent has stopped, and raise what stopped it if it failed.
+
+        Args:
+            timeout: seconds; None for no limit.
+
+        Returns True once it has stopped, False if the time is up. Ctrl-C interrupts the wait, not the agent.
+        """
+        if timeout is not None:
+            options.seconds("timeout", timeout)
+        engine = self._engine
+        return engine is None or engine.wait(timeout)
+
+    def run(self) -> None:
+        """Connect and block until the agent has stopped; raise what stopped it if it failed.
+
+        In the main thread the first SIGINT (Ctrl-C) or SIGTERM lets running handlers finish for
+        shutdown_timeout seconds, the second leaves at once, even past a handler that never returns.
+        """
+        run(self)
+
+    def __enter__(self: Agent) -> Agent:
+        self.connect()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.disconnect()
+
+    # Messages and reports
+
+    def send_message(self, conversation_id: str, content: str, reply_to: str | None = None) -> None:
+        """Send a message that answers no task: over the socket, else over HTTP.
+
+        Args:
+            conversation_id: where to; on the socket the server drops the message in silence if the agent is no
+                member there.
+            content: the text.
+            reply_to: id of the message to reply to; the March 2026 server ignores it.
+
+        Raises TypeError or ValueError for blank or other values; ApiError if it went over HTTP and failed.
+        """
+        conversation_id = clean(check_text("conversation_id", conversation_id))
+        content = clean(check_text("content", content))
+        if not content.strip():
+            raise ValueError("content must not be blank")
+        if reply_to is not None:
+            reply_to = clean(check_text("reply_to", reply_to))
+        engine = self._engine
+        if engine is None or not engine.send_now(frames.agent_send(conversation_id, content, reply_to)):
+            self.api.messages.send(conversation_id, content, reply_to=reply_to)
+
+    def call_action(
+        self,
+        action: str,
+        arguments: Mapping[str, object] | None = None,
+        *,
+        call_id: str | None = None,
+        task_id: str | None = None,
+        conversation_id: str | None = None,
+        message_id: str | None = None,
+        parent_call_id: str | None = None,
+        reason: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool | None = None,
+        timeout: float | None = None,
+    ) -> ActionCallResult:
+        """Run an action on the platform and wait for its result (August 2026 servers).
+
+        Args:
+            action: its name, such as "note.create".
+            arguments: a JSON object.
+            call_id: by default a new one.
+            dry_run: only check.
+            timeout: seconds to wait for the result, 60 by default.
+
+        Returns the result, whose status may be "error" or "requires_confirmation" too. Raises ActionTimeout,
+        ActionError without a connection or when it is lost meanwhile, TypeError or ValueError for arguments
+        that JSON cannot say.
+        """
+        return self._running().actions.call(
+            action,
+            {} if arguments is None else arguments,
+            {
+                "call_id": call_id,
+                "task_id": task_id,
+                "conversation_id": conversation_id,
+                "message_id": message_id,
+                "parent_call_id": parent_call_id,
+                "reason": reason,
+                "metadata": metadata,
+                "dry_run": dry_run,
+                "timeout": timeout,
+            },
+        )
+
+    def report_action_progress(
+        self,
+        call_id: str,
+        action: str,
+        progress: Mapping[str, object],
+        *,
+        task_id: str | None = None,
+        conversation_id: str | None = None,
+    ) -> None:
+        """Report how far an action call is; raise ConnectionLost without a connection."""
+        payload = frames.frame(
+            "action_progress",
+            id=clean(check_text("call_id", call_id)),
+            action=clean(check_text("action", action)),
+            progress=checked_object(progress, "progress"),
+            taskId=None if task_id is None else clean(check_text("task_id", task_id)),
+            conversationId=None
+            if conversation_id is None
+            else clean(check_text("conversation_id", conversation_id)),
+        )
+        self._running().actions.progress(payload)
+
+    def send_telemetry(self, event: str, data: Mapping[str, object] | None = None) -> None:
+        """Send a telemetry event; it waits for a connection if there is none.
+
+        Args:
+            event: such as "session_start", "llm_output", "tool_call".
+            data: a JSON object, such as ``{"sessionId": "s1", "usage": {"input": 10, "output": 20}}``. Numbers
+                must be numbers: the March 2026 server takes others for missing.
+        """
+        self._running().send(telemetry(event, data))
+
+    def send_hud(self, data: Mapping[str, object], conversation_id: str | None = None) -> None:
+        """Show a JSON object in the conversation's head-up display (August 2026 servers)."""
+        self._running().send(hud_update(data, conversation_id))
+
+    def send_task_update(
+        self,
+        status: str,
+        *,
+        task: str | None = None,
+        duration_ms: int | None = None,
+        cost_usd: float | None = None,
+        num_turns: int | None = None,
+        agent_name: str | None = None,
+    ) -> None:
+        """Report on a piece of work of the agent's own (August 2026 servers).
+
+        Args:
+            status: "started" (with task, what it is) or "completed" (with the numbers).
+            agent_name: by default the name that the server knows the agent by.
+        """
+        engine = self._running()
+        name = agent_name if agent_name is not None else (engine.state.agent_name or "agent")
+        engine.send(task_update(name, status, task, duration_ms, cost_usd, num_turns))
+
+    def report_tool_call(
+        self,
+        *,
+        session_id: str,
+        turn_id: str,
+        seq_order: int,
+        tool_name: str,
+        input: object,
+        success: bool,
+        output: object = None,
+        duration_ms: int | None = None,
+        error: str | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Report a call of a tool that a model made (August 2026 servers); input and output are JSON values."""
+        report = {
+            "sessionId": session_id,
+            "turnId": turn_id,
+            "seqOrder": seq_order,
+            "toolName": tool_name,
+            "input": input,
+            "output": output,
+            "durationMs": duration_ms,
+            "success": success,
+            "error": error,
+            "messageId": message_id,
+        }
+        self._running().send(tool_call_report(report))
+
+    # What is known
+
+    @property
+    def api(self) -> ArinovaClient:
+        """The HTTP client: usable from anywhere, before ``connect`` and after ``disconnect`` too."""
+        return self._account.api
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is an authenticated connection now."""
+        engine = self._engine
+        return engine is not None and engine.state.link is not None
+
+    @property
+    def agent_id(self) -> str | None:
+        """The agent's id, if the server told it; the March 2026 server does not."""
+        return self._engine.state.agent_id if self._engine else None
+
+    @property
+    def agent_name(self) -> str | None:
+        """The agent's name, if the server told it."""
+        return self._engine.state.agent_name if self._engine else None
+
+    @property
+    def onboarding_seed(self) -> OnboardingSeed | None:
+        """What a newly claimed agent should open its first conversation with."""
+        return self._engine.state.onboarding_seed if self._engine else None
+
+    def stats(self) -> Stats:
+        """Return the counters and gauges since ``connect``."""
+        from .runtime.counters import Stats
+
+        return self._engine.stats() if self._engine else Stats(life="new", link="down")
+
+    def __repr__(self) -> str:
+        stats = self.stats()
+        return f"ArinovaAgent({self._settings.server_url!r}, {stats.life}, {stats.link})"
+
+    def _repr_html_(self) -> str:
+        stats = self.stats()
+        name = self.agent_name or self.agent_id or "agent"
+        rows = "".join(
+            f"<tr><td>{html.escape(key.replace('_', ' '))}</td><td>{html.escape(str(value))}</td></tr>"
+            for key, value in {"server": self._settings.server_url, **vars(stats)}.items()
+        )
+        return f"<table><caption>{html.escape(name)}</caption>{rows}</table>"
+
+    # Engines
+
+    def _start(self) -> Engine:
+        while True:
+            with self._lock:
+                engine = self._engine
+                if engine is None or engine.state.over:
+                    self._engine = engine = self._new_engine()
+                    break
+            if not engine.state.stopping:
+                return engine
+            engine.stop_and_wait(self._settings.shutdown_timeout)
+        if not self._handlers.serves_all():
+            logger.warning("there is no on_task handler: tasks are answered with the error no_task_handler")
+        engine.replace_others()
+        engine.start()
+        # Nobody can use or stop an agent that is not referred to any more, so it ends. A thread of its own does
+        # it, since the garbage collector may come in a thread that holds one of the agent's locks.
+        finalizer = weakref.finalize(
+            self, _thread.start_new_thread, engine.stop, (self._settings.exit_timeout,)
+        )
+        finalizer.atexit = False
+        return engine
+
+    def _new_engine(self) -> Engine:
+        # Imported here, websocket-client with it: a program may import this package and never connect.
+        from .runtime.engine import Engine
+
+        return Engine(self._settings, self._account, self._listeners, self._handlers.find)
+
+    def _start_anew(self) -> None:
+        """Be as new in a forked child, where the threads are gone and the connection is the parent's."""
+        self._lock = threading.Lock()
+        self._engine = None
+        self._account.make_lock()
+        self._handlers.make_lock()
+        self._listeners.make_lock()
+
+    def _running(self) -> Engine:
+        engine = self._engine
+        if engine is None or engine.state.over:
+            raise ConnectionLost("the agent is not connected; call connect() first")
+        return engine
+
+
+Agent = TypeVar("Agent", bound=ArinovaAgent)
+
+_agents: weakref.WeakSet[ArinovaAgent] = weakref.WeakSet()
+
+
+def _start_all_anew() -> None:
+    for agent in list(_agents):
+        agent._start_anew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows; the engines' own hook runs before this one
+    os.register_at_fork(after_in_child=_start_all_anew)
+
+
+def run(*agents: ArinovaAgent) -> None:
+    """Run several agents in this process until all have stopped; see ``ArinovaAgent.run``.
+
+    If one fails the others are stopped, and its error is raised. Raises ValueError for no agents, or for two with
+    one token: the server would give their tasks to the latest alone.
+    """
+    from .runtime import running  # here for the same reason as the engine
+
+    if not agents:
+        raise ValueError("run() needs at least one agent")
+    for agent in agents:
+        if not isinstance(agent, ArinovaAgent):
+            raise TypeError(f"run() takes agents, not {type(agent).__name__}")
+    identities = {(agent._settings.server_url, agent._account.token) for agent in agents}
+    if len(identities) < len(agents):
+        raise ValueError("two of the agents have the same token; the server would serve the latest alone")
+    running.run([agent._start for agent in agents], max(agent._settings.shutdown_timeout for agent in agents))

@@ -1,0 +1,159 @@
+"""Every handler shape becomes one way to run it.
+
+A handler takes the task and either calls ``task.send_*``, returns the answer (``str`` or ``Reply``), or yields it
+piece by piece. ``async def`` handlers and async generators run in an event loop of their own on the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
+from typing import Any, Union
+
+import msgspec
+
+from .errors import TaskCancelled
+from .settings import text as check_text
+from .task import Task, checked_mentions
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer with mentions, for a handler to return.
+
+    Args:
+        text: the whole answer; None for what the handler streamed.
+        mentions: ids of the agents that the answer addresses, see ``Task.mentions_in``.
+
+    Raises TypeError or ValueError for other values, a bare string as mentions among them.
+    """
+
+    text: str | None = None
+    mentions: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.text is not None:
+            check_text("text", self.text, empty=True)
+        msgspec.structs.force_setattr(self, "mentions", checked_mentions(self.mentions))
+
+
+Answered = Union[str, Reply, None]
+TaskHandler = Callable[
+    [Task],
+    Union[
+        Answered,
+        Iterator[str],
+        Generator[str, Any, Answered],
+        Coroutine[Any, Any, Answered],
+        AsyncGenerator[str, Any],
+    ],
+]
+
+
+def check_handler(handler: object, name: str) -> None:
+    """Raise TypeError unless the handler can be called with one task."""
+    import inspect  # here: it is slow to load, and only some programs register a handler
+
+    if not callable(handler):
+        raise TypeError(f"{name} needs a function that takes a task, not {type(handler).__name__}")
+    try:
+        signature = inspect.signature(handler)
+    except (TypeError, ValueError):  # some functions written in C tell nothing
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise TypeError(f"{name} needs a function that takes one argument, the task: {error}") from None
+
+
+def answer(handler: TaskHandler, task: Task) -> bool:
+    """Run a handler to its end and answer with what it returned or yielded.
+
+    Returns False if it neither returned an answer nor yielded one: then what it sent, if anything, counts.
+    Raises what the handler raised, and TypeError for an answer of another type.
+    """
+    result: object = handler(task)
+    if result is None or isinstance(result, str):  # most often, and the questions below take a while
+        return _complete(result, task, "returned")
+    if isinstance(result, Coroutine):
+        result = _run_async(_awaited(result), task)
+    elif isinstance(result, AsyncGenerator):
+        return bool(_run_async(_stream_async(result, task), task))
+    if isinstance(result, Iterator):
+        return _stream(result, task)
+    return _complete(result, task, "returned")
+
+
+def _complete(result: object, task: Task, verb: str) -> bool:
+    if result is None:
+        return False
+    if isinstance(result, str):
+        task.send_complete(result)
+    elif isinstance(result, Reply):
+        task.send_complete(result.text, result.mentions)
+    else:
+        kind = type(result).__name__
+        raise TypeError(f"the handler {verb} {kind}; it may return a str, a Reply or None, or yield strings")
+    return True
+
+
+def _stream(pieces: Iterator[object], task: Task) -> bool:
+    streamed = False
+    try:
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as stop:
+                return _complete(stop.value, task, "returned") or streamed
+            _send(piece, task)
+            streamed = True
+    finally:
+        close = getattr(pieces, "close", None)
+        if callable(close):
+            close()
+
+
+def _send(piece: object, task: Task) -> None:
+    if not isinstance(piece, str):
+        raise TypeError(f"the handler yielded {type(piece).__name__}; each yield must be a str")
+    task.send_chunk(piece)
+    if task.is_cancelled:
+        # After disconnect() a send does nothing, but a generator would go on for ever.
+        raise TaskCancelled(f"task {task.task_id} was cancelled")
+
+
+async def _awaited(result: Coroutine[Any, Any, object]) -> object:
+    return await result
+
+
+async def _stream_async(pieces: AsyncGenerator[object, Any], task: Task) -> bool:
+    streamed = False
+    try:
+        async for piece in pieces:
+            _send(piece, task)
+            streamed = True
+    finally:
+        await pieces.aclose()
+    return streamed
+
+
+def _run_async(work: Coroutine[Any, Any, object], task: Task) -> object:
+    # Imported here: a program without async handlers never loads asyncio.
+    import asyncio
+
+    async def cancellable() -> object:
+        loop, current = asyncio.get_running_loop(), asyncio.current_task()
+
+        def cancel() -> None:
+            try:
+                loop.call_soon_threadsafe(lambda: current and current.cancel())
+            except RuntimeError:
+                pass  # the loop ended before the cancel came
+
+        task.on_cancel(cancel)
+        return await work
+
+    try:
+        return asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        if task.cancelled.is_set():
+            raise TaskCancelled(f"task {task.task_id} was cancelled") from None
+        raise

@@ -1,0 +1,250 @@
+"""What a task brings along, typed and frozen.
+
+Values of the wrong type count as absent: the payload comes from a server that is not ours, and what the types
+here leave out is reachable through ``task.raw``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from .api import ArinovaClient
+    from .attachments import Attachment, AttachmentSource
+
+Payload = Mapping[str, object]
+T = TypeVar("T")
+
+
+class Member(msgspec.Struct, frozen=True):
+    """An agent in the task's conversation, the answering one included."""
+
+    agent_id: str
+    agent_name: str
+
+
+class ReplyTo(msgspec.Struct, frozen=True):
+    """The message that the user replied to; the March 2026 server cuts its content to 500 bytes."""
+
+    role: str
+    content: str
+    sender_agent_name: str | None = None
+    id: str | None = None
+    sender_agent_id: str | None = None
+    sender_username: str | None = None
+
+
+class HistoryMessage(msgspec.Struct, frozen=True):
+    """An earlier message of the conversation, error texts included.
+
+    created_at is as sent: the March 2026 server writes UTC without a zone, ``YYYY-MM-DD HH:MM:SS``.
+    """
+
+    role: str
+    content: str
+    created_at: str | None = None
+    sender_agent_name: str | None = None
+    sender_username: str | None = None
+
+
+class AvailableSkill(msgspec.Struct, frozen=True):
+    """A skill that is installed on the agent."""
+
+    slug: str
+    name: str
+    description: str = ""
+    slash_command: str | None = None
+
+
+class ActionOptions(TypedDict, total=False):
+    """What may come with an action call; None stands for absent."""
+
+    call_id: str | None
+    task_id: str | None
+    conversation_id: str | None
+    message_id: str | None
+    parent_call_id: str | None
+    reason: str | None
+    metadata: Mapping[str, object] | None
+    dry_run: bool | None
+    timeout: float | None
+
+
+class ActionFailure(msgspec.Struct, frozen=True):
+    """Why an action failed."""
+
+    code: str
+    message: str
+    details: object = None
+
+
+class ActionConfirmation(msgspec.Struct, frozen=True):
+    """What a person must confirm before the action runs."""
+
+    confirmation_id: str
+    title: str = ""
+    summary: str = ""
+    expires_at: str | None = None
+
+
+class ActionCallResult(msgspec.Struct, frozen=True):
+    """How the server settled an action call.
+
+    Attributes:
+        status: "success", "error", "requires_confirmation" or "cancelled".
+        result: the action's result, if it succeeded.
+        error: why it failed, if it did.
+        confirmation: what must be confirmed, if that is so.
+        raw: the whole frame as the server sent it.
+    """
+
+    call_id: str
+    action: str
+    status: str
+    result: Mapping[str, object] | None = None
+    error: ActionFailure | None = None
+    confirmation: ActionConfirmation | None = None
+    trace_id: str | None = None
+    action_version: str | None = None
+    dry_run: bool | None = None
+    raw: Mapping[str, object] = {}
+
+
+def text(payload: Payload, key: str) -> str | None:
+    """Return the string under a key, None if there is none."""
+    value = payload.get(key)
+    return value if isinstance(value, str) else None
+
+
+def members(payload: Payload) -> tuple[Member, ...]:
+    """Return the payload's members."""
+    return _each(payload, "members", _member)
+
+
+def history(payload: Payload) -> tuple[HistoryMessage, ...]:
+    """Return the payload's history, oldest first."""
+    return _each(payload, "history", _history_message)
+
+
+def attachments(payload: Payload, api: Callable[[], ArinovaClient]) -> tuple[Attachment, ...]:
+    """Return the payload's attachments, which are fetched with the client that ``api`` returns."""
+    if not payload.get("attachments"):
+        return ()
+    from .attachments import AttachmentSource  # here: most tasks come without
+
+    return _each(payload, "attachments", partial(_attachment, AttachmentSource(api)))
+
+
+def available_skills(payload: Payload) -> tuple[AvailableSkill, ...]:
+    """Return the payload's skills."""
+    return _each(payload, "availableSkills", _available_skill)
+
+
+def reply_to(payload: Payload) -> ReplyTo | None:
+    """Return the message that the payload replies to."""
+    value = payload.get("replyTo")
+    if not isinstance(value, dict):
+        return None
+    return ReplyTo(
+        text(value, "role") or "",
+        text(value, "content") or "",
+        text(value, "senderAgentName"),
+        text(value, "id"),
+        text(value, "senderAgentId"),
+        text(value, "senderUsername"),
+    )
+
+
+def action_result(payload: Payload, action: str) -> ActionCallResult:
+    """Return the result in an action_result frame; the action's name stands in for a missing one."""
+    result, dry_run = payload.get("result"), payload.get("dryRun")
+    return ActionCallResult(
+        text(payload, "id") or "",
+        text(payload, "action") or action,
+        text(payload, "status") or "error",
+        result if isinstance(result, dict) else None,
+        _failure(payload.get("error")),
+        _confirmation(payload.get("confirmation")),
+        text(payload, "traceId"),
+        text(payload, "actionVersion"),
+        dry_run if isinstance(dry_run, bool) else None,
+        payload,
+    )
+
+
+def _failure(value: object) -> ActionFailure | None:
+    if isinstance(value, str):
+        return ActionFailure("", value)
+    if not isinstance(value, dict):
+        return None
+    return ActionFailure(text(value, "code") or "", text(value, "message") or "", value.get("details"))
+
+
+def _confirmation(value: object) -> ActionConfirmation | None:
+    if not isinstance(value, dict):
+        return None
+    return ActionConfirmation(
+        text(value, "confirmationId") or "",
+        text(value, "title") or "",
+        text(value, "summary") or "",
+        text(value, "expiresAt"),
+    )
+
+
+def _each(payload: Payload, key: str, build: Callable[[Payload], T | None]) -> tuple[T, ...]:
+    values = payload.get(key)
+    if not isinstance(values, list):
+        return ()
+    built = (build(value) for value in values if isinstance(value, dict))
+    return tuple(value for value in built if value is not None)
+
+
+def _member(value: Payload) -> Member | None:
+    agent_id, name = text(value, "agentId"), text(value, "agentName")
+    return Member(agent_id, name) if agent_id and name else None
+
+
+def _history_message(value: Payload) -> HistoryMessage | None:
+    role, content = text(value, "role"), text(value, "content")
+    if role is None or content is None:
+        return None
+    return HistoryMessage(
+        role,
+        content,
+        text(value, "createdAt"),
+        text(value, "senderAgentName"),
+        text(value, "senderUsername"),
+    )
+
+
+def _attachment(source: AttachmentSource, value: Payload) -> Attachment | None:
+    from .attachments import Attachment
+
+    url = text(value, "url")
+    if not url:
+        return None
+    size = value.get("fileSize")
+    return Attachment(
+        text(value, "id") or "",
+        text(value, "fileName") or "",
+        text(value, "fileType") or "application/octet-stream",
+        size if isinstance(size, int) and not isinstance(size, bool) else 0,
+        url,
+        source,
+    )
+
+
+def _available_skill(value: Payload) -> AvailableSkill | None:
+    slug = text(value, "slug")
+    if not slug:
+        return None
+    return AvailableSkill(
+        slug,
+        text(value, "name") or slug,
+        text(value, "description") or "",
+        text(value, "slashCommand"),
+    )

@@ -1,0 +1,125 @@
+"""One rule that says which proxy leads to a server, for the WebSocket and for HTTP alike."""
+
+from __future__ import annotations
+
+import os
+import sys
+from base64 import b64encode
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, urlsplit
+
+__all__ = ["Proxy", "proxy_for"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy. Its repr shows no credentials."""
+
+    host: str
+    port: int
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The proxy's URL without credentials."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    @property
+    def authorization(self) -> str | None:
+        """The value of the Proxy-Authorization header, None without credentials."""
+        if self.user is None:
+            return None
+        return "Basic " + b64encode(f"{self.user}:{self.password or ''}".encode()).decode()
+
+
+def proxy_for(server_url: str, setting: str | None) -> Proxy | None:
+    """Return the proxy that leads to a server, None for a straight connection.
+
+    Args:
+        server_url: the server's http, https, ws or wss URL.
+        setting: the user's choice: a proxy's URL, "" for no proxy, None for what the environment says
+            (HTTPS_PROXY or HTTP_PROXY by the server's scheme, ALL_PROXY, NO_PROXY, lower case first) and, on
+            macOS and Windows, the system.
+
+    Raises ValueError, without showing the value, for a proxy that is not an http:// one.
+    """
+    if setting is not None:
+        return _parsed("proxy", setting) if setting else None
+    server = urlsplit(server_url)
+    scheme = "https" if server.scheme.lower() in ("https", "wss") else "http"
+    for kind in (scheme, "all"):
+        name = _variable(f"{kind}_proxy")
+        if name is not None and os.environ[name].strip():
+            return None if _bypassed(server, scheme) else _parsed(name, os.environ[name].strip())
+    if sys.platform in ("darwin", "win32") and not _bypassed(server, scheme):
+        return _of_the_system(server, scheme)
+    return None
+
+
+def _variable(name: str) -> str | None:
+    """Return the name under which a variable is set. An empty lower-case one hides its upper-case twin."""
+    if name in os.environ:
+        return name
+    if name == "http_proxy" and "REQUEST_METHOD" in os.environ:
+        return None  # under CGI, HTTP_PROXY is the request header "Proxy", which anybody may send
+    return name.upper() if name.upper() in os.environ else None
+
+
+def _of_the_system(server: SplitResult, scheme: str) -> Proxy | None:
+    from urllib.request import getproxies, proxy_bypass  # heavy: it brings http.client and email along
+
+    value = getproxies().get(scheme)
+    if not value or proxy_bypass(server.hostname or ""):
+        return None
+    return _parsed("the system's proxy setting", value)
+
+
+def _parsed(name: str, value: str) -> Proxy:
+    wrong = ValueError(
+        f"{name} must be http://[user:password@]host:port; https and SOCKS proxies are not supported"
+    )
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise wrong from None  # the cause would show the value
+    if parts.scheme.lower() != "http" or not host or port == 0:
+        raise wrong
+    user = None if parts.username is None else unquote(parts.username)
+    password = None if parts.password is None else unquote(parts.password)
+    return Proxy(host, port or _DEFAULT_PORTS["http"], user, password)
+
+
+def _bypassed(server: SplitResult, scheme: str) -> bool:
+    name = _variable("no_proxy")
+    if name is None:
+        return False
+    host = (server.hostname or "").rstrip(".")
+    port = server.port or _DEFAULT_PORTS[scheme]
+    return any(_matches(entry, host, port) for entry in os.environ[name].lower().replace(",", " ").split())
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    if "/" in entry:
+        return _in_network(host, entry)
+    name, colon, wanted = entry.rpartition(":")
+    if colon and wanted.isdecimal() and (":" not in name or name.endswith("]")):
+        if int(wanted) != port:
+            return False
+        entry = name
+    entry = entry.strip("[]").removeprefix("*").removeprefix(".").rstrip(".")
+    return bool(entry) and (host == entry or host.endswith(f".{entry}"))
+
+
+def _in_network(host: str, network: str) -> bool:
+    from ipaddress import ip_address, ip_network  # not needed by most programs
+
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:
+        return False

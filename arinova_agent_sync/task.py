@@ -1,0 +1,362 @@
+"""Task: what a handler holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import models
+from .door import Cancelled, Door
+from .errors import ArinovaError, TaskCancelled
+from .models import (
+    ActionCallResult,
+    AvailableSkill,
+    HistoryMessage,
+    Member,
+    ReplyTo,
+    text,
+)
+from .protocol.jsonvalues import clean
+from .settings import text as check_text
+from .transcript import chat_messages, command_in, mentions_in
+
+if TYPE_CHECKING:
+    from .api import Page
+    from .api.models import Message, UploadedFile
+    from .api.multipart import Progress, Source
+    from .attachments import Attachment
+
+JSONObject = Mapping[str, object]
+T = TypeVar("T")
+
+
+class Task:
+    """One message that a user wants answered.
+
+    Read-only. Its methods may be called from any thread; after the first terminal call (``send_complete``,
+    ``send_error``, ``dismiss``) every other send does nothing. ``raw`` is the whole payload as the server sent it.
+    """
+
+    # What the payload holds is made when it is asked for: most handlers ask for little of it.
+    __slots__ = ("__weakref__", "_door", "_made", "_payload")
+
+    def __init__(self, payload: JSONObject, door: Door) -> None:
+        self._payload = payload
+        self._door = door
+        self._made: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Task(task_id={self.task_id!r}, conversation_id={self.conversation_id!r})"
+
+    @property
+    def task_id(self) -> str:
+        """The task's id, which is also the id of the message that the answer becomes."""
+        return text(self._payload, "taskId") or ""
+
+    @property
+    def conversation_id(self) -> str | None:
+        """Where the task belongs; None for a wakeup."""
+        return text(self._payload, "conversationId") or None
+
+    @property
+    def content(self) -> str:
+        """What to answer. The server decorates it, and it may be empty."""
+        return text(self._payload, "content") or ""
+
+    @property
+    def task_kind(self) -> str | None:
+        """None for a chat message, "cron_wakeup" or "trigger" for a wakeup."""
+        return text(self._payload, "taskKind")
+
+    @property
+    def user_message_id(self) -> str | None:
+        """The id of the message that started the task."""
+        return text(self._payload, "userMessageId")
+
+    @property
+    def conversation_type(self) -> str | None:
+        """ "h2a", "group", "community" and others."""
+        return text(self._payload, "conversationType")
+
+    @property
+    def sender_user_id(self) -> str | None:
+        """The user, or the human at the root of a chain of agents."""
+        return text(self._payload, "senderUserId")
+
+    @property
+    def sender_username(self) -> str | None:
+        """The user's name, None where the server keeps it secret."""
+        return text(self._payload, "senderUsername")
+
+    @property
+    def sender_agent_id(self) -> str | None:
+        """The author, if it is another agent."""
+        return text(self._payload, "senderAgentId")
+
+    @property
+    def sender_agent_name(self) -> str | None:
+        """The author's name, if it is another agent."""
+        return text(self._payload, "senderAgentName")
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The agents of a group, this one included."""
+        return self._once("members", models.members)
+
+    @property
+    def reply_to(self) -> ReplyTo | None:
+        """The message that was replied to."""
+        return self._once("reply_to", models.reply_to)
+
+    @property
+    def history(self) -> tuple[HistoryMessage, ...]:
+        """Earlier messages, oldest first; on the March 2026 server the last one is this task's."""
+        return self._once("history", models.history)
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """Files of the conversation's latest user message."""
+        return self._once("attachments", lambda payload: models.attachments(payload, lambda: self._door.api))
+
+    @property
+    def available_skills(self) -> tuple[AvailableSkill, ...]:
+        """Skills that are installed on the agent."""
+        return self._once("available_skills", models.available_skills)
+
+    @property
+    def command(self) -> str | None:
+        """Of "/draw a cat" the word "draw"; None without a command."""
+        return self._command[0]
+
+    @property
+    def arguments(self) -> str:
+        """Of "/draw a cat" the words "a cat"; empty without a command."""
+        return self._command[1]
+
+    @property
+    def raw(self) -> Mapping[str, object]:
+        """The whole payload as the server sent it, read-only."""
+        return MappingProxyType(self._payload)
+
+    @property
+    def _command(self) -> tuple[str | None, str]:
+        return self._once("command", lambda _: command_in(self.content, self.history))
+
+    def _once(self, name: str, make: Callable[[JSONObject], T]) -> T:
+        if name not in self._made:
+            self._made[name] = make(self._payload)
+        made: T = self._made[name]
+        return made
+
+    @property
+    def cancelled(self) -> Cancelled:
+        """Whether the user stopped the task: ``is_set()``, ``wait(timeout)``."""
+        return self._door.cancelled
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the user stopped the task: short for ``cancelled.is_set()``."""
+        return self._door.is_cancelled
+
+    def send_chunk(self, text: str) -> None:
+        """Stream a piece of the answer.
+
+        Args:
+            text: what to append to the text so far; an empty one is not sent.
+
+        Raises TypeError if it is no str; TaskCancelled in the handler's thread, when the user stopped it.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
+        self._door.chunk(text)
+
+    def send_complete(self, content: str | None = None, mentions: Sequence[str] | None = None) -> None:
+        """Complete the task.
+
+        Args:
+            content: the whole answer; None for what was streamed. A part that was not streamed yet is
+                streamed first, since the server keeps what was streamed and drops a content that differs.
+            mentions: ids of the agents that the answer addresses, see ``mentions_in``.
+
+        Raises TypeError or ValueError for other values; TaskCancelled as ``send_chunk``.
+        """
+        if content is not None:
+            check_text("content", content, empty=True)
+        self._door.complete(content, checked_mentions(mentions))
+
+    def send_error(self, message: str, keep_partial: bool = False) -> None:
+        """Fail the task with a text that the user is shown.
+
+        Args:
+            message: the text. On the server it takes the place of everything that was streamed.
+            keep_partial: append the text to what was streamed and complete the task instead.
+
+        Raises TypeError or ValueError for other values; TaskCancelled as ``send_chunk``.
+        """
+        self._door.error(check_text("message", message), bool(keep_partial))
+
+    def dismiss(self) -> None:
+        """Answer nothing: the server removes the empty message."""
+        self._door.complete("", ())
+
+    def stream(self, iterable: Iterable[str], mentions: Sequence[str] | None = None) -> str:
+        """Send each piece, complete the task and return the whole text.
+
+        Args:
+            iterable: pieces of text, such as a model's text stream; it is closed if it can be.
+            mentions: as in ``send_complete``.
+        """
+        checked = checked_mentions(mentions)
+        parts: list[str] = []
+        try:
+            for part in iterable:
+                self.send_chunk(part)
+                parts.append(part)
+        finally:
+            close = getattr(iterable, "close", None)
+            if callable(close):
+                close()
+        self._door.complete(None, checked)
+        return "".join(parts)
+
+    def detach(self) -> None:
+        """Let the task live on after its handler returned: another thread will finish it."""
+        self._door.detach()
+
+    def on_cancel(self, function: Callable[[], object]) -> Callable[[], object]:
+        """Call a function when the user stops the task, on the agent's callbacks thread; return the function.
+
+        It may block. Closing a socket here does not wake a thread that reads from it; give the model's client a
+        timeout of its own.
+        """
+        if not callable(function):
+            raise TypeError(f"on_cancel needs a function, not {type(function).__name__}")
+        self._door.on_cancel(function)
+        return function
+
+    def raise_if_cancelled(self) -> None:
+        """Raise TaskCancelled if the user stopped the task."""
+        if self.cancelled.is_set():
+            raise TaskCancelled(f"task {self.task_id} was cancelled")
+
+    def messages(self, system: str | None = None, limit: int | None = None) -> list[dict[str, str]]:
+        """Return history and content for a chat-completion client: ``[{"role": ..., "content": ...}]``.
+
+        Args:
+            system: a system prompt to begin with.
+            limit: how many messages at most, the system prompt aside; the latest are kept.
+        """
+        return chat_messages(self, self._door.agent_name, system, limit)
+
+    def mention(self, name: str) -> str:
+        """Return the id of the member with that name, with or without an @ before it, in any case.
+
+        Raises LookupError if the conversation has no such agent.
+        """
+        wanted = check_text("name", name).removeprefix("@").casefold()
+        for member in self.members:
+            if member.agent_name.casefold() == wanted:
+                return member.agent_id
+        names = ", ".join(member.agent_name for member in self.members) or "none"
+        raise LookupError(f"no agent is called {name!r} here; the members are: {names}")
+
+    def mentions_in(self, text: str) -> list[str]:
+        """Return the ids of the members that a text addresses with @name, the longest name first."""
+        return mentions_in(check_text("text", text, empty=True), self.members)
+
+    def call_action(
+        self,
+        action: str,
+        arguments: Mapping[str, object] | None = None,
+        *,
+        call_id: str | None = None,
+        parent_call_id: str | None = None,
+        reason: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool | None = None,
+        timeout: float | None = None,
+    ) -> ActionCallResult:
+        """Run an action on the platform on behalf of this task; see ``ArinovaAgent.call_action``.
+
+        Raises TaskCancelled at once when the user stops the task meanwhile.
+        """
+        return self._door.call_action(
+            action,
+            {} if arguments is None else arguments,
+            {
+                "call_id": call_id,
+                "parent_call_id": parent_call_id,
+                "reason": reason,
+                "metadata": metadata,
+                "dry_run": dry_run,
+                "timeout": timeout,
+            },
+        )
+
+    def fetch_history(
+        self,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        limit: int | None = None,
+    ) -> Page[Message]:
+        """Return one page of the conversation's messages, oldest first: the newest ones by default.
+
+        Args:
+            before, after, around: the id of the message that the page is to lie before, after or around.
+            limit: messages; 50 by default and 100 at most on the March 2026 server.
+
+        ``agent.api.messages.history()`` goes through all pages. Raises ArinovaError for a task without a
+        conversation, ApiError if the call fails.
+        """
+        conversation_id = self._conversation("fetch_history")
+        messages = self._door.api.messages
+        if around is None:
+            return messages.history(conversation_id, before=before, after=after, limit=limit).page
+        if before is not None or after is not None:
+            raise ValueError("give one of before, after and around")
+        return messages.around(conversation_id, around, limit=limit)
+
+    def upload_file(
+        self,
+        file: Source,
+        *,
+        file_name: str | None = None,
+        mime_type: str | None = None,
+        progress: Progress | bool | None = None,
+        timeout: float | None = None,
+    ) -> UploadedFile:
+        """Upload a file into the task's conversation; put the url of the result into the answer.
+
+        Args:
+            file: bytes (with a file_name), a path, or an open binary file.
+            file_name, mime_type, progress, timeout: as in ``agent.api.files.upload()``.
+
+        Raises ArinovaError for a task without a conversation, ApiError if the call fails.
+        """
+        conversation_id = self._conversation("upload_file")
+        return self._door.api.files.upload(
+            conversation_id,
+            file,
+            file_name=file_name,
+            mime_type=mime_type,
+            progress=progress,
+            timeout=timeout,
+        )
+
+    def _conversation(self, what: str) -> str:
+        if self.conversation_id is None:
+            kind = f" (taskKind={self.task_kind})" if self.task_kind else ""
+            raise ArinovaError(f"{what} is unavailable: this task{kind} is not bound to a conversation")
+        return self.conversation_id
+
+
+def checked_mentions(mentions: Sequence[str] | None) -> tuple[str, ...]:
+    """Return agent ids as a tuple without repetitions; raise TypeError or ValueError for anything else."""
+    if mentions is None:
+        return ()
+    if isinstance(mentions, (str, bytes)) or not isinstance(mentions, Iterable):
+        raise TypeError(f"mentions must be a list of agent ids, not {type(mentions).__name__}")
+    return tuple(dict.fromkeys(clean(check_text("each of mentions", mention)) for mention in mentions))

@@ -1,0 +1,102 @@
+"""A task's history in the words of chat-completion clients, and names in a text as mentions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from .models import HistoryMessage, Member, ReplyTo
+from .settings import count, text
+
+_MOST = 1_000_000
+_COMMAND = re.compile(r"/([^\s/]+)(?:\s+(.*))?\Z", re.DOTALL)
+
+
+class Asked(Protocol):
+    """What of a task is needed here."""
+
+    @property
+    def content(self) -> str:
+        """What to answer."""
+        ...
+
+    @property
+    def history(self) -> tuple[HistoryMessage, ...]:
+        """Earlier messages."""
+        ...
+
+    @property
+    def reply_to(self) -> ReplyTo | None:
+        """The message that was replied to."""
+        ...
+
+
+def chat_messages(
+    task: Asked, agent_name: str | None, system: str | None, limit: int | None
+) -> list[dict[str, str]]:
+    """Return history and content as messages with the roles system, user and assistant.
+
+    Messages of other agents are the user's side of the talk, with their author's name before them. The
+    March 2026 server sends the triggering message twice, as typed at the end of the history and decorated as
+    the content: only the content is taken. To an agent that another agent's answer triggered it sends an
+    empty content.
+    """
+    if limit is not None:
+        count("limit", limit, 1, _MOST)
+    history = list(task.history)
+    if history and _is_trigger(history[-1], task.content):
+        history.pop()
+    messages = [_message(message, agent_name) for message in history if message.content.strip()]
+    if task.content.strip():
+        messages.append({"role": "user", "content": task.content})
+    elif task.reply_to is not None and not (messages and messages[-1]["role"] == "user"):
+        messages.append({"role": "user", "content": task.reply_to.content})
+    if limit is not None:
+        messages = messages[-limit:]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": text("system", system, empty=True)})
+    return messages
+
+
+def command_in(content: str, history: Sequence[HistoryMessage]) -> tuple[str | None, str]:
+    """Return the word after the slash of "/word rest" and the rest; None and "" without a command.
+
+    A server that decorates the content leaves the text as typed at the end of the history.
+    """
+    match = _COMMAND.match(content)
+    if match is None and history and _is_trigger(history[-1], content):
+        match = _COMMAND.match(history[-1].content)
+    if match is None:
+        return None, ""
+    return match[1], (match[2] or "").strip()
+
+
+def _is_trigger(last: HistoryMessage, content: str) -> bool:
+    typed = last.content.strip()
+    # "//skill words" becomes the skill's prompt, which need not hold the words as typed.
+    return last.role == "user" and bool(content) and (typed in content or typed.startswith("//"))
+
+
+def _message(message: HistoryMessage, agent_name: str | None) -> dict[str, str]:
+    if message.role == "system":
+        return {"role": "system", "content": message.content}
+    if message.role not in ("agent", "assistant"):
+        return {"role": "user", "content": message.content}
+    author = message.sender_agent_name
+    if author is not None and agent_name is not None and author != agent_name:
+        return {"role": "user", "content": f"{author}: {message.content}"}
+    return {"role": "assistant", "content": message.content}
+
+
+def mentions_in(text: str, members: Sequence[Member]) -> list[str]:
+    """Return the ids of the members named with an @ in a text, in order of appearance, each once.
+
+    The longest name counts: "@Ann Lee" is not a mention of Ann.
+    """
+    ids = {member.agent_name.casefold(): member.agent_id for member in reversed(members)}
+    names = sorted(ids, key=len, reverse=True)
+    if not names:
+        return []
+    pattern = re.compile(rf"(?<!\w)@({'|'.join(map(re.escape, names))})(?!\w)")
+    return list(dict.fromkeys(ids[name] for name in pattern.findall(text.casefold())))

@@ -1,0 +1,197 @@
+"""A task's history in the words of chat-completion clients, commands, and names as mentions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from arinova_agent_sync.models import HistoryMessage, Member, ReplyTo
+from arinova_agent_sync.transcript import chat_messages, command_in, mentions_in
+
+
+def user(content: str) -> HistoryMessage:
+    return HistoryMessage("user", content)
+
+
+def agent(content: str, name: str | None = "Me") -> HistoryMessage:
+    return HistoryMessage("agent", content, sender_agent_name=name)
+
+
+@dataclass(frozen=True)
+class Asked:
+    content: str
+    history: tuple[HistoryMessage, ...] = ()
+    reply_to: ReplyTo | None = None
+
+
+def short(task: Asked, name: str | None = "Me", **options: object) -> list[str]:
+    """Return the messages as "role: content"."""
+    messages = chat_messages(task, name, options.get("system"), options.get("limit"))  # type: ignore[arg-type]
+    assert all(message.keys() == {"role", "content"} for message in messages)
+    return [f"{message['role']}: {message['content']}" for message in messages]
+
+
+class TestMessages:
+    @pytest.mark.parametrize(
+        ("task", "messages"),
+        [
+            (Asked("hi"), ["user: hi"]),
+            (Asked(""), []),
+            (Asked(" \n"), []),
+            (
+                Asked("and now?", (user("hi"), agent("hello"))),
+                ["user: hi", "assistant: hello", "user: and now?"],
+            ),
+            # The March 2026 server sends the triggering message twice.
+            (Asked("and now?", (agent("hello"), user("and now?"))), ["assistant: hello", "user: and now?"]),
+            (Asked("[System Prompt]\nBe kind\n\n[User Message]\nhi", (user("hi"),)),
+             ["user: [System Prompt]\nBe kind\n\n[User Message]\nhi"]),
+            (Asked("hi", (user(" hi\n"),)), ["user: hi"]),
+            (Asked("Paint a cat in oil", (user("//paint a cat"),)), ["user: Paint a cat in oil"]),
+            (Asked("bye", (user("hi"),)), ["user: hi", "user: bye"]),
+            (Asked("hi", (user("hi"), agent("hello"))), ["user: hi", "assistant: hello", "user: hi"]),
+            # Other agents are on the user's side, by name.
+            (Asked("go", (agent("I am Ann", "Ann"), agent("I am me"))),
+             ["user: Ann: I am Ann", "assistant: I am me", "user: go"]),
+            (Asked("go", (agent("somebody", None),)), ["assistant: somebody", "user: go"]),
+            (Asked("go", (HistoryMessage("assistant", "a"), HistoryMessage("system", "s"),
+                          HistoryMessage("tool", "t"))),
+             ["assistant: a", "system: s", "user: t", "user: go"]),
+            # Blank ones are of no use to any model.
+            (Asked("go", (user(""), agent(" "), agent("a"))), ["assistant: a", "user: go"]),
+            # To an agent that another agent's answer triggered the content is empty.
+            (Asked("", (user("hi"), agent("I say", "Ann")), ReplyTo("agent", "I say", "Ann")),
+             ["user: hi", "user: Ann: I say"]),
+            (Asked("", (), ReplyTo("agent", "I say", "Ann")), ["user: I say"]),
+            (Asked("", (agent("mine"),), ReplyTo("agent", "I say", "Ann")), ["assistant: mine", "user: I say"]),
+            (Asked("go", (), ReplyTo("agent", "I say", "Ann")), ["user: go"]),
+        ],
+    )  # fmt: skip
+    def test_table(self, task: Asked, messages: list[str]) -> None:
+        assert short(task) == messages
+
+    def test_without_a_name_every_agent_is_the_assistant(self) -> None:
+        assert short(Asked("go", (agent("a", "Ann"),)), None) == ["assistant: a", "user: go"]
+
+    @pytest.mark.parametrize(
+        ("options", "messages"),
+        [
+            ({"limit": 1}, ["user: d"]),
+            ({"limit": 2}, ["assistant: c", "user: d"]),
+            ({"limit": 4}, ["user: a", "user: b", "assistant: c", "user: d"]),
+            ({"limit": 1_000_000}, ["user: a", "user: b", "assistant: c", "user: d"]),
+            ({"system": "S"}, ["system: S", "user: a", "user: b", "assistant: c", "user: d"]),
+            ({"system": "S", "limit": 2}, ["system: S", "assistant: c", "user: d"]),
+            ({"system": "", "limit": 1}, ["system: ", "user: d"]),
+        ],
+    )
+    def test_system_and_limit(self, options: dict[str, object], messages: list[str]) -> None:
+        task = Asked("d", (user("a"), user("b"), agent("c")))
+        assert short(task, **options) == messages
+
+    @pytest.mark.parametrize(
+        ("options", "kind", "says"),
+        [
+            ({"limit": 0}, ValueError, "^limit must be from 1 "),
+            ({"limit": -1}, ValueError, "^limit must be from 1 "),
+            ({"limit": 1.5}, TypeError, "^limit must be an int, not float$"),
+            ({"limit": True}, TypeError, "^limit must be an int, not bool$"),
+            ({"system": 5}, TypeError, "^system must be a str, not int$"),
+            ({"system": ["S"]}, TypeError, "^system must be a str, not list$"),
+        ],
+    )
+    def test_wrong_options(self, options: dict[str, object], kind: type[Exception], says: str) -> None:
+        with pytest.raises(kind, match=says):
+            short(Asked("hi"), **options)
+
+
+class TestCommands:
+    @pytest.mark.parametrize(
+        ("content", "found"),
+        [
+            ("/draw a cat", ("draw", "a cat")),
+            ("/draw", ("draw", "")),
+            ("/draw ", ("draw", "")),
+            ("/draw\n\n a\ncat \n", ("draw", "a\ncat")),
+            ("/Draw-It_2 x", ("Draw-It_2", "x")),
+            ("/zeichne 猫", ("zeichne", "猫")),
+            ("/draw /other", ("draw", "/other")),
+            ("draw a cat", (None, "")),
+            (" /draw a cat", (None, "")),
+            ("say /draw", (None, "")),
+            ("/", (None, "")),
+            ("/ draw", (None, "")),
+            ("//draw a cat", (None, "")),
+            ("/usr/bin/python", (None, "")),
+            ("", (None, "")),
+        ],
+    )
+    def test_in_the_content(self, content: str, found: tuple[str | None, str]) -> None:
+        assert command_in(content, ()) == found
+        assert command_in(content, (user(content),)) == found
+
+    @pytest.mark.parametrize(
+        ("content", "last", "found"),
+        [
+            ("[System Prompt]\nBe kind\n\n[User Message]\n/draw a cat", user("/draw a cat"), ("draw", "a cat")),
+            ('[UNTRUSTED_USER_MESSAGE sender="bob"]/draw it[/UNTRUSTED_USER_MESSAGE]', user("/draw it"),
+             ("draw", "it")),
+            ("hello", user("/draw a cat"), (None, "")),  # an earlier message
+            ("", user("/draw a cat"), (None, "")),
+            ("as /draw a cat says", agent("/draw a cat"), (None, "")),
+            ("/say hi", user("/draw /say hi"), ("say", "hi")),
+        ],
+    )  # fmt: skip
+    def test_in_what_was_typed_before_the_server_decorated_it(
+        self, content: str, last: HistoryMessage, found: tuple[str | None, str]
+    ) -> None:
+        assert command_in(content, (user("/first"), last)) == found
+
+    def test_a_long_text_takes_no_time(self) -> None:
+        assert command_in("/" + "a" * 1_000_000 + "/", ()) == (None, "")
+        assert command_in("/a" + " " * 1_000_000, ()) == ("a", "")
+
+
+MEMBERS = [
+    Member("1", "Ann"),
+    Member("2", "Ann Lee"),
+    Member("3", "C++"),
+    Member("4", "ÖTZI"),
+    Member("5", "Bob.Jr"),
+    Member("6", "ann"),  # whom nobody can name, since Ann came first
+]
+
+
+class TestMentions:
+    @pytest.mark.parametrize(
+        ("text", "ids"),
+        [
+            ("", []),
+            ("Ann", []),
+            ("@Ann", ["1"]),
+            ("hello @Ann!", ["1"]),
+            ("@ann and @ANN", ["1"]),
+            ("@Ann Lee", ["2"]),
+            ("@ann lee, @Ann", ["2", "1"]),
+            ("@Ann Leeds", ["1"]),
+            ("@Anna", []),
+            ("@Ann_", []),
+            ("@Ann's", ["1"]),
+            ("mail@Ann", []),
+            ("(@Ann)", ["1"]),
+            ("@@Ann", ["1"]),
+            ("@C++", ["3"]),
+            ("@C", []),
+            ("@ötzi", ["4"]),
+            ("@Bob.Jr.", ["5"]),
+            ("@BobxJr", []),
+            ("@Nobody @Ann\n@C++ @Ann Lee", ["1", "3", "2"]),
+            ("@", []),
+        ],
+    )
+    def test_table(self, text: str, ids: list[str]) -> None:
+        assert mentions_in(text, MEMBERS) == ids
+
+    def test_nobody_is_there(self) -> None:
+        assert mentions_in("@Ann", []) == []
