@@ -1,0 +1,1 @@
+"""Values in, values out: no thread, no socket, no clock, no logging."""

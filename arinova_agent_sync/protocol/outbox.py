@@ -1,0 +1,257 @@
+"""What waits to be written, in order, with a connection or without one; and what was lost.
+
+Every frame passes through here, so a live chunk cannot overtake a buffered one, and a frame is either handed
+to the kernel whole or still in here. Not thread-safe: call it under the state lock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple, Union
+
+from . import frames
+from .answer import LARGEST_CHUNK, Answer, Run
+
+_LARGEST_RUN = 64 * 1024  # bytes: what is lost at a time when too much waits
+_MOST_PARTS = 4_096  # of one run that are taken at a time
+_MOST_BYTES = 512 * 1024  # of one run that are taken at a time, about
+
+
+class Chunks(NamedTuple):
+    """Text of one task, cut for the wire: a frame each."""
+
+    answer: Answer
+    texts: Sequence[str]
+
+
+class Terminal(NamedTuple):
+    """The last frame of a task.
+
+    Attributes:
+        text: what it was answered with; None if it was not.
+        rescue: whether the text is worth another way, should the server have given the task up.
+    """
+
+    answer: Answer
+    payload: bytes
+    text: str | None
+    rescue: bool = False
+
+
+class Passing(NamedTuple):
+    """A frame that is worth nothing on a later connection: a ping, a heartbeat, an action call."""
+
+    payload: bytes
+
+
+class Pong(NamedTuple):
+    """The payload to answer a ping of the WebSocket protocol with."""
+
+    payload: bytes
+
+
+Piece = Union[Chunks, Terminal, Passing, Pong, bytes]
+Entry = Union[Run, Terminal, Passing, Pong, bytes]
+
+
+class Outbox:
+    """The frames that wait.
+
+    Args:
+        max_bytes: bytes of text kept while there is no connection.
+        max_terminals: terminal frames kept while there is no connection.
+
+    Attributes:
+        gaps: ids of tasks that lost text since the caller last looked; the caller empties it.
+        given_up: terminals dropped since the caller last looked; the caller empties it.
+        dropped: how many frames and runs of text were dropped, passing frames aside.
+    """
+
+    def __init__(self, max_bytes: int, max_terminals: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_terminals = max_terminals
+        self._entries: deque[Entry] = deque()
+        self._online = False
+        self._runs: deque[Run] = deque()  # offline: those in the entries, oldest first
+        self._run_bytes = 0  # of these
+        self.gaps: list[str] = []
+        self.given_up: list[Terminal] = []
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size(self) -> int:
+        """How many bytes of text and frames wait."""
+        return sum(map(_size, self._entries))
+
+    def add_chunk(self, answer: Answer, text: str) -> Run:
+        """Append streamed text, cleaned and not empty; return the run that it is the end of.
+
+        Without a connection, the oldest text is lost past max_bytes. With one, the caller may append further
+        parts to the run itself until it is taken.
+        """
+        last = (len(text) - 1) // LARGEST_CHUNK * LARGEST_CHUNK
+        for begin in range(0, last, LARGEST_CHUNK):
+            self._add_part(answer, text[begin : begin + LARGEST_CHUNK])
+        return self._add_part(answer, text[last:])
+
+    def add_terminal(self, terminal: Terminal) -> None:
+        """Append a task's last frame; without a connection, the oldest is given up past max_terminals."""
+        self._entries.append(terminal)
+        if not self._online:
+            self._keep_most_terminals()
+
+    def add_frame(self, payload: bytes) -> bool:
+        """Append a frame that is not part of an answer; False, and nothing, if too much waits already."""
+        if not self._online and self.size + len(payload) > self._max_bytes:
+            self.dropped += 1
+            return False
+        self._entries.append(payload)
+        return True
+
+    def add_passing(self, frame: Passing | Pong) -> bool:
+        """Append a frame for this connection alone; False, and nothing, if there is none."""
+        if self._online:
+            self._entries.append(frame)
+        return self._online
+
+    def go_online(self) -> None:
+        """Stop merging: there is a connection again."""
+        self._online = True
+        for run in self._runs:
+            run.answer.close_run(run)
+        self._forget_runs()
+
+    def go_offline(self) -> None:
+        """Merge what comes from now on, keep what waits within the bounds, and drop passing frames."""
+        if not self._online:
+            return
+        self._online = False
+        self._entries = deque(entry for entry in self._entries if _outlives_connection(entry))
+        for entry in self._entries:
+            if isinstance(entry, Run) and not entry.lost:
+                entry.answer.close_run(entry)
+                entry.merged = True
+                entry.size = sum(map(text_size, entry.parts))
+                self._runs.append(entry)
+                self._run_bytes += entry.size
+        self._keep_within_bounds()
+        self._keep_most_terminals()
+
+    def take(self, most: int) -> list[Piece]:
+        """Remove and return what is to be written next, in order: about most bytes, at least one entry."""
+        pieces: list[Piece] = []
+        taken = 0
+        while self._entries and taken < most:
+            entry = self._entries.popleft()
+            taken += _size(entry)
+            if isinstance(entry, Run):
+                pieces += self._take_run(entry)
+            else:
+                pieces.append(entry)
+        return pieces
+
+    def put_back(self, pieces: Sequence[Piece]) -> None:
+        """Return to the front what did not leave whole, and stop counting it as written.
+
+        The connection has failed: passing frames are dropped.
+        """
+        for piece in reversed(pieces):
+            if isinstance(piece, Chunks):
+                self._entries.appendleft(piece.answer.take_back(piece.texts))
+            elif not isinstance(piece, (Passing, Pong)):
+                self._entries.appendleft(piece)
+
+    def empty(self) -> None:
+        """Give everything up: there will be no connection any more."""
+        self.given_up += [entry for entry in self._entries if isinstance(entry, Terminal)]
+        self.dropped += sum(
+            isinstance(entry, bytes) or (isinstance(entry, Run) and not entry.lost) for entry in self._entries
+        )
+        for entry in self._entries:
+            if isinstance(entry, Run):
+                entry.answer.close_run(entry)
+        self._entries.clear()
+        self._forget_runs()
+
+    def _add_part(self, answer: Answer, text: str) -> Run:
+        run = self._run(answer)
+        size = text_size(text)
+        answer.add(run, text, size)
+        if not self._online:
+            self._run_bytes += size
+            self._keep_within_bounds()
+        return run
+
+    def _run(self, answer: Answer) -> Run:
+        run = answer.run
+        if run is None or (run.merged and run.size >= _LARGEST_RUN):
+            run = answer.open_run()
+            self._entries.append(run)
+            if not self._online:
+                run.merged = True
+                self._runs.append(run)
+        return run
+
+    def _take_run(self, run: Run) -> list[Piece]:
+        answer = run.answer
+        most = _MOST_PARTS
+        if run.size > _MOST_BYTES:
+            most = min(most, 1 + len(run.parts) * _MOST_BYTES // run.size)
+        if len(run.parts) > most and not run.merged:
+            self._entries.appendleft(answer.split(run, most))
+        answer.close_run(run)
+        if answer.muted or (run.lost and answer.gap_told):
+            return []
+        if run.lost:
+            answer.gap_told = True
+            return [frames.agent_stream_gap(answer.task_id)]
+        texts = answer.cut(["".join(run.parts)] if run.merged else run.parts)
+        return [Chunks(answer, texts)] if texts else []
+
+    def _keep_within_bounds(self) -> None:
+        while self._run_bytes > self._max_bytes:
+            run = self._runs.popleft()
+            self._run_bytes -= run.size
+            self.dropped += 1
+            if self._owes_notice(run.answer):
+                self.gaps.append(run.answer.task_id)
+            else:
+                self._entries.remove(run)
+            run.lose()
+
+    def _owes_notice(self, answer: Answer) -> bool:
+        """Tell whether the server must hear of a loss: once for each task, in the place of its first loss."""
+        return not (answer.muted or answer.gap_told) and not any(
+            isinstance(entry, Run) and entry.lost and entry.answer is answer for entry in self._entries
+        )
+
+    def _keep_most_terminals(self) -> None:
+        terminals = [entry for entry in self._entries if isinstance(entry, Terminal)]
+        for terminal in terminals[: max(0, len(terminals) - self._max_terminals)]:
+            self._entries.remove(terminal)
+            self.given_up.append(terminal)
+
+    def _forget_runs(self) -> None:
+        self._runs.clear()
+        self._run_bytes = 0
+
+
+def text_size(text: str) -> int:
+    """Return how many bytes a clean text takes on the wire."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _outlives_connection(entry: Entry) -> bool:
+    if isinstance(entry, Run):
+        return not entry.answer.muted
+    return not isinstance(entry, (Passing, Pong))
+
+
+def _size(entry: Entry) -> int:
+    if isinstance(entry, bytes):
+        return len(entry)
+    return entry.size if isinstance(entry, Run) else len(entry.payload)

@@ -1,0 +1,260 @@
+"""What each received frame means on one connection, given what came before.
+
+Anything from the server may be odd: a value of the wrong type counts as absent, an unknown frame is ignored.
+Not thread-safe: the reader owns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Union
+
+import msgspec
+
+JSONObject = Mapping[str, object]
+
+WAKEUP_KINDS = ("cron_wakeup", "trigger")  # tasks without a conversation
+SETTLED = ("success", "error", "requires_confirmation", "cancelled")
+
+# Which refusals the August 2026 clients retry; the text is never asked, but for the March 2026 server's
+# "Authentication timeout", which comes without a code.
+_RETRYABLE_CODES = {
+    "AUTH_TIMEOUT",
+    "AUTH_SERVICE_UNAVAILABLE",
+    "CONNECTION_UNAVAILABLE",
+    "GATEWAY_TIMEOUT",
+    "NETWORK_ERROR",
+    "SERVICE_UNAVAILABLE",
+    "TEMPORARILY_UNAVAILABLE",
+    "502",
+    "503",
+    "504",
+}
+_RETRYABLE_TEXT = "Authentication timeout"
+_SEED_KIND = "first_touch_opening"
+
+
+class OnboardingSeed(msgspec.Struct, frozen=True):
+    """What a newly claimed agent should open its first conversation with."""
+
+    seed_id: str
+    agent_id: str
+    action: str
+    prompt: str
+
+
+class Authenticated(msgspec.Struct, frozen=True):
+    """The server accepted the token."""
+
+    agent_id: str | None
+    agent_name: str | None
+    permanent_token: str | None
+    onboarding_seed: OnboardingSeed | None
+
+    def __repr__(self) -> str:
+        return (
+            f"Authenticated(agent_id={self.agent_id!r}, agent_name={self.agent_name!r}, "
+            f"permanent_token={self.permanent_token and '***'!r}, onboarding_seed={self.onboarding_seed!r})"
+        )
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The server refused the token."""
+
+    message: str
+    code: str | None
+    retryable: bool
+
+
+class TokenClaim(msgspec.Struct, frozen=True):
+    """The permanent token that a bootstrap token was exchanged for: store it, it is shown once."""
+
+    agent_id: str | None
+    permanent_token: str
+    token_id: str | None
+
+    def __repr__(self) -> str:
+        return f"TokenClaim(agent_id={self.agent_id!r}, permanent_token='***', token_id={self.token_id!r})"
+
+
+class TaskArrived(msgspec.Struct, frozen=True):
+    """A user wants an answer."""
+
+    task_id: str
+    payload: JSONObject
+
+
+class TaskMalformed(msgspec.Struct, frozen=True):
+    """A task that cannot be run, and the error to answer."""
+
+    task_id: str | None
+    error: str
+
+
+class TaskStopped(msgspec.Struct, frozen=True):
+    """The user pressed stop; the server has forgotten the task already."""
+
+    task_id: str
+
+
+class ActionProgressed(msgspec.Struct, frozen=True):
+    """An action call is under way."""
+
+    call_id: str
+    status: str
+
+
+class ActionSettled(msgspec.Struct, frozen=True):
+    """An action call has its result."""
+
+    call_id: str
+    result: JSONObject
+
+
+class Ponged(msgspec.Struct, frozen=True):
+    """The answer to an application ping."""
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """A frame that this package has no use for."""
+
+    type: str
+
+
+Event = Union[
+    Authenticated,
+    Refused,
+    TokenClaim,
+    TaskArrived,
+    TaskMalformed,
+    TaskStopped,
+    ActionProgressed,
+    ActionSettled,
+    Ponged,
+    Ignored,
+]
+
+
+class Session:
+    """One connection's share of the protocol."""
+
+    def __init__(self, most_early_tasks: int) -> None:
+        self.authenticated = False
+        self._early: dict[str, TaskArrived] = {}
+        self._most_early_tasks = most_early_tasks
+
+    def received(self, message: JSONObject) -> list[Event]:
+        """Return what a frame means, in the order in which it is to be acted on.
+
+        A task may come before auth_ok (the March 2026 server registers the connection first and answers
+        last): it is kept, and follows the Authenticated event.
+        """
+        kind = message.get("type")
+        if kind == "task":
+            return self._task(message)
+        if kind == "cancel_task":
+            return self._cancel(message)
+        if kind == "auth_ok":
+            self.authenticated = True
+            early, self._early = list(self._early.values()), {}
+            return [_authenticated(message), *early]
+        if kind == "auth_error":
+            return [refusal(message)]
+        if kind == "claim_ok":
+            return [_claim(message)]
+        if kind == "pong":
+            return [Ponged()]
+        if kind == "action_result":
+            return [_action_result(message)]
+        return [Ignored(kind if isinstance(kind, str) else "")]
+
+    def _task(self, message: JSONObject) -> list[Event]:
+        event = _task(message)
+        if self.authenticated or isinstance(event, TaskMalformed):
+            return [event]
+        if event.task_id in self._early:
+            return []
+        if len(self._early) >= self._most_early_tasks:
+            return [TaskMalformed(event.task_id, "queue_overflow")]
+        self._early[event.task_id] = event
+        return []
+
+    def _cancel(self, message: JSONObject) -> list[Event]:
+        task_id = string(message, "taskId")
+        if task_id is None:
+            return [Ignored("cancel_task")]
+        if self._early.pop(task_id, None) is not None:
+            return []
+        return [TaskStopped(task_id)]
+
+
+def string(message: JSONObject, key: str) -> str | None:
+    """Return the filled-in string under a key, None if there is none."""
+    value = message.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def refusal(message: JSONObject) -> Refused:
+    """Return what an auth_error says; its text and code may be nested (August 2026) or not (March 2026)."""
+    error = message.get("error")
+    nested: JSONObject = error if isinstance(error, dict) else {}
+    text = error if isinstance(error, str) and error else None
+    text = text or string(nested, "message") or string(message, "message") or "the server gave no reason"
+    code = _code(message.get("code")) or _code(nested.get("code"))
+    retryable = message.get("retryable")
+    if not isinstance(retryable, bool):
+        retryable = (code or "").upper() in _RETRYABLE_CODES or text == _RETRYABLE_TEXT
+    return Refused(text, code, retryable)
+
+
+def _code(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value) or None
+
+
+def _authenticated(message: JSONObject) -> Authenticated:
+    return Authenticated(
+        string(message, "agentId"),
+        string(message, "agentName"),
+        string(message, "permanentToken"),
+        _seed(message.get("onboardingSeed")),
+    )
+
+
+def _seed(value: object) -> OnboardingSeed | None:
+    if not isinstance(value, dict) or value.get("kind") != _SEED_KIND:
+        return None
+    fields = [string(value, key) for key in ("seedId", "agentId", "action", "prompt")]
+    if None in fields:
+        return None
+    return OnboardingSeed(*(field or "" for field in fields))
+
+
+def _claim(message: JSONObject) -> Event:
+    token = string(message, "permanentToken")
+    if token is None:
+        return Ignored("claim_ok")
+    return TokenClaim(string(message, "agentId"), token, string(message, "tokenId"))
+
+
+def _task(message: JSONObject) -> TaskArrived | TaskMalformed:
+    task_id = string(message, "taskId")
+    if task_id is None:
+        return TaskMalformed(None, "missing_task_id")
+    content = message.get("content")
+    if content is None:
+        if message.get("taskKind") not in WAKEUP_KINDS:
+            return TaskMalformed(task_id, "missing_content")
+    elif not isinstance(content, str):
+        return TaskMalformed(task_id, "invalid_content")
+    return TaskArrived(task_id, message)
+
+
+def _action_result(message: JSONObject) -> Event:
+    call_id, status = string(message, "id"), string(message, "status")
+    if call_id is None or status is None:
+        return Ignored("action_result")
+    if status not in SETTLED:
+        return ActionProgressed(call_id, status)
+    return ActionSettled(call_id, message)

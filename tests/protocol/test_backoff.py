@@ -1,0 +1,49 @@
+"""How long to wait before the next attempt."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arinova_agent_sync.protocol.backoff import delay
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seconds"),
+    [(0, 5.0), (1, 10.0), (2, 20.0), (3, 40.0), (4, 60.0), (5, 60.0), (64, 60.0), (10**9, 60.0)],
+)
+def test_doubles_up_to_the_longest(attempt: int, seconds: float) -> None:
+    assert delay(attempt, 5.0, 60.0, random=0.0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("attempt", "random", "seconds"),
+    [
+        (0, 1.0, 6.0),
+        (0, 0.5, 5.5),
+        (3, 1.0, 48.0),
+        (4, 1.0, 48.0),  # at the bound the spread goes downwards, or all agents would wait as long
+        (9, 0.5, 54.0),
+    ],
+)
+def test_spreads_by_up_to_a_fifth(attempt: int, random: float, seconds: float) -> None:
+    assert delay(attempt, 5.0, 60.0, random) == pytest.approx(seconds)
+
+
+def test_a_base_above_the_longest_waits_the_longest() -> None:
+    assert delay(0, 600.0, 60.0, random=0.0) == 60.0
+
+
+@settings(deadline=None)
+@given(
+    attempt=st.integers(0, 10_000),
+    base=st.floats(0.001, 3_600.0),
+    longest=st.floats(0.001, 3_600.0),
+    random=st.floats(0.0, 1.0),
+)
+def test_stays_within_a_fifth_of_what_is_wanted(
+    attempt: int, base: float, longest: float, random: float
+) -> None:
+    wanted = min(base * 2.0 ** min(attempt, 64), longest)
+    assert 0.8 * wanted * 0.999 <= delay(attempt, base, longest, random) <= min(longest, 1.2 * wanted * 1.001)
