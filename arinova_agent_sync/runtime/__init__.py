@@ -1,0 +1,1 @@
+"""The threads, the socket and the one door to the wire."""

@@ -1,0 +1,39 @@
+"""One budget of time shared by several waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+__all__ = ["Deadline"]
+
+
+class Deadline:
+    """Remember by when something must be done. Thread-safe: it never changes.
+
+    Args:
+        seconds: the whole budget, from now on; None for no limit.
+        clock: what tells the time, in seconds.
+    """
+
+    __slots__ = ("_clock", "at")
+
+    def __init__(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.at = None if seconds is None else clock() + seconds  # on the clock; None for never
+
+    def left(self, at_most: float | None = None) -> float | None:
+        """Return the seconds that are left, never below 0; None for no limit.
+
+        Args:
+            at_most: seconds; another limit, of which the shorter counts. None for none.
+        """
+        if self.at is None:
+            return at_most
+        left = max(0.0, self.at - self._clock())
+        return left if at_most is None else min(left, at_most)
+
+    @property
+    def expired(self) -> bool:
+        """Whether nothing is left."""
+        return self.left() == 0.0

@@ -1,0 +1,248 @@
+"""A socket that one reader and one writer may use at the same time, plain or TLS, and that anyone may wake.
+
+A lock is held around each single call into the socket and never while waiting: two threads at a time in one
+OpenSSL object break the connection, and a blocking call would keep the others out for as long as it blocks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import Final, TypeVar
+
+from .deadline import Deadline
+
+__all__ = ["SendFailed", "SocketGuard", "Woken"]
+
+Result = TypeVar("Result")
+
+_TLS_RECORD: Final = 16 * 1024  # bytes; what TLS encrypts, and hands to the kernel, as one piece
+_SLICE: Final = 0.1  # seconds after which a wait that cannot be ended from outside looks around
+_IN_PROGRESS: Final = (
+    errno.EINPROGRESS,
+    errno.EWOULDBLOCK,
+    getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK),
+)
+
+
+class Woken(OSError):
+    """The socket was woken or closed from this side."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNABORTED, "the connection was ended from this side")
+
+
+class SendFailed(Exception):
+    """A write did not finish; why stands in __cause__.
+
+    Attributes:
+        sent: how many of its bytes the kernel took.
+    """
+
+    def __init__(self, sent: int) -> None:
+        super().__init__(f"the write stopped after {sent} bytes")
+        self.sent = sent
+
+
+class SocketGuard:
+    """Own one socket: connect it, read it, write it, wake whoever waits on it, close it.
+
+    One thread at a time connects and reads, and one writes; the caller sees to that. Any thread may wake and
+    close it.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.send_by: Deadline | None = None  # may be set by any thread, during a write too
+        self._sock = sock
+        self._lock = threading.Lock()  # never held while waiting, and nothing else is acquired under it
+        self._reading = _Readiness(sock.fileno())
+        self._writing = _Readiness(sock.fileno())
+        self._piece = sys.maxsize  # bytes to offer at once
+        self._drained = False
+        self._waiting = 0  # threads; the descriptor outlives their waits
+        self._woken = self._closed = False
+
+    def connect(self, address: tuple[object, ...], by: Deadline) -> None:
+        """Connect to one address, as getaddrinfo returned it. Raises OSError."""
+        with self._lock:
+            self._check()
+            code = self._sock.connect_ex(address)
+        while code in _IN_PROGRESS:
+            with self._lock:
+                self._check()
+                self._waiting += 1
+            # In slices: Linux alone lets a socket that is still connecting be woken.
+            if self._wait(self._writing, EVENT_WRITE, by.left(_SLICE)):
+                with self._lock:
+                    self._check()
+                    code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            elif by.expired:
+                raise TimeoutError("the address did not answer in time")
+        if code:
+            raise OSError(code, os.strerror(code))
+
+    def start_tls(self, context: ssl.SSLContext, host: str, by: Deadline) -> None:
+        """Put TLS on the connected socket. Raises OSError; ssl.SSLError is one."""
+        with self._lock:
+            self._check()
+            self._sock = tls = context.wrap_socket(
+                self._sock, server_hostname=host, do_handshake_on_connect=False
+            )
+            self._piece = _TLS_RECORD  # more at once, and TLS would not tell how much of it has left
+        self._until(tls.do_handshake, by)
+
+    def receive_into(
+        self, buffer: memoryview, silence: float | None = None, by: Deadline | None = None
+    ) -> int:
+        """Read what is there, waiting for the first byte of it.
+
+        Args:
+            buffer: where to put it.
+            silence: seconds to wait for a sign of life; None for ever.
+            by: when to give up even though bytes arrive; None for never.
+
+        Returns the number of bytes, 0 at the end of the stream. Raises OSError, TimeoutError among them.
+        """
+        if by is not None and by.expired:
+            raise TimeoutError("the deadline has passed")
+        # A read that did not fill its buffer took all there was: waiting first saves a call that would fail.
+        # With TLS too: OpenSSL reads one record at a time, and keeps a part back only if the buffer is full.
+        waits, events = self._drained, EVENT_READ
+        while True:
+            with self._lock:
+                self._check()
+                if not waits:
+                    try:
+                        count = self._sock.recv_into(buffer)
+                        self._drained = count < len(buffer)
+                        return count
+                    except (BlockingIOError, ssl.SSLWantReadError):
+                        events = EVENT_READ
+                    except ssl.SSLWantWriteError:
+                        events = EVENT_WRITE
+                self._waiting += 1
+            if not self._wait(self._reading, events, silence if by is None else by.left(silence)):
+                raise TimeoutError("no byte was received in time")
+            waits = False
+
+    def send_all(self, data: bytes, patience: float | None = None) -> None:
+        """Write everything.
+
+        Args:
+            data: what to write.
+            patience: seconds that may pass without a byte accepted, None for no limit; and see ``send_by``.
+
+        Raises SendFailed.
+        """
+        sent = 0
+        try:
+            piece: bytes | memoryview = data if len(data) <= self._piece else memoryview(data)[: self._piece]
+            stuck: Deadline | None = None
+            while sent < len(data):
+                with self._lock:
+                    self._check()
+                    try:
+                        taken, events = self._sock.send(piece), 0
+                    except (BlockingIOError, ssl.SSLWantWriteError):
+                        taken, events = 0, EVENT_WRITE
+                    except ssl.SSLWantReadError:
+                        taken, events = 0, EVENT_READ
+                    self._waiting += events > 0
+                if taken:
+                    sent += taken
+                    if sent < len(data):
+                        # TLS that took nothing must be offered the same piece again: only now comes the next.
+                        piece = memoryview(data)[sent : sent + self._piece]
+                        stuck = None
+                    continue
+                if stuck is None:
+                    stuck = Deadline(patience)
+                by = self.send_by or stuck  # read anew each time round: it may have been shortened
+                self._wait(self._writing, events, by.left(stuck.left(_SLICE)))
+                if stuck.expired or by.expired:
+                    raise TimeoutError("the peer takes no more bytes")
+        except OSError as error:
+            raise SendFailed(sent) from error
+
+    def wake(self) -> None:
+        """Make every call under way and to come fail at once. Never waits."""
+        with self._lock:
+            self._wake()
+
+    def close(self) -> None:
+        """Wake everyone; the last one out of a wait closes the descriptor, or this call. Never waits."""
+        with self._lock:
+            self._wake()
+            self._closed = True
+            self._close_if_unused()
+
+    def abandon(self) -> None:
+        """Close a forked child's copy of the descriptor and leave the parent's connection alone."""
+        self._lock = threading.Lock()  # a thread that does not exist here may have held the old one
+        self._woken = self._closed = True
+        self._sock.close()
+
+    def _wake(self) -> None:
+        self._woken = True
+        try:
+            # Not SSLSocket.shutdown: that drops the TLS layer, and a writer could then send in clear.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        except OSError:
+            pass  # not connected yet, or not any more
+
+    def _check(self) -> None:
+        if self._woken:
+            raise Woken
+
+    def _until(self, call: Callable[[], Result], by: Deadline) -> Result:
+        events = EVENT_READ
+        while True:
+            with self._lock:
+                self._check()
+                try:
+                    return call()
+                except ssl.SSLWantReadError:
+                    events = EVENT_READ
+                except ssl.SSLWantWriteError:
+                    events = EVENT_WRITE
+                self._waiting += 1
+            if not self._wait(self._reading, events, by.left()):
+                raise TimeoutError("the peer did not answer in time")
+
+    def _wait(self, ready: _Readiness, events: int, seconds: float | None) -> bool:
+        """Wait until the socket is ready; the caller has counted itself in ``_waiting``, under the lock."""
+        try:
+            return ready.within(seconds, events)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        # A thread asleep in poll is not told when another closes the descriptor, whose number may serve anew.
+        if self._closed and not self._waiting:
+            self._sock.close()
+
+
+class _Readiness:
+    """Wait for one descriptor, for one thread at a time."""
+
+    def __init__(self, descriptor: int) -> None:
+        # select() refuses descriptors above 1023, and epoll costs a descriptor and three times poll's time.
+        self._selector = getattr(selectors, "PollSelector", selectors.SelectSelector)()
+        self._descriptor, self._events = descriptor, EVENT_READ
+        self._selector.register(descriptor, EVENT_READ)
+
+    def within(self, seconds: float | None, events: int) -> bool:
+        if events != self._events:
+            self._selector.modify(self._descriptor, events)
+            self._events = events
+        return bool(self._selector.select(seconds))

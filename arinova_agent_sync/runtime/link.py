@@ -1,0 +1,426 @@
+"""One WebSocket to the server. The only importer of websocket-client, which makes its opening handshake."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from typing import Literal
+from urllib.parse import urlsplit
+
+import websocket
+
+from ..protocol import wire
+from ..proxies import Proxy
+from .deadline import Deadline
+from .dial import ProxyRefused, default_context, dial, receive_answer
+from .guard import SendFailed, SocketGuard, Woken
+
+__all__ = ["Kind", "Link", "LinkClosed", "LinkError", "MessageTooLarge", "WriteFailed"]
+
+Kind = Literal[
+    "dns",
+    "refused",
+    "unreachable",
+    "proxy",
+    "tls",
+    "timeout",
+    "upgrade",
+    "closed",
+    "reset",
+    "woken",
+    "protocol",
+    "utf8",
+    "too_large",
+    "write",
+]
+
+_READ_AHEAD = 64 * 1024  # bytes
+_MASK_POOL = 1024  # bytes
+_PARTING = 0.2  # seconds to get rid of a close frame in
+_WIRE_KINDS: dict[int, Kind] = {1002: "protocol", 1007: "utf8", 1009: "too_large"}
+
+
+class LinkError(Exception):
+    """The connection could not be made, or ended.
+
+    Attributes:
+        kind: why, in a word.
+        status: the HTTP status of the server or proxy that refused, 0 if there was none.
+    """
+
+    def __init__(self, kind: Kind, text: str, *, status: int = 0) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.status = status
+
+
+class LinkClosed(LinkError):
+    """The server sent a close frame.
+
+    Attributes:
+        code: its code; 1005 for none.
+        reason: its text.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(
+            "closed", f"the server closed the connection: {code}" + (f" {reason!r}" if reason else "")
+        )
+        self.code = code
+        self.reason = reason
+
+
+class MessageTooLarge(LinkError):
+    """A message above the limit has passed by; ``receive`` may be called again.
+
+    Attributes:
+        size: its length in bytes.
+        limit: the limit in bytes.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__("too_large", f"a message of {size} bytes was dropped; the limit is {limit} bytes")
+        self.size = size
+        self.limit = limit
+
+
+class WriteFailed(LinkError):
+    """A write did not finish, and nothing can be written after it.
+
+    Attributes:
+        sent: how many of its bytes the kernel took.
+    """
+
+    def __init__(self, text: str, sent: int = 0) -> None:
+        super().__init__("write", text)
+        self.sent = sent
+
+
+class Link:
+    """Open one WebSocket, read its messages, write to it, end it. It serves once; it opens nothing by itself.
+
+    ``open`` and ``receive`` belong to one thread, ``write`` and ``send_*`` to one at a time, which may be
+    another. ``wake``, ``close`` and ``stop_by`` are for any thread at any moment.
+
+    Args:
+        url: a ws or wss URL.
+        ssl_context: how to check the server; None for what the system trusts.
+        proxy: whom to ask for the connection; None for a straight one. The environment is not looked at.
+        max_message_bytes: longest message that ``receive`` returns.
+        send_timeout: seconds that a write may make no progress.
+        silence_timeout: seconds without a byte from the server after which the link counts as dead.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: Proxy | None = None,
+        max_message_bytes: int,
+        send_timeout: float,
+        silence_timeout: float,
+    ) -> None:
+        self.on_ping: Callable[[bytes], None] | None = None  # called in receive(); the owner sends the pong
+        self._url = url
+        self._ssl_context = ssl_context
+        self._proxy = proxy
+        self._max_message_bytes = max_message_bytes
+        self._send_timeout = send_timeout
+        self._silence_timeout = silence_timeout
+        self._lock = threading.Lock()  # guards the next three; only a guard's own lock is acquired under it
+        self._guard: SocketGuard | None = None
+        self._woken = False
+        self._stop_by: Deadline | None = None
+        self._open = False
+        self._frames = wire.FrameReader(max_message_bytes)
+        self._buffer = memoryview(b"")
+        # A door, not a queue: it is tried and never waited at. Writers come one at a time anyway, but for the
+        # reader's goodbye, which must not get between the two halves of a frame.
+        self._door = threading.Lock()
+        self._poisoned = False
+        self._masks = b""
+        self._mask_at = 0  # where the unused ones begin
+
+    def open(self, deadline: Deadline) -> None:
+        """Connect, put TLS on, upgrade to a WebSocket.
+
+        Args:
+            deadline: for all of it but the look-up of the server's name, which cannot be interrupted.
+
+        Raises LinkError.
+        """
+        upgrade: _Upgrade | None = None
+        try:
+            if self._woken:
+                raise Woken
+            parts = urlsplit(self._url)
+            secure = parts.scheme == "wss"
+            guard = dial(
+                parts.hostname or "",
+                parts.port or (443 if secure else 80),
+                tls=(self._ssl_context or default_context()) if secure else None,
+                proxy=self._proxy,
+                deadline=deadline,
+                publish=self._adopt,
+            )
+            guard.send_by = deadline
+            upgrade = _Upgrade(guard, deadline)
+            upgrade.run(self._url)
+        except _OPENING_ERRORS as error:
+            self.close()
+            raise _explained(error, upgrade) from error
+        except BaseException:
+            self.close()
+            raise
+        self._buffer = memoryview(bytearray(_READ_AHEAD))
+        self._frames.feed(upgrade.rest)
+        with self._lock:
+            guard.send_by = self._stop_by
+            self._open = True
+
+    def receive(self, by: Deadline | None = None) -> bytes | bytearray:
+        """Return the next text message, in UTF-8 that was checked.
+
+        Args:
+            by: when to give up waiting; the link stays usable then. None for never.
+
+        Raises LinkClosed, MessageTooLarge, or LinkError for every other end.
+        """
+        guard, frames, buffer = self._guard, self._frames, self._buffer
+        if guard is None or not self._open:
+            raise LinkError("closed", "the connection is not open")
+        try:
+            while True:
+                message = frames.next()
+                if isinstance(message, (bytes, bytearray)):
+                    return message
+                if message is not None:
+                    self._take(message)
+                    continue
+                count = guard.receive_into(buffer, self._silence_timeout, by)
+                if not count:
+                    raise LinkError("closed", "the server ended the connection without a close frame")
+                frames.feed(buffer[:count])
+        except wire.WireError as error:
+            self._part(error.close_code)
+            kind = _WIRE_KINDS[error.close_code]
+            raise LinkError(kind, f"the server broke the WebSocket protocol: {error}") from error
+        except TimeoutError as error:
+            if by is not None and by.expired:
+                raise LinkError("timeout", "the server did not answer in time") from error
+            text = f"nothing came from the server for {self._silence_timeout:g} s: the connection is dead"
+            raise LinkError("timeout", text) from error
+        except OSError as error:
+            raise _explained(error) from error
+
+    def write(self, data: bytes) -> None:
+        """Hand whole frames, as ``wire`` builds them, to the kernel.
+
+        Raises WriteFailed, and from then on at every call.
+        """
+        guard = self._guard
+        if guard is None or not self._open:
+            raise WriteFailed("the connection is not open")
+        if self._poisoned or not self._door.acquire(blocking=False):
+            raise WriteFailed("an earlier write failed, or the connection is ending")
+        try:
+            # Whatever cuts a frame, Ctrl-C too, the peer takes the next bytes for the rest of it.
+            self._poisoned = True
+            guard.send_all(data, self._send_timeout)
+            self._poisoned = False
+        except SendFailed as error:
+            cause = error.__cause__
+            why = "the server takes no more bytes" if isinstance(cause, TimeoutError) else _explained(cause)
+            raise WriteFailed(f"writing failed: {why}", error.sent) from cause
+        finally:
+            self._door.release()
+
+    def send_texts(self, payloads: Sequence[bytes]) -> int:
+        """Send text messages with one system call; see ``write``.
+
+        Args:
+            payloads: one text each, in UTF-8.
+
+        Returns how many bytes that took. After a WriteFailed, ``wire.whole`` tells how many messages left.
+        """
+        data = wire.frames(payloads, self._mask_keys(len(payloads)))
+        self.write(data)
+        return len(data)
+
+    def send_text(self, payload: bytes) -> None:
+        """Send one text message, in UTF-8; see ``write``."""
+        self.write(wire.text_frame(payload, self._mask_keys(1)))
+
+    def send_control(self, opcode: int, payload: bytes = b"") -> None:
+        """Send a ping or a pong (``wire.PING``, ``wire.PONG``) of at most 125 bytes; see ``write``."""
+        self.write(wire.frame(opcode, payload, self._mask_keys(1)))
+
+    def send_close(self, code: int, reason: str = "") -> None:
+        """Send a close frame and write nothing after it; see ``write``."""
+        self.send_control(wire.CLOSE, wire.close_payload(code, reason))
+        self._poisoned = True
+
+    def stop_by(self, deadline: Deadline) -> None:
+        """Let no write, under way or to come, wait beyond a deadline."""
+        with self._lock:
+            self._stop_by = deadline
+            if self._guard is not None and self._open:
+                self._guard.send_by = deadline
+
+    def wake(self) -> None:
+        """End the connection: whoever opens, reads or writes it fails at once. Never waits."""
+        with self._lock:
+            self._woken = True
+            guard = self._guard
+        if guard is not None:
+            guard.wake()
+
+    def close(self) -> None:
+        """End the connection and give its descriptor back. Never waits."""
+        with self._lock:
+            self._woken = True
+            guard = self._guard
+        if guard is not None:
+            guard.close()
+
+    def abandon(self) -> None:
+        """Let go of the connection in a forked child: it stays the parent's."""
+        self._lock = threading.Lock()  # threads that do not exist here may have held these
+        self._door = threading.Lock()
+        self._woken = True
+        if self._guard is not None:
+            self._guard.abandon()
+
+    def _adopt(self, guard: SocketGuard) -> None:
+        with self._lock:
+            if self._woken:
+                raise Woken
+            self._guard = guard
+
+    def _take(self, message: wire.Message) -> None:
+        if isinstance(message, wire.Ping):
+            if self.on_ping is not None:
+                self.on_ping(message.payload)
+        elif isinstance(message, wire.TooLarge):
+            raise MessageTooLarge(message.size, self._max_message_bytes)
+        elif isinstance(message, wire.Close):
+            self._part(1000 if message.code == wire.NO_STATUS else message.code)
+            raise LinkClosed(message.code, message.reason)
+
+    def _part(self, code: int) -> None:
+        """Say goodbye if that can be done in passing."""
+        if self._guard is None or self._poisoned or not self._door.acquire(blocking=False):
+            return
+        self._poisoned = True
+        try:
+            self._guard.send_all(wire.frame(wire.CLOSE, wire.close_payload(code), os.urandom(4)), _PARTING)
+        except SendFailed:
+            pass  # the connection is over either way
+        finally:
+            self._door.release()
+
+    def _mask_keys(self, count: int) -> bytes:
+        """Return 4 unpredictable bytes for each of ``count`` frames; one system call serves hundreds."""
+        begin, end = self._mask_at, self._mask_at + count * wire.MASK_BYTES
+        if end > len(self._masks):
+            begin, end = 0, end - begin
+            self._masks = os.urandom(max(end, _MASK_POOL))
+        self._mask_at = end
+        return self._masks[begin:end]
+
+
+class _NotUpgraded(Exception):
+    """The server refused the upgrade."""
+
+
+class _Upgrade:
+    """The opening handshake, and what websocket-client needs of a socket while it makes it."""
+
+    def __init__(self, guard: SocketGuard, deadline: Deadline) -> None:
+        self.status = 0  # of the server's answer
+        self.rest = b""  # what came behind it: the first frames
+        self._guard = guard
+        self._deadline = deadline
+        self._head: BytesIO | None = None  # of the answer; websocket-client reads it byte by byte
+
+    def run(self, url: str) -> None:
+        client = websocket.WebSocket()
+        _quiet.on = True
+        try:
+            client.connect(url, socket=self, redirect_limit=0, suppress_origin=True)  # type: ignore[no-untyped-call]
+        finally:
+            _quiet.on = False
+
+    def recv(self, size: int) -> bytes:
+        if self._head is None:
+            self.status, head, self.rest = receive_answer(self._guard, self._deadline)
+            self._head = BytesIO(head)
+        if self.status != 101:
+            raise _NotUpgraded  # before websocket-client follows it elsewhere, or waits for its body
+        return self._head.read(size)
+
+    def send(self, data: bytes) -> int:
+        self._guard.send_all(data)
+        return len(data)
+
+    def gettimeout(self) -> None:
+        """Tell websocket-client to wait in ``recv`` and ``send`` alone."""
+
+    def close(self) -> None:
+        """Leave the closing to the link."""
+
+
+def _explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> LinkError:
+    """Say what happened and what to do, without a header, a body or a credential in it."""
+    if isinstance(error, SendFailed):
+        error = error.__cause__
+    if isinstance(error, _NotUpgraded) and upgrade is not None:
+        advice = _ADVICE.get(upgrade.status // 100, "check server_url")
+        text = f"the server answered HTTP {upgrade.status} instead of opening a WebSocket: {advice}"
+        return LinkError("upgrade", text, status=upgrade.status)
+    match error:
+        case Woken():
+            return LinkError("woken", "the connection was ended from this side")
+        case socket.gaierror():
+            return LinkError("dns", "looking the host up failed: check server_url, the proxy and the network")
+        case ProxyRefused():
+            advice = ": check its user and password" if error.status == 407 else ""
+            return LinkError("proxy", f"{error}{advice}", status=error.status)
+        case ssl.SSLCertVerificationError():
+            text = f"the server's certificate was not accepted ({error.verify_message})"
+            return LinkError("tls", f"{text}: check server_url and the clock, or pass an ssl_context")
+        case ssl.SSLError():
+            reason = error.reason or "no reason given"
+            return LinkError("tls", f"TLS failed ({reason}): check scheme and port of server_url")
+        case TimeoutError() | websocket.WebSocketTimeoutException():  # it wraps what recv raised
+            return LinkError("timeout", "the peer did not answer in time: check the network")
+        case ConnectionRefusedError():
+            return LinkError("refused", "the connection was refused: check host and port of server_url")
+        case ConnectionError():
+            return LinkError("reset", "the peer or the network broke the connection")
+        case EOFError():
+            return LinkError("closed", "the server ended the connection during the opening handshake")
+        case OSError():
+            return LinkError("unreachable", f"the network failed: {error.strerror or type(error).__name__}")
+        case UnicodeError() if upgrade is None:  # a label of the host's name is empty or too long
+            return LinkError("dns", "the host's name is none: check server_url and the proxy")
+    return LinkError("upgrade", "what answered is no WebSocket server: check server_url")
+
+
+_OPENING_ERRORS = (OSError, ValueError, EOFError, SendFailed, websocket.WebSocketException, _NotUpgraded)
+_ADVICE = {
+    3: "redirects are not followed; set server_url to the final address",
+    4: "check server_url, and what stands before the server",
+    5: "it, or what stands before it, is out of order",
+}
+
+# websocket-client logs through one logger for the whole process. What it says about our connections may hold
+# texts of the server, and is reported by other ways; what it says about a program's own connections passes.
+_quiet = threading.local()
+logging.getLogger("websocket").addFilter(lambda _: not getattr(_quiet, "on", False))

@@ -1,0 +1,310 @@
+"""The reader thread: connect, authenticate, receive, wait, again.
+
+It owns the link: it makes it, reads it and closes it, and a connection ends in one way only: its receive raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+from collections.abc import Callable
+
+from .._version import __version__
+from ..account import Account
+from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, ProtocolError
+from ..protocol import backoff, frames
+from ..protocol.outbox import Passing, Pong
+from ..protocol.session import (
+    ActionSettled,
+    Authenticated,
+    Event,
+    Ignored,
+    Ponged,
+    Refused,
+    Session,
+    TaskArrived,
+    TaskMalformed,
+    TaskStopped,
+    TokenClaim,
+)
+from ..proxies import proxy_for
+from .actions import Actions
+from .callbacks import Callbacks
+from .deadline import Deadline
+from .dispatch import Dispatch
+from .link import Link, LinkError, MessageTooLarge
+from .state import Connection, Life, LinkState, State
+
+logger = logging.getLogger("arinova_agent_sync")
+
+
+class _Reconnect(Exception):
+    """This connection has served its purpose; the next one follows at once."""
+
+
+class Reader:
+    """The work of the reader thread.
+
+    Args:
+        give_up: called with what stops the agent for good.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        dispatch: Dispatch,
+        actions: Actions,
+        callbacks: Callbacks,
+        account: Account,
+        give_up: Callable[[BaseException], None],
+    ) -> None:
+        self._state = state
+        self._settings = state.settings
+        self._dispatch = dispatch
+        self._actions = actions
+        self._callbacks = callbacks
+        self._give_up = give_up
+        self._account = account
+
+    def run(self) -> None:
+        """Keep the agent connected until it is over."""
+        try:
+            delay: float | None = 0.0
+            while delay is not None and self._wait(delay):
+                delay = self._connect()
+        except BaseException as error:
+            logger.critical("the reader thread failed: this is a bug of arinova_agent_sync", exc_info=error)
+            self._give_up(error)
+
+    def _wait(self, delay: float) -> bool:
+        """Wait before the next attempt; False if there is to be none."""
+        with self._state.lock:
+            self._state.changed.wait_for(lambda: self._state.closing, delay)
+            return not self._state.closing
+
+    def _connect(self) -> float | None:
+        """Live through one connection; return the seconds to wait before the next, None for no next."""
+        connection = self._new_connection()
+        if connection is None:
+            return None
+        refused: Refused | None = None
+        reconnect = False
+        cause: LinkError | None = None
+        try:
+            refused = self._serve(connection)
+        except _Reconnect:
+            reconnect = True
+        except LinkError as error:
+            cause = error
+        finally:
+            was_online = self._end(connection)
+        self._report(connection, was_online, cause, refused)
+        return 0.0 if reconnect else self._delay(connection, refused)
+
+    def _new_connection(self) -> Connection | None:
+        state, settings = self._state, self._settings
+        link = Link(
+            settings.socket_url,
+            ssl_context=settings.ssl_context,
+            proxy=proxy_for(settings.server_url, settings.proxy),
+            max_message_bytes=settings.max_frame_bytes,
+            send_timeout=settings.send_timeout,
+            silence_timeout=settings.ping_timeout,
+        )
+        with state.lock:
+            if state.closing:
+                return None
+            state.connections += 1
+            connection = state.connection = Connection(state.connections, link)
+            state.link_state = LinkState.CONNECTING
+        link.on_ping = self._pinged
+        return connection
+
+    def _pinged(self, payload: bytes) -> None:
+        with self._state.lock:
+            # Before auth_ok nothing is online, and nothing but text may be sent: then it gets no pong.
+            if self._state.outbox.add_passing(Pong(payload)):
+                self._state.flush_soon()
+
+    def _serve(self, connection: Connection) -> Refused | None:
+        state, settings, link = self._state, self._settings, connection.link
+        link.open(Deadline(settings.connect_timeout))
+        with state.lock:
+            state.link_state = LinkState.AUTHENTICATING
+        link.send_text(
+            frames.agent_auth(self._account.token, settings.skills, __version__, sys.implementation.name)
+        )
+        session = Session(settings.max_queued_tasks + settings.max_workers)
+        by: Deadline | None = Deadline(settings.connect_timeout)
+        while True:
+            for event in self._receive(connection, session, by):
+                if isinstance(event, Refused):
+                    return event
+                self._act(connection, event)
+            if session.authenticated:
+                by = None
+
+    def _receive(self, connection: Connection, session: Session, by: Deadline | None) -> list[Event]:
+        try:
+            data = connection.link.receive(by)
+        except MessageTooLarge as error:
+            self._report_error(
+                FrameTooLargeError(
+                    f"{error} (max_frame_bytes); what it held is lost", size=error.size, limit=error.limit
+                ),
+                error,
+            )
+            return []
+        message = frames.decode(data)
+        self._state.counters.frames_received += 1
+        if message is None:
+            logger.warning("a message of %d bytes was ignored: it is no JSON object", len(data))
+            return [Ignored("")]
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("received %s", _described(message, len(data)))
+        return session.received(message)
+
+    def _act(self, connection: Connection, event: Event) -> None:
+        if isinstance(event, TaskArrived):
+            self._dispatch.arrived(event, connection.number)
+        elif isinstance(event, Ponged):
+            with self._state.lock:
+                connection.proven = True
+        elif isinstance(event, TaskStopped):
+            self._dispatch.stopped(event.task_id)
+        elif isinstance(event, ActionSettled):
+            self._actions.settled(connection, event.call_id, event.result)
+        elif isinstance(event, TaskMalformed):
+            self._dispatch.malformed(event)
+        elif isinstance(event, Authenticated):
+            self._go_online(connection, event)
+        elif isinstance(event, TokenClaim):
+            self._take_token(event)
+            raise _Reconnect
+        elif isinstance(event, Ignored):
+            with self._state.lock:
+                self._state.counters.frames_ignored += 1
+
+    def _go_online(self, connection: Connection, event: Authenticated) -> None:
+        state = self._state
+        now = state.clock()
+        with state.lock:
+            state.agent_id = event.agent_id
+            state.agent_name = event.agent_name or state.agent_name
+            state.onboarding_seed = event.onboarding_seed
+            state.refusals = 0
+            if state.link is None:
+                state.counters.connections += 1
+            state.authenticated_once = True
+            state.link_state = LinkState.ONLINE
+            state.link = connection.link
+            state.outbox.go_online()
+            state.timers["ping"] = now + self._settings.ping_interval
+            state.timers["stable"] = now + self._settings.stable_after
+            if self._settings.skills and event.agent_id is not None:
+                commands = frames.register_commands(event.agent_id, self._settings.skills)
+                state.outbox.add_passing(Passing(commands))
+                state.timers["commands"] = now + self._settings.heartbeat_interval
+            state.flush_soon()
+            state.due.notify()
+            state.changed.notify_all()
+        logger.info("connected as %s", event.agent_name or event.agent_id or "an agent")
+        if event.permanent_token is not None:
+            self._take_token(TokenClaim(event.agent_id, event.permanent_token, None))
+        self._callbacks.fire("connected")
+
+    def _take_token(self, claim: TokenClaim) -> None:
+        self._account.replace_token(claim.permanent_token)
+        logger.info("a permanent token was received; store it, it is not shown again")
+        self._callbacks.fire("token_claimed", claim)
+
+    def _end(self, connection: Connection) -> bool:
+        """Drop a connection whole; tell whether it was authenticated."""
+        state = self._state
+        connection.link.close()
+        with state.lock:
+            was_online = state.link_state is LinkState.ONLINE
+            state.take_link_down(connection.link)
+            state.connection = None
+            state.link_state = LinkState.DOWN
+            for timer in ("ping", "stable", "commands"):
+                state.timers.pop(timer, None)
+            why = "disconnect" if state.closing else "connection lost"
+        self._actions.lost(connection, why)
+        return was_online
+
+    def _report(
+        self, connection: Connection, was_online: bool, cause: LinkError | None, refused: Refused | None
+    ) -> None:
+        with self._state.lock:
+            wanted = self._state.closing
+            self._state.last_error = cause
+        if cause is not None and not wanted:
+            logger.warning("connection %d: %s", connection.number, cause)
+            if cause.kind in ("protocol", "utf8"):
+                self._report_error(ProtocolError(str(cause)), cause)
+        if was_online:
+            lost = None
+            if not wanted:
+                lost = ConnectionLost(refused.message if refused else str(cause or "the connection ended"))
+                lost.__cause__ = cause
+            self._callbacks.fire("disconnected", lost)
+
+    def _report_error(self, error: Exception, cause: BaseException) -> None:
+        error.__cause__ = cause
+        logger.error("%s", error)
+        self._callbacks.fire("error", error)
+
+    def _delay(self, connection: Connection, refused: Refused | None) -> float | None:
+        state, settings = self._state, self._settings
+        with state.lock:
+            if state.closing:
+                return None
+            if refused is not None:
+                state.refusals += 1
+                attempt = state.refusals - 1
+                final = _is_final(refused, state)
+            else:
+                state.attempts = 0 if connection.proven else state.attempts
+                attempt = state.attempts
+                state.attempts += 1
+                final = False
+        if refused is not None and final:
+            self._give_up(_auth_error(refused, state.refusals))
+            return None
+        delay = backoff.delay(
+            attempt, settings.reconnect_interval, settings.max_reconnect_delay, random.random()
+        )
+        if refused is not None:
+            logger.warning(
+                "the server refused the token (%s); trying again in %.1f s", refused.message, delay
+            )
+        else:
+            logger.info("connecting again in %.1f s", delay)
+        return delay
+
+
+def _is_final(refused: Refused, state: State) -> bool:
+    # After a first success a refusal may be a failing database on the March 2026 server, which calls it by the
+    # same name; so it is tried again then.
+    if not refused.retryable and not state.authenticated_once:
+        return True
+    return state.refusals >= state.settings.auth_attempts or state.life is not Life.RUNNING
+
+
+def _auth_error(refused: Refused, attempts: int) -> AuthenticationError:
+    code = f" ({refused.code})" if refused.code else ""
+    tries = f" {attempts} times in a row" if attempts > 1 else ""
+    return AuthenticationError(
+        f"the server refused the token{tries}: {refused.message}{code}; check bot_token",
+        code=refused.code,
+        retryable=refused.retryable,
+    )
+
+
+def _described(message: dict[str, object], size: int) -> str:
+    """Return a frame's type, ids and size for the log; never what it says."""
+    names = ("type", "taskId", "conversationId", "id", "status")
+    known = (f"{name}={message[name]!r:.80}" for name in names if isinstance(message.get(name), str))
+    return f"{' '.join(known)} ({size} bytes)"

@@ -1,0 +1,133 @@
+"""run(): agents in the foreground until a signal or their end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from queue import Empty, SimpleQueue
+
+from .engine import Engine
+
+_LEAVING = 1.0  # seconds after a second signal
+
+logger = logging.getLogger("arinova_agent_sync")
+
+
+class _Events:
+    """Signals and ended engines, for the thread in run().
+
+    A signal that comes just before a wait on a lock begins would not end that wait, and on Windows no signal
+    does. A socket that the interpreter itself writes to when there is a signal has neither fault.
+    """
+
+    def __init__(self) -> None:
+        # A signal handler may run between any two steps of the main thread, so it must take no lock: putting
+        # something into a SimpleQueue is documented as safe there.
+        self._queue: SimpleQueue[object] = SimpleQueue()
+        self._ear, self.bell = socket.socketpair()
+        self.bell.setblocking(False)
+
+    def put(self, event: object) -> None:
+        self._queue.put(event)
+        try:
+            self.bell.send(b"!")
+        except OSError:
+            pass  # it rings already, or run() is over
+
+    def get(self, timeout: float | None) -> object:
+        self._ear.settimeout(timeout)
+        while True:
+            try:
+                return self._queue.get_nowait()
+            except Empty:
+                pass
+            try:
+                self._ear.recv(4096)
+            except TimeoutError:
+                return None
+
+    def close(self) -> None:
+        self._ear.close()
+        self.bell.close()
+
+
+def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> None:
+    """Start agents and block until all have ended; raise what stopped the first that failed.
+
+    In the main thread SIGINT and SIGTERM are taken: the first lets handlers finish for shutdown_timeout seconds,
+    the second leaves now. The handlers of the signals are put back afterwards. Warnings go to standard error
+    if the program set up no logging.
+    """
+    engines: list[Engine] = []
+    with _audible(), closing(_Events()) as events, _signals(events):
+        try:
+            for start in starts:
+                engine = start()
+                engines.append(engine)
+                engine.on_stopped(partial(events.put, engine))
+            _watch(events, engines, shutdown_timeout)
+        finally:
+            for engine in engines:
+                engine.stop(0.0)
+    for engine in engines:
+        engine.wait(_LEAVING)
+
+
+def _watch(events: _Events, engines: Sequence[Engine], shutdown_timeout: float) -> None:
+    alive = set(engines)
+    signals = 0
+    while alive:
+        event = events.get(None if signals < 2 else _LEAVING)
+        if event is None:
+            return
+        if isinstance(event, Engine):
+            alive.discard(event)
+            if event.state.failure is None:
+                continue
+            timeout = shutdown_timeout
+        else:
+            signals += 1
+            timeout = shutdown_timeout if signals == 1 else 0.0
+            logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
+        for engine in alive:
+            engine.stop(timeout)
+
+
+@contextmanager
+def _audible() -> Iterator[None]:
+    """Let warnings appear on standard error in a program that set up no logging, as Python does by itself.
+
+    The package's NullHandler would keep them from somebody who mistyped the server's name.
+    """
+    last_resort = logging.lastResort
+    if last_resort is None or logging.root.handlers or len(logger.handlers) > 1:
+        yield
+        return
+    logger.addHandler(last_resort)
+    try:
+        yield
+    finally:
+        logger.removeHandler(last_resort)
+
+
+@contextmanager
+def _signals(events: _Events) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {}
+    previous_bell = signal.set_wakeup_fd(events.bell.fileno(), warn_on_full_buffer=False)
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, lambda number, _: events.put(number))
+        yield
+    finally:
+        for number, handler in previous.items():
+            # None stands for a handler that was not set by Python and cannot be put back from here.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.set_wakeup_fd(previous_bell)

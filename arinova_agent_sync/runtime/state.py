@@ -1,0 +1,138 @@
+"""The state that an agent's threads share, and the lock that guards it.
+
+Locks, in the order in which they may be taken:
+
+    write -> state      the writer takes frames out of the outbox
+    write -> guard      the writer writes
+    state -> answer     what a task has streamed is written, or is to end
+
+``state`` and a guard's lock are never held together. ``state`` is held for memory operations only: no I/O, no
+logging, no user code, no join.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ..protocol.outbox import Outbox
+from ..protocol.scheduler import Scheduler
+from ..protocol.session import OnboardingSeed
+from ..settings import Settings
+from .counters import Counters
+
+if TYPE_CHECKING:
+    from .actions import PendingCall
+    from .link import Link
+    from .run import TaskRun
+
+
+class Life(Enum):
+    """Where an agent is between connect() and the end."""
+
+    NEW = "new"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class LinkState(Enum):
+    """Where the connection is."""
+
+    DOWN = "down"
+    CONNECTING = "connecting"
+    AUTHENTICATING = "authenticating"
+    ONLINE = "online"
+
+
+class Connection:
+    """What belongs to one connection; dropped whole with it."""
+
+    def __init__(self, number: int, link: Link) -> None:
+        self.number = number
+        self.link = link
+        self.calls: dict[str, PendingCall] = {}
+        self.proven = False  # it has lasted, or a pong came
+
+
+class State:
+    """Everything below ``lock`` is read and changed under it."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.make_locks()
+
+        self.life = Life.NEW
+        self.failure: BaseException | None = None
+        self.authenticated_once = False
+        self.link_state = LinkState.DOWN
+        self.connection: Connection | None = None  # the one in use, authenticated or not
+        self.link: Link | None = None  # where frames may be written: online only
+        self.connections = 0
+        self.refusals = 0  # in a row
+        self.last_error: BaseException | None = None  # of the last attempt to connect
+        self.attempts = 0  # connections in a row that did not prove themselves
+        self.agent_id: str | None = None
+        self.agent_name: str | None = None
+        self.onboarding_seed: OnboardingSeed | None = None
+
+        self.outbox = Outbox(settings.max_buffered_bytes, settings.max_buffered_terminals)
+        self.scheduler = Scheduler(
+            settings.concurrency_mode,
+            max_running=settings.max_workers,
+            max_waiting=settings.max_queued_tasks,
+            max_consecutive=settings.max_consecutive_per_conversation,
+            max_leftovers=settings.leftover_factor * settings.max_workers,
+            max_finished=settings.max_finished_ids,
+        )
+        self.runs: dict[str, TaskRun] = {}  # every task that waits, runs, is detached or left over
+        self.rescues = 0  # answers under way by HTTP
+        self.timers: dict[str, float] = {}  # what the pinger does next, by name: moments on the clock
+        self.drain_by = 0.0  # moments on the clock
+        self.stop_by = 0.0
+        self.closing = False  # no connection is made any more
+        self.counters = Counters()
+
+    def make_locks(self) -> None:
+        """Make the lock and its conditions, anew in a forked child."""
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)  # life or link changed
+        self.due = threading.Condition(self.lock)  # the pinger has something to do earlier than it knew
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end was asked for, or has come."""
+        return self.life not in (Life.NEW, Life.RUNNING)
+
+    @property
+    def over(self) -> bool:
+        """Whether the end has come."""
+        return self.life in (Life.STOPPED, Life.FAILED)
+
+    def has_work(self) -> bool:
+        """Tell whether a task is open, a handler runs that was not told to stop, or an answer is under way."""
+        return self.rescues > 0 or any(
+            run.ended is None or (run.handling and run.ended != "cancelled") for run in self.runs.values()
+        )
+
+    def schedule(self, timer: str, at: float) -> None:
+        """Have the pinger do something at a moment on the clock, or earlier if it is due already."""
+        known = self.timers.get(timer)
+        if known is None or at < known:
+            self.timers[timer] = at
+            self.due.notify()
+
+    def flush_soon(self) -> None:
+        """Have the pinger write what waits: for threads that must not write themselves."""
+        self.schedule("flush", self.clock())
+
+    def take_link_down(self, link: Link) -> None:
+        """Stop writing to a link that failed or ended; what waits is kept for the next one."""
+        if self.link is link:
+            self.link = None
+            self.outbox.go_offline()

@@ -1,0 +1,250 @@
+"""The one door to the wire.
+
+Every frame goes into the outbox under the state lock, and whoever gets the write lock writes what waits there,
+in order. A thread that finds the write lock taken goes on: its frame leaves with the holder's. So the order of
+the outbox is the order on the wire, and a frame is either handed to the kernel whole or still in the outbox.
+
+A chunk is written at once by the thread that made it, unless the task's last one was made a moment ago: chunks
+that pile up leave together, once there are enough of them or the pinger's late timer comes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from ..protocol import wire
+from ..protocol.answer import LARGEST_CHUNK
+from ..protocol.frames import encode_text
+from ..protocol.outbox import Chunks, Piece, Pong, Terminal
+from .link import Link, LinkError, WriteFailed
+from .run import PILE_BYTES, TaskRun
+from .state import State
+
+_PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
+_LATE = 0.000_5  # seconds that such a chunk may wait
+_PILE = 160  # chunks that leave together
+_BATCH = 64 * 1024  # bytes of text that are taken out of the outbox at a time
+_HIGH_WATER = 256 * 1024  # bytes waiting of one task above which its sender waits for the wire
+_HIGH_PILE = 4_096  # chunks waiting of one task above which its sender waits for the wire
+
+# Beside a thread that computes, each system call costs a turn of the interpreter's lock: 5 ms. So a write that
+# took long, of a sender who has more to say at once, lets the pinger write for a while.
+_SLOW_WRITE = 0.001  # seconds
+_AT_ONCE = 0.002  # seconds
+_HANDED_OVER = 0.1  # seconds
+
+logger = logging.getLogger("arinova_agent_sync")
+
+
+class Writer:
+    """Write what waits in the outbox.
+
+    Args:
+        state: the agent's state.
+        undelivered: called, without a lock, with each terminal that was given up.
+        late: called, without the state lock, with terminals that left on another connection than their tasks
+            came on.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        undelivered: Callable[[Terminal], None],
+        late: Callable[[Sequence[Terminal]], None],
+    ) -> None:
+        self._state = state
+        self._undelivered = undelivered
+        self._late = late
+        self._write = threading.Lock()  # taken before the state lock and the guard's, see state.py
+
+    def chunk(self, run: TaskRun, text: str) -> bool:
+        """Stream a piece of a task's answer; False, and nothing, if the task has ended."""
+        now = self._state.clock()
+        since = now - run.last_chunk
+        # A model's pace. What is read of the run without the lock decides only which way the chunk goes.
+        if (
+            since >= (_AT_ONCE if run.slow_write else _PILE_UP)
+            and now >= run.handed_over
+            and self._write.acquire(blocking=False)
+        ):
+            try:
+                open_still = self._straight(run, text)
+            finally:
+                self._write.release()
+            if open_still is not None:
+                self._note_write(run, now)
+                self.flush()
+                return open_still
+        return self._queue(run, text, now, since)
+
+    def _queue(self, run: TaskRun, text: str, now: float, since: float) -> bool:
+        """Put a chunk behind what waits, and write it unless more is likely to come at once."""
+        state = self._state
+        with state.lock:
+            if run.ended is not None:
+                return False
+            waiting = state.outbox.add_chunk(run.answer, text)
+            run.last_chunk = now
+            if state.link is None:
+                run.patience = 0
+            elif since < _AT_ONCE and run.slow_write:
+                run.handed_over = now + _HANDED_OVER
+            handed_over = now < run.handed_over
+            if state.link is not None:
+                small = len(waiting.parts) < _HIGH_PILE and waiting.size < PILE_BYTES
+                if small and self._write.locked():
+                    # Whoever writes looks once more before it goes. It may wait for the interpreter's lock till
+                    # then; meanwhile this thread goes on with less ado.
+                    run.patience = len(waiting.parts) + _PILE
+                    return True
+                run.patience = _HIGH_PILE if handed_over else _PILE
+                if small and len(waiting.parts) < run.patience and (handed_over or since < _PILE_UP):
+                    state.schedule("flush", now + _LATE)
+                    return True
+            patience = 0.0
+            if waiting.size > _HIGH_WATER or len(waiting.parts) >= _HIGH_PILE:
+                patience = state.settings.send_timeout
+        self.flush(patience)
+        if run.patience:
+            self._note_write(run, now)
+        return True
+
+    def _note_write(self, run: TaskRun, began: float) -> None:
+        run.last_chunk = self._state.clock()
+        run.slow_write = run.last_chunk - began > _SLOW_WRITE
+
+    def flush(self, patience: float = 0.0) -> None:
+        """Write what waits, unless another thread is at it; wait patience seconds for that one to be done."""
+        state = self._state
+        # Looked at without the lock: whoever added a frame sees it, and that is enough.
+        while state.link is not None and state.outbox:
+            if not self._write.acquire(timeout=patience):
+                return
+            try:
+                self._drain()
+            finally:
+                self._write.release()
+        if state.outbox.gaps or state.outbox.given_up:
+            self.report_losses()
+
+    def finish(self, link: Link, timeout: float) -> None:
+        """Write what waits and say goodbye, waiting up to timeout seconds for another writer."""
+        if not self._write.acquire(timeout=max(0.0, timeout)):
+            return
+        try:
+            self._drain()
+            link.send_close(1000)
+        except LinkError:
+            pass  # it is gone already, which is what is wanted
+        finally:
+            self._write.release()
+
+    def report_losses(self) -> None:
+        """Log what was lost for want of a connection, and hand undelivered answers over."""
+        outbox = self._state.outbox
+        with self._state.lock:
+            gaps, outbox.gaps = outbox.gaps, []
+            given_up, outbox.given_up = outbox.given_up, []
+        for task_id in gaps:
+            logger.warning(
+                "task %s: text was lost, more than max_buffered_bytes waited for a connection", task_id
+            )
+        for terminal in given_up:
+            self._undelivered(terminal)
+
+    # Under the write lock
+
+    def _straight(self, run: TaskRun, text: str) -> bool | None:
+        """Write a chunk past the outbox; None, and nothing, if something waits there or it cannot be written."""
+        state = self._state
+        with state.lock:
+            if run.ended is not None:
+                return False
+            link = state.link
+            if link is None or state.outbox or len(text) > LARGEST_CHUNK:
+                return None
+            texts = run.answer.speak(text)
+        if texts:
+            self._send(link, (Chunks(run.answer, texts),))
+        return True
+
+    def _drain(self) -> None:
+        state = self._state
+        while True:
+            with state.lock:
+                link = state.link
+                if link is None or not state.outbox:
+                    return
+                pieces = state.outbox.take(_BATCH)
+                number = state.connections
+            if not self._send(link, pieces):
+                return
+            late = [
+                piece
+                for piece in pieces
+                if isinstance(piece, Terminal) and piece.rescue and piece.answer.connection != number
+            ]
+            if late:
+                self._late(late)
+            if not state.outbox:  # without the lock, as in flush()
+                return
+
+    def _send(self, link: Link, pieces: Sequence[Piece]) -> bool:
+        """Write the pieces; if that fails, put back what did not leave whole and drop the link."""
+        state = self._state
+        frames = chunks = 0
+        payloads: list[bytes] = []
+        begin = size = 0
+        try:
+            for end, piece in enumerate(pieces):
+                if isinstance(piece, Chunks):
+                    prefix = piece.answer.chunk_prefix
+                    payloads += [prefix + encode_text(text) + b"}" for text in piece.texts]
+                    chunks += len(piece.texts)
+                elif isinstance(piece, Pong):
+                    if payloads:
+                        size += link.send_texts(payloads)
+                    frames += len(payloads)
+                    begin, payloads = end, []
+                    link.send_control(wire.PONG, piece.payload)
+                    frames += 1
+                    begin = end + 1
+                else:
+                    payloads.append(piece if isinstance(piece, bytes) else piece.payload)
+            if payloads:
+                size += link.send_texts(payloads)
+            state.counters.count_written(frames + len(payloads), chunks, size)
+        except WriteFailed as failure:
+            logger.debug("a write failed: %s", failure)
+            whole = wire.whole(payloads, failure.sent)
+            rest = _behind(pieces[begin:], whole)
+            chunks = _chunks(pieces) - _chunks(rest)
+            state.counters.count_written(frames + whole, chunks, size + failure.sent)
+            with state.lock:
+                state.outbox.put_back(rest)
+                state.take_link_down(link)
+            link.wake()
+            return False
+        return True
+
+
+def _behind(pieces: Sequence[Piece], frames: int) -> list[Piece]:
+    """Return the pieces without their first so many frames."""
+    left: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, Chunks):
+            gone = min(frames, len(piece.texts))
+            if gone < len(piece.texts):
+                left.append(Chunks(piece.answer, piece.texts[gone:]))
+        else:
+            gone = min(frames, 1)
+            if not gone:
+                left.append(piece)
+        frames -= gone
+    return left
+
+
+def _chunks(pieces: Sequence[Piece]) -> int:
+    return sum(len(piece.texts) for piece in pieces if isinstance(piece, Chunks))

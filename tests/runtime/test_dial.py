@@ -1,0 +1,309 @@
+"""Connecting: one deadline over all of it, a way out at any moment, no socket left behind."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from arinova_agent_sync.proxies import Proxy
+from arinova_agent_sync.runtime import dial as dialing
+from arinova_agent_sync.runtime.deadline import Deadline
+from arinova_agent_sync.runtime.dial import ProxyRefused, dial
+from arinova_agent_sync.runtime.guard import SocketGuard, Woken
+
+from .fault_server import Peer, client_context, connect_proxy, serving
+
+
+def connect(
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+    seconds: float = 5,
+    tls: bool = False,
+    proxy: Proxy | None = None,
+    publish: Callable[[SocketGuard], None] = lambda _: None,
+) -> SocketGuard:
+    context = client_context() if tls else None
+    return dial(host, port, tls=context, proxy=proxy, deadline=Deadline(seconds), publish=publish)
+
+
+def greet(peer: Peer) -> None:
+    if peer._context and not isinstance(peer.sock, ssl.SSLSocket):
+        peer.start_tls()
+    peer.send(b"hello")
+    peer.until_gone()
+
+
+def greeting(guard: SocketGuard) -> bytes:
+    buffer = memoryview(bytearray(100))
+    count = guard.receive_into(buffer, 5)
+    guard.close()
+    return bytes(buffer[:count])
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that answers no SYN: its queue is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for sock in waiting:
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        time.sleep(0.02)
+        yield listener.getsockname()[1]
+        for sock in waiting:
+            sock.close()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_straight(tls: bool) -> None:
+    with serving(greet, tls=tls) as server:
+        guard = connect(server.port, tls=tls)
+        assert guard._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert guard._sock.gettimeout() == 0
+        assert greeting(guard) == b"hello"
+
+
+def test_ipv6() -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with listener:
+        connect(listener.getsockname()[1], host="::1").close()
+
+
+def test_every_socket_is_published_before_it_waits() -> None:
+    published: list[SocketGuard] = []
+    with serving(greet) as server:
+        guard = connect(server.port, publish=published.append)
+        assert published == [guard]
+        guard.close()
+
+
+def test_a_refusing_publisher_stops_it() -> None:
+    def refuse(_: SocketGuard) -> None:
+        raise Woken
+
+    with serving(greet) as server, pytest.raises(Woken):
+        connect(server.port, publish=refuse)
+
+
+def addresses(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_a_silent_address_does_not_take_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with silent_port() as silent, serving(greet) as server:
+        addresses(monkeypatch, silent, server.port)
+        began = time.monotonic()
+        assert greeting(connect(1, seconds=1)) == b"hello"
+        assert time.monotonic() - began >= 0.5
+
+
+def test_a_refusing_address_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(greet) as server:
+        addresses(monkeypatch, closed_port(), server.port)
+        assert greeting(connect(1)) == b"hello"
+
+
+def test_a_family_this_machine_does_not_have_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(greet) as server:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
+        strange = (socket.AF_INET, 12345, 6, "", ("127.0.0.1", server.port))
+        monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_, **__: [strange, *found])
+        assert greeting(connect(1)) == b"hello"
+
+
+def test_refused() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        connect(closed_port())
+
+
+def test_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(dialing.socket, "getaddrinfo", unknown)
+    with pytest.raises(socket.gaierror):
+        connect(1)
+
+
+def test_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses(monkeypatch)
+    with pytest.raises(OSError):
+        connect(1)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class TestTls:
+    def test_a_certificate_nobody_vouches_for(self) -> None:
+        with serving(greet, tls=True) as server, pytest.raises(ssl.SSLCertVerificationError):
+            dial(
+                "127.0.0.1",
+                server.port,
+                tls=dialing.default_context(),
+                proxy=None,
+                deadline=Deadline(5),
+                publish=lambda _: None,
+            )
+
+    def test_the_default_context_is_made_once(self) -> None:
+        assert dialing.default_context() is dialing.default_context()
+        assert dialing.default_context().check_hostname
+
+    def test_a_certificate_for_another_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with serving(greet, tls=True) as server:
+            addresses(monkeypatch, server.port)
+            with pytest.raises(ssl.SSLCertVerificationError, match="ostname"):
+                connect(server.port, host="other.test", tls=True)
+
+    def test_the_servers_name_is_sent(self) -> None:
+        with serving(greet, tls=True) as server:
+            assert greeting(connect(server.port, host="localhost", tls=True)) == b"hello"
+
+    def test_no_tls_there(self) -> None:
+        def play(peer: Peer) -> None:
+            peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            peer.until_gone()
+
+        with serving(play) as server, pytest.raises(ssl.SSLError):
+            connect(server.port, tls=True)
+
+    @pytest.mark.parametrize("drips", [False, True])
+    def test_one_deadline_over_the_handshake(self, drips: bool) -> None:
+        def play(peer: Peer) -> None:
+            if drips:  # a record that never ends
+                peer.drip(b"\x16\x03\x03\x40\x00" + bytes(1000))
+            peer.until_gone()
+
+        with serving(play) as server:
+            began = time.monotonic()
+            with pytest.raises(TimeoutError):
+                connect(server.port, tls=True, seconds=0.3)
+            assert 0.3 <= time.monotonic() - began < 5
+
+
+class TestProxies:
+    @pytest.mark.parametrize("tls", [False, True])
+    def test_through_a_proxy(self, tls: bool) -> None:
+        def answer(peer: Peer) -> None:
+            if tls:
+                peer.start_tls()
+            peer.read(1)
+            greet(peer)
+
+        with serving(answer, tls=tls) as server, serving(connect_proxy("us:er@x")) as proxy:
+            # The password holds what the header's own syntax would trip over.
+            guard = connect(server.port, tls=tls, proxy=Proxy("127.0.0.1", proxy.port, "us", "er@x"))
+            guard.send_all(b"?", 5)
+            assert greeting(guard) == b"hello"
+
+    @pytest.mark.parametrize(
+        ("host", "target"),
+        [
+            ("127.0.0.1", b"127.0.0.1:1"),
+            ("chat.test", b"chat.test:1"),
+            ("::1", b"[::1]:1"),
+            ("bücher.test", b"xn--bcher-kva.test:1"),
+        ],
+    )
+    def test_what_it_is_asked(self, host: str, target: bytes) -> None:
+        asked = []
+
+        def play(peer: Peer) -> None:
+            asked.append(peer.read_head())
+            peer.send(b"HTTP/1.0 200 OK\r\n\r\n")
+            peer.until_gone()
+
+        with serving(play) as proxy:
+            connect(1, host=host, proxy=Proxy("127.0.0.1", proxy.port, "user", "secret")).close()
+        assert asked == [
+            b"CONNECT %b HTTP/1.1\r\nHost: %b\r\nProxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n\r\n"
+            % (target, target)
+        ]
+
+    @pytest.mark.parametrize(
+        ("answer", "text", "status"),
+        [
+            (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP 407", 407),
+            (b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test\r\n\r\n", "HTTP 302", 302),
+            (b"SSH-2.0-OpenSSH\r\n\r\n", "is not HTTP", 0),
+            (b"HTTP/1.1 200 OK\r\n", "is cut short", 0),
+            (b"HTTP/1.1 200 OK\r\n\r\nmore", "more behind it", 0),
+            (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "has no end", 0),
+        ],
+    )
+    def test_a_proxy_that_does_not_do_it(self, answer: bytes, text: str, status: int) -> None:
+        def play(peer: Peer) -> None:
+            peer.read_head()
+            with suppress(OSError):
+                peer.send(answer)
+
+        with serving(play) as proxy, pytest.raises(ProxyRefused, match=text) as caught:
+            connect(1, proxy=Proxy("127.0.0.1", proxy.port, "user", "secret"))
+        assert caught.value.status == status
+        assert "elsewhere" not in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+    def test_one_deadline_over_its_answer(self) -> None:
+        with serving(lambda peer: peer.drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100)) as proxy:
+            began = time.monotonic()
+            with pytest.raises(TimeoutError):
+                connect(1, seconds=0.3, proxy=Proxy("127.0.0.1", proxy.port))
+            assert 0.3 <= time.monotonic() - began < 5
+
+    def test_no_proxy_there(self) -> None:
+        with pytest.raises(ConnectionRefusedError):
+            connect(1, proxy=Proxy("127.0.0.1", closed_port()))
+
+
+class TestWaking:
+    """Another thread ends it, whatever it is waiting for."""
+
+    def wake(self, port: int, *, tls: bool = False, proxy: Proxy | None = None) -> None:
+        published: list[SocketGuard] = []
+        with ThreadPoolExecutor(1) as pool:
+            dialled = pool.submit(connect, port, seconds=30, tls=tls, proxy=proxy, publish=published.append)
+            deadline = Deadline(5)
+            while not (published and published[0]._waiting):
+                assert not deadline.expired
+                time.sleep(0.001)
+            time.sleep(0.02)  # into the wait that lasts
+            began = time.monotonic()
+            published[0].wake()
+            with pytest.raises(Woken):
+                dialled.result(5)
+            assert time.monotonic() - began < 5
+        assert len(published) == 1
+
+    def test_while_connecting(self) -> None:
+        with silent_port() as port:
+            self.wake(port)
+
+    def test_during_the_tls_handshake(self) -> None:
+        with serving(Peer.until_gone) as server:
+            self.wake(server.port, tls=True)
+
+    def test_during_the_exchange_with_the_proxy(self) -> None:
+        with serving(Peer.until_gone) as server:
+            self.wake(1, proxy=Proxy("127.0.0.1", server.port))
+
+    def test_no_other_address_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with silent_port() as port:
+            addresses(monkeypatch, port, port)
+            self.wake(port)

@@ -1,0 +1,210 @@
+"""Worker threads, on demand."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from arinova_agent_sync.runtime import workers as module
+from arinova_agent_sync.runtime.deadline import Deadline
+from arinova_agent_sync.runtime.workers import Workers
+
+SOON = 10.0  # seconds; more than enough
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    made = Workers()
+    yield made
+    made.close(Deadline(SOON))
+
+
+class Blocked:
+    """Work that tells its thread and blocks until it is freed."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.free = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def __call__(self) -> None:
+        self.thread = threading.current_thread()
+        self.began.set()
+        assert self.free.wait(SOON)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what happens without telling."""
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def run(workers: Workers) -> threading.Thread:
+    """Run something on a worker that is free again afterwards; return its thread."""
+    work = Blocked()
+    work.free.set()
+    workers.submit(work)
+    assert work.began.wait(SOON)
+    until(lambda: work.thread not in workers._busy)
+    assert work.thread is not None
+    return work.thread
+
+
+def blocked(workers: Workers) -> Blocked:
+    work = Blocked()
+    workers.submit(work)
+    assert work.began.wait(SOON)
+    return work
+
+
+class TestOnDemand:
+    def test_no_thread_before_the_first_work(self, workers: Workers) -> None:
+        assert workers.threads() == []
+
+    def test_threads_are_named_daemons(self, workers: Workers) -> None:
+        thread = run(workers)
+        assert (thread.name, thread.daemon) == ("arinova-worker-1", True)
+
+    def test_idle_threads_are_used_again(self, workers: Workers) -> None:
+        first = run(workers)
+        assert {run(workers) for _ in range(20)} == {first}
+        assert workers.threads() == [first]
+
+    def test_a_blocked_one_keeps_no_other_waiting(self, workers: Workers) -> None:
+        works = [blocked(workers) for _ in range(10)]
+        assert len({work.thread for work in works}) == len(workers.threads()) == 10
+        for work in works:
+            work.free.set()
+
+    def test_an_idle_one_takes_one_work(self, workers: Workers) -> None:
+        first = run(workers)
+        works = [blocked(workers) for _ in range(3)]
+        assert first in {work.thread for work in works}
+        assert len(workers.threads()) == 3
+        for work in works:
+            work.free.set()
+
+    def test_no_more_threads_than_ever_were_busy_at_once(self, workers: Workers) -> None:
+        for _ in range(5):
+            works = [blocked(workers) for _ in range(3)]
+            for work in works:
+                work.free.set()
+            until(lambda: not workers._busy)
+        assert len(workers.threads()) == 3
+
+    def test_everything_submitted_runs_once(self, workers: Workers) -> None:
+        ran: list[int] = []
+        done = threading.Semaphore(0)
+
+        def work(number: int) -> None:
+            ran.append(number)
+            done.release()
+
+        def submit(first: int) -> None:
+            for number in range(first, first + 100):
+                workers.submit(partial(work, number))
+
+        users = [threading.Thread(target=submit, args=(first,)) for first in (0, 100, 200, 300)]
+        for user in users:
+            user.start()
+        for user in users:
+            user.join()
+        for _ in range(400):
+            assert done.acquire(timeout=SOON)
+        assert sorted(ran) == list(range(400))
+
+    def test_threads_without_work_end(self, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "_IDLE", 0.01)
+        work = blocked(workers)
+        run(workers)
+        until(lambda: len(workers.threads()) == 1)  # the busy one stays
+        work.free.set()
+        until(lambda: not workers.threads())
+        assert run(workers).is_alive()
+
+    def test_work_is_not_kept(self, workers: Workers) -> None:
+        work = Blocked()
+        work.free.set()
+        gone = weakref.ref(work)
+        workers.submit(work)
+        del work
+        until(lambda: gc.collect() is not None and gone() is None)
+
+
+def submit_some(workers: Workers, begin: threading.Barrier, ran: list[int]) -> None:
+    begin.wait()
+    for number in range(20):
+        workers.submit(partial(ran.append, number))
+
+
+class TestClose:
+    def test_idle_threads_are_gone_when_it_returns(self, workers: Workers) -> None:
+        works = [blocked(workers) for _ in range(3)]
+        threads = workers.threads()
+        for work in works:
+            work.free.set()
+        until(lambda: not workers._busy)
+        workers.close(Deadline(SOON))
+        assert not any(thread.is_alive() for thread in threads)
+        assert workers.threads() == []
+
+    def test_busy_threads_are_not_waited_for_and_end_once_free(self, workers: Workers) -> None:
+        work = blocked(workers)
+        workers.close(Deadline(None))  # for ever, if they were
+        assert work.thread is not None
+        assert workers.threads() == [work.thread]
+        work.free.set()
+        work.thread.join(SOON)
+        assert workers.threads() == []
+
+    def test_busy_threads_may_have_a_grace(self, workers: Workers) -> None:
+        works = [blocked(workers) for _ in range(2)]
+        threads = workers.threads()
+        free = threading.Timer(0.05, lambda: [work.free.set() for work in works])
+        free.start()
+        workers.close(Deadline(None), grace=SOON)
+        assert not any(thread.is_alive() for thread in threads)
+        free.join()
+
+    def test_the_grace_is_for_all_of_them_and_within_the_deadline(self, workers: Workers) -> None:
+        works = [blocked(workers) for _ in range(5)]
+        began = time.monotonic()
+        workers.close(Deadline(None), grace=0.05)
+        workers.close(Deadline(0.05), grace=60.0)
+        assert 0.1 <= time.monotonic() - began < SOON
+        assert len(workers.threads()) == 5
+        for work in works:
+            work.free.set()
+
+    def test_afterwards_nothing_runs(self, workers: Workers) -> None:
+        run(workers)
+        workers.close(Deadline(SOON))
+        workers.submit(lambda: pytest.fail("it ran"))
+        assert workers.threads() == []
+        workers.close(Deadline(SOON))
+
+    def test_what_was_submitted_before_still_runs(self) -> None:
+        for _ in range(50):
+            workers, ran = Workers(), threading.Event()
+            workers.submit(ran.set)
+            workers.close(Deadline(SOON))
+            assert ran.is_set()
+
+    def test_beside_threads_that_submit(self) -> None:
+        for _ in range(50):
+            workers, begin, ran = Workers(), threading.Barrier(2), list[int]()
+            user = threading.Thread(target=submit_some, args=(workers, begin, ran))
+            user.start()
+            begin.wait()
+            workers.close(Deadline(SOON))  # finds no thread that was not started
+            user.join()
+            until(lambda: not workers.threads())  # noqa: B023 - called at once
+            assert sorted(ran) == list(range(len(ran)))  # what was accepted ran, the rest did not
