@@ -1,0 +1,320 @@
+"""One connection to a server, from its address to the answers on it. The only module that imports urllib3.
+
+urllib3's connections speak HTTP here; its pool manager does not fit. It can bound one read but not one call, and
+it cannot say which request must not meet a connection that the server may be about to close.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, cast
+from urllib.parse import SplitResult
+
+from urllib3 import HTTPResponse
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
+from urllib3.util import wait_for_read
+
+from ..proxies import Proxy
+from .bodies import SourceError
+from .deadline import Deadline
+
+NETWORK_ERRORS = (OSError, http.client.HTTPException, HTTPError, UnicodeError)
+
+Blocks = Callable[[], Iterable[bytes]]  # a request's body, from its beginning each time
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_BLOCK = 64 * 1024  # bytes per read or write
+
+# A request that must not be sent twice goes out on a new connection rather than on one that was idle for
+# longer: a server whose keep-alive ends (after 5 s with many, 2 s at the least) might close it at that moment.
+_FRESH_SECONDS = 1.0
+
+# Some servers close after each answer without a word. Until a connection has been used again once, such a request
+# waits this long after the answer for the end that may be on its way.
+_SETTLING_SECONDS = 0.05
+
+
+class Origin(NamedTuple):
+    """Where a server listens. The host is in ASCII, an IPv6 address without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: SplitResult) -> Origin:
+        """Return the origin of an http or https URL; raise ValueError (UnicodeError) for an unusable host."""
+        host = url.hostname or ""
+        if not host.isascii():
+            host = host.encode("idna").decode()
+        scheme = url.scheme.lower()
+        return cls(scheme, host, url.port or _DEFAULT_PORTS[scheme])
+
+    @property
+    def netloc(self) -> str:
+        """Host and port as they stand in a Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+class Address(NamedTuple):
+    """What socket.getaddrinfo() says about one address of a host."""
+
+    family: int
+    kind: int
+    protocol: int
+    place: tuple[str, int]
+
+    @property
+    def host(self) -> str:
+        """The IP address."""
+        return self.place[0]
+
+
+class UnsentError(Exception):
+    """The connection ended before the request had left whole, so the server cannot have acted on it."""
+
+
+class _TimedSocket:
+    """A socket whose every read and write ends with its connection's deadline.
+
+    A socket's own timeout starts anew with each byte: a peer that drips would hold a call for ever.
+    """
+
+    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+        self._sock = sock
+        self._connection = connection
+        self._early = b""  # the first byte of an answer, if it was read before its turn
+
+    def has_answer(self, patience: float = 0.0) -> bool:
+        """Whether an answer, or the end of the connection, arrives within so many seconds.
+
+        That there is something to read says too little: under TLS 1.3 servers send tickets after the handshake.
+        """
+        if self._early:
+            return True
+        if not wait_for_read(self._sock, timeout=patience):
+            return False
+        self._sock.settimeout(0.0)
+        try:
+            self._early = self._sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        return True
+
+    def read_early(self) -> bytes:
+        """Return what has_answer() has read, once."""
+        early, self._early = self._early, b""
+        return early
+
+    def sendall(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self.settimeout()
+            view = view[self._sock.send(view[:_BLOCK]) :]
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        raw = cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))
+        return _LineReader(_TimedReader(raw, self), _BLOCK)
+
+    def settimeout(self, _: float | None = None) -> None:
+        """Set what the deadline leaves, whatever others ask for."""
+        self._sock.settimeout(self._connection.deadline.require())
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, sock: _TimedSocket) -> None:
+        self._raw = raw
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
+        if early := self._sock.read_early():
+            buffer[:1] = early
+            return 1
+        self._sock.settimeout()
+        return cast("int | None", self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _LineReader(io.BufferedReader):
+    """Knows that a line without an end is none.
+
+    http.client takes the end of the connection for the end of the head, and so half a head for an empty answer.
+    """
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if not line.endswith(b"\n") and len(line) != size:
+            raise http.client.RemoteDisconnected("the connection ended in the middle of the answer")
+        return line
+
+
+class Connection(HTTPConnection):
+    """One connection to an origin: straight, through a proxy, or to addresses that were checked.
+
+    Attributes:
+        deadline: the end of the call that uses the connection.
+        idle_since: when it last finished a call, on the monotonic clock; None if it has served none.
+        lasting: whether it is known that the server keeps it after an answer.
+        whole: whether the latest request left to its end.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline: Deadline,
+        tls: ssl.SSLContext | None,
+        proxy: Proxy | None,
+        addresses: Sequence[Address] | None = None,
+    ) -> None:
+        """Prepare a connection.
+
+        Args:
+            origin: the server.
+            deadline: the end of the first call.
+            tls: how to speak TLS; None for an http origin.
+            proxy: the proxy on the way, if any.
+            addresses: the only addresses of the origin to connect to; None for those its name has.
+        """
+        super().__init__(*((proxy.host, proxy.port) if proxy else (origin.host, origin.port)))
+        self.origin = origin
+        self.deadline = deadline
+        self.idle_since: float | None = None
+        self.lasting = False
+        self.whole = False
+        self._tls = tls
+        self._addresses = addresses
+        self._absolute = False
+        self._proxy_headers: dict[str, str] = {}
+        if proxy is None:
+            return
+        if proxy.authorization is not None:
+            self._proxy_headers["Proxy-Authorization"] = proxy.authorization
+        if addresses:
+            # The proxy is told the checked address, not the name, which it could look up to be another.
+            self._addresses = None
+            told = next((address for address in addresses if address.family == socket.AF_INET), addresses[0])
+            self.set_tunnel(told.host, origin.port, self._proxy_headers)
+        elif tls is not None:
+            self.set_tunnel(origin.host, origin.port, self._proxy_headers)
+        else:
+            self._absolute = True
+
+    def connect(self) -> None:
+        """Connect before the deadline, through the proxy and TLS where there are any."""
+        addresses = self._addresses or resolve(self.host, self.port, self.deadline)
+        sock = _dial(addresses, self.deadline)
+        self._use(sock)
+        if self._tunnel_host:
+            self._tunnel()
+        if self._tls is not None:
+            sock.settimeout(self.deadline.require())
+            self._use(self._tls.wrap_socket(sock, server_hostname=self.origin.host))
+
+    def _use(self, sock: socket.socket) -> None:
+        self._timed = _TimedSocket(sock, self)
+        self.sock = cast(socket.socket, self._timed)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a kept connection can be used again, as far as one can see from here."""
+        return self._is_quiet(0.0)
+
+    def is_reliable(self) -> bool:
+        """Whether a kept connection will very likely live through a request that cannot be repeated."""
+        idle = time.monotonic() - (self.idle_since or 0.0)
+        if idle > _FRESH_SECONDS:
+            return False
+        patience = 0.0 if self.lasting else max(0.0, _SETTLING_SECONDS - idle)
+        return self._is_quiet(min(patience, self.deadline.left()))
+
+    def _is_quiet(self, patience: float) -> bool:
+        try:
+            return self.sock is not None and not self._timed.has_answer(patience)
+        except OSError:
+            return False
+
+    def ask(self, method: str, target: str, headers: Mapping[str, str], body: Blocks | None) -> HTTPResponse:
+        """Send a request and return its answer, whose body is still to be read.
+
+        A body that the server refuses on the way (as too large, say) is not sent to its end; ``whole`` is False
+        then, and the connection cannot be used again.
+
+        Raises UnsentError, one of NETWORK_ERRORS, or SourceError.
+        """
+        if self._absolute:
+            target = f"{self.origin.scheme}://{self.origin.netloc}{target}"
+            headers = {**headers, **self._proxy_headers}
+        self.whole = False
+        if self.sock is None:
+            self.connect()
+        try:
+            self.request(method, target, headers=headers, preload_content=False, decode_content=False)
+            for block in _supplied(body):
+                if self._timed.has_answer():
+                    break  # an answer, or the end: reading it now beats losing it to a reset
+                self.send(block)
+            else:
+                self.whole = True
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server may have answered before it closed
+        try:
+            return self.getresponse()
+        except NETWORK_ERRORS as error:
+            if self.whole or self.deadline.left() == 0:
+                raise
+            raise UnsentError from error
+
+
+def _supplied(body: Blocks | None) -> Iterator[bytes]:
+    """Yield a body; raise SourceError for what its source raises, which may look like an error of the network."""
+    if body is not None:
+        try:
+            yield from body()
+        except Exception as error:
+            raise SourceError from error
+
+
+def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
+    """Return the addresses of a host; raise OSError if it has none or the time is over."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    deadline.require()  # the C library's look-up itself knows no time limit
+    return [
+        Address(family, kind, protocol, cast("tuple[str, int]", place))
+        for family, kind, protocol, _, place in found
+    ]
+
+
+def _dial(addresses: Sequence[Address], deadline: Deadline) -> socket.socket:
+    failure = OSError("the host has no address")
+    for tried, address in enumerate(addresses):
+        sock = socket.socket(address.family, address.kind, address.protocol)
+        try:
+            # A share for each: one silent address must not use up the time of the others.
+            sock.settimeout(deadline.require() / (len(addresses) - tried))
+            sock.connect(address.place)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            return sock
+    raise failure

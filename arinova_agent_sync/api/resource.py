@@ -1,0 +1,67 @@
+"""What the groups of routes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from ..errors import ApiError
+from .answers import Answer
+from .pages import Page, Pages, Position, by_offset
+from .transport import Timeout, Transport
+from .values import JSONObject, Parameter
+
+T = TypeVar("T")
+
+AUGUST = "August 2026"
+
+
+class Resource:
+    """A group of routes of one client. Thread-safe."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def _offset_pages(
+        self,
+        path: str,
+        items: Callable[[Answer], list[T]],
+        *,
+        params: Mapping[str, Parameter],
+        limit: int | None,
+        offset: int | None,
+        timeout: Timeout,
+        since: str | None = None,
+    ) -> Pages[T]:
+        """Return a list that limit and offset lead through."""
+        start = {**params, "limit": limit, "offset": offset}
+
+        def fetch(position: Position) -> Page[T]:
+            answer = self._transport.json(
+                "GET", path, params={**start, **position}, since=since, timeout=timeout
+            )
+            return page_of(answer, items(answer))
+
+        return Pages(fetch, by_offset(offset, limit))
+
+
+def page_of(answer: Answer, items: list[T]) -> Page[T]:
+    """Return the page that an answer is, with what it says about the others."""
+    told: JSONObject = answer.value if isinstance(answer.value, dict) else {}
+    has_more, cursor, total = told.get("hasMore"), told.get("nextCursor"), told.get("total")
+    return Page(
+        items,
+        has_more if isinstance(has_more, bool) else None,
+        cursor if isinstance(cursor, str) and cursor else None,
+        total if isinstance(total, int) and not isinstance(total, bool) else None,
+    )
+
+
+def unshown(answer: Answer, what: str) -> ApiError:
+    """Return the error for a change that was made, of which no route shows the outcome."""
+    return ApiError(
+        f"{answer.request} was done, but the server sent no {what} back and lists none with this id",
+        status=answer.status,
+        body=answer.value,
+        request=answer.request,
+    )

@@ -1,0 +1,370 @@
+"""The way of every call: token, deadline, retries, redirects, unchanged answers, errors."""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar, Union, cast
+from urllib.parse import urljoin, urlsplit
+
+from .._version import __version__
+from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
+from ..settings import seconds
+from . import failures, routes
+from .answers import Answer
+from .bodies import SourceError
+from .deadline import Deadline
+from .etags import Entry, ETags
+from .forks import renew_after_fork
+from .values import JSON, JSONInput, MalformedJSON, Parameter, decode, encode
+
+if TYPE_CHECKING:
+    from .connections import Blocks
+    from .exchange import Exchange
+    from .multipart import Form
+    from .pool import Pool
+
+T = TypeVar("T")
+Timeout = Union[float, Deadline, None]
+
+_log = logging.getLogger("arinova_agent_sync.api")
+
+_LONGEST_CALL = 86_400.0  # seconds
+_MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MAX_ERROR_BODY = 64 * 1024  # bytes
+_SECRET_LENGTH = 8  # characters
+_BASE_DELAY = 0.1  # seconds
+_MAX_JITTER = 0.05  # seconds
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a call may take: seconds in all, repetitions, bytes of its answer."""
+
+    timeout: float = 30.0
+    max_retries: int = 2
+    max_response_bytes: int = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call, checked and encoded.
+
+    Attributes:
+        token: the token it is made with, also if another one comes before its last try.
+        method: in capitals.
+        target: path and query, without the server's base path.
+        headers: what it needs beyond the usual ones.
+        body: its blocks, from the beginning each time they are asked for.
+        repeatable: whether it may be sent twice.
+        since: the server generation that brought the route, if not all have it.
+    """
+
+    token: str = field(repr=False)
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Blocks | None = None
+    repeatable: bool = False
+    since: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Method and path, as errors and logs show them."""
+        return f"{self.method} {self.target.partition('?')[0]}"
+
+
+class RedirectedAway(ApiError):
+    """The server redirects to another origin, to which the token does not go.
+
+    Attributes:
+        location: the URL there.
+    """
+
+    location: str = ""
+
+
+class Session:
+    """What a client and those made with its with_options() share: server, token, connections. Thread-safe."""
+
+    def __init__(
+        self, server_url: str, token: str, proxy: str | None, ssl_context: ssl.SSLContext | None
+    ) -> None:
+        self.server_url = server_url
+        self.base_path = urlsplit(server_url).path
+        self.token = token
+        self.proxy = proxy
+        self.ssl_context = ssl_context
+        self.etags = ETags()
+        self.etags.belong_to(token)
+        self.clock: Callable[[], float] = time.monotonic
+        self.pause: Callable[[float], None] = time.sleep
+        self.jitter: Callable[[], float] = random.random
+        self._lock = Lock()
+        self._pool: Pool | None = None
+        renew_after_fork(self)
+
+    def pool(self) -> Pool:
+        """Return the connections to the server; the first call finds the proxy and imports urllib3."""
+        if self._pool is not None:
+            return self._pool
+        from ..proxies import proxy_for
+        from .connections import Origin
+        from .pool import Pool
+
+        with self._lock:
+            if self._pool is None:
+                origin = Origin.of(urlsplit(self.server_url))
+                tls = (self.ssl_context or ssl.create_default_context()) if origin.scheme == "https" else None
+                self._pool = Pool(origin, tls, proxy_for(self.server_url, self.proxy))
+            return self._pool
+
+    def replace_token(self, token: str) -> None:
+        """Use another token from the next request on, and forget what the old one was answered."""
+        self.token = token
+        self.etags.belong_to(token)
+
+    def close(self) -> None:
+        """Close the connections; a later call makes new ones."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def after_fork(self) -> None:
+        """Take a new lock: the old one may be held by a thread that the child does not have."""
+        self._lock = Lock()
+
+
+class Transport:
+    """Sends calls to one server. Thread-safe."""
+
+    def __init__(self, session: Session, options: Options) -> None:
+        self.session = session
+        self.options = options
+
+    def deadline(self, timeout: Timeout = None) -> Deadline:
+        """Return the end of a call that starts now; a call that is made of several passes it on."""
+        if isinstance(timeout, Deadline):
+            return timeout
+        if timeout is None:
+            timeout = self.options.timeout
+        return Deadline(seconds("timeout", timeout, 0.0, _LONGEST_CALL), self.session.clock)
+
+    def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Parameter] | None = None,
+        json: JSONInput = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        since: str | None = None,
+        remember: bool = False,
+        timeout: Timeout = None,
+    ) -> Answer:
+        """Make a call whose answer is JSON, or empty.
+
+        Args:
+            method, path: the route.
+            params: its query; those that are None are left out.
+            json: its body.
+            form: its body, as a form with files.
+            headers: further headers.
+            idempotency_key: allows the call to be repeated.
+            since: the server generation that brought the route, if not all have it.
+            remember: whether to keep the answer, and use it again when the server says that it is unchanged.
+            timeout: seconds for the whole call, or the deadline of a call that this one is part of.
+        """
+        request = self.prepare(
+            method,
+            path,
+            params=params,
+            json=json,
+            form=form,
+            headers=headers,
+            idempotency_key=idempotency_key,
+            since=since,
+        )
+        limit = self.options.max_response_bytes
+        if remember:
+            return self._remembered(request, limit, timeout)
+        return self.perform(
+            request, lambda exchange: self._answer(request, exchange.status, exchange.read(limit)), timeout
+        )
+
+    def prepare(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Parameter] | None = None,
+        json: JSONInput = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        since: str | None = None,
+    ) -> Request:
+        """Check and encode a call; raise TypeError or ValueError for what cannot be sent."""
+        method = routes.method_name(method)
+        own = routes.header_fields(headers)
+        body: Blocks | None = None
+        if json is not None and form is not None:
+            raise ValueError("a request has one body: json= or form=, not both")
+        if json is not None:
+            data = encode(json)
+            body = lambda: (data,)  # noqa: E731
+            own |= {"Content-Type": "application/json", "Content-Length": str(len(data))}
+        elif form is not None:
+            body = form.blocks
+            own |= {"Content-Type": form.content_type, "Content-Length": str(form.size)}
+        elif method not in ("GET", "HEAD", "OPTIONS"):
+            own["Content-Length"] = "0"
+        if idempotency_key is not None:
+            own["Idempotency-Key"] = routes.header_value("idempotency_key", idempotency_key)
+        repeatable = method in ("GET", "HEAD") or idempotency_key is not None
+        return Request(self.session.token, method, path + routes.query(params), own, body, repeatable, since)
+
+    def perform(self, request: Request, consume: Callable[[Exchange], T], timeout: Timeout = None) -> T:
+        """Send a request, again where that is allowed and of use, and return what ``consume`` makes of the answer.
+
+        Args:
+            request: the call.
+            consume: reads the answer; it may be called again if the answer breaks off.
+            timeout: seconds for the whole call, or its deadline.
+
+        Raises ApiError, or whatever ``consume`` and the body's source raise.
+        """
+        deadline = self.deadline(timeout)
+        retries = self.options.max_retries if request.repeatable else 0
+        for attempt in range(retries + 1):
+            try:
+                with self._open(request, deadline, fresh=retries == 0) as exchange:
+                    _log.debug("%s answered with status %d", request.name, exchange.status)
+                    if exchange.status < 300 or (
+                        exchange.status == 304 and "If-None-Match" in request.headers
+                    ):
+                        return consume(exchange)
+                    error, asked = self._refused(request, exchange)
+            except SourceError as failed:
+                raise cast(BaseException, failed.__cause__) from None
+            except ApiTimeoutError:
+                raise
+            except ApiConnectionError as broken:
+                error, asked = broken, None
+            if attempt == retries or not _is_passing(error):
+                raise error
+            wait = _BASE_DELAY * 2**attempt + _MAX_JITTER * self.session.jitter() if asked is None else asked
+            if wait >= deadline.left():
+                raise error
+            _log.debug("%s failed with status %d, again in %.3f s", request.name, error.status, wait)
+            self.session.pause(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _open(self, request: Request, deadline: Deadline, *, fresh: bool) -> Exchange:
+        """Send a request once, and to where redirects on the same origin lead."""
+        from .exchange import open_exchange
+
+        session = self.session
+        pool = session.pool()
+        target = session.base_path + request.target
+        for _ in range(_MAX_REDIRECTS + 1):
+            headers = {
+                "Host": pool.origin.netloc,
+                "Authorization": f"Bearer {request.token}",
+                "User-Agent": f"arinova-agent-sync/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                **request.headers,
+            }
+            exchange = open_exchange(
+                request.name, pool, deadline, request.method, target, headers, request.body, fresh=fresh
+            )
+            location = exchange.headers.get("Location")
+            if exchange.status not in _REDIRECTS or location is None:
+                return exchange
+            with exchange:
+                exchange.read_beginning(_MAX_ERROR_BODY)
+                target = self._redirected(request, exchange.status, target, location)
+        raise ApiError(f"{request.name} failed: more than {_MAX_REDIRECTS} redirects", request=request.name)
+
+    def _redirected(self, request: Request, status: int, target: str, location: str) -> str:
+        from .connections import Origin
+
+        def refused(why: str) -> ApiError:
+            text = f"{request.name} failed ({status}): {why}"
+            return ApiError(text, status=status, request=request.name)
+
+        pool = self.session.pool()
+        try:
+            url = urlsplit(urljoin(f"{pool.origin.scheme}://{pool.origin.netloc}{target}", location))
+            origin = Origin.of(url)
+        except (ValueError, KeyError):
+            raise refused("the server redirects to something that is no http URL") from None
+        if origin != pool.origin:
+            away = RedirectedAway(
+                f"{request.name} failed ({status}): the server redirects to another origin, "
+                f"{origin.scheme}://{origin.netloc}, to which the token does not go",
+                status=status,
+                request=request.name,
+            )
+            away.location = url.geturl()
+            raise away
+        if request.method not in ("GET", "HEAD") and status not in (307, 308):
+            raise refused(f"a redirect with this status would turn the {request.method} into a GET")
+        return (url.path or "/") + (f"?{url.query}" if url.query else "")
+
+    def _refused(self, request: Request, exchange: Exchange) -> tuple[ApiError, float | None]:
+        raw = _without_token(request, exchange.read_beginning(_MAX_ERROR_BODY))
+        error = failures.refusal(
+            request.name, exchange.status, exchange.reason, exchange.headers, raw, request.since
+        )
+        return error, failures.retry_after(exchange.headers)
+
+    def _remembered(self, request: Request, limit: int, timeout: Timeout) -> Answer:
+        etags = self.session.etags
+        known = etags.get(request.token, request.target)
+        if known is not None and len(known.body) <= limit:
+            request = replace(request, headers={**request.headers, "If-None-Match": known.etag})
+
+        def consume(exchange: Exchange) -> Answer:
+            raw = exchange.read(limit)
+            if exchange.status == 304 and known is not None:
+                return self._answer(request, 200, known.body)
+            answer = self._answer(request, exchange.status, raw)
+            if (etag := exchange.headers.get("ETag")) is not None and etag.isascii() and etag.isprintable():
+                etags.put(request.token, request.target, Entry(etag, raw))
+            return answer
+
+        return self.perform(request, consume, timeout)
+
+    def _answer(self, request: Request, status: int, raw: bytes) -> Answer:
+        return Answer(request.name, status, self._decoded(request, status, raw))
+
+    def _decoded(self, request: Request, status: int, raw: bytes) -> JSON:
+        if not raw.strip():
+            return None
+        try:
+            return decode(raw)
+        except MalformedJSON as error:
+            raise failures.malformed(request.name, status, error, _without_token(request, raw)) from error
+
+
+def _without_token(request: Request, raw: bytes) -> bytes:
+    # A shorter one is a test's own, and may be part of any word.
+    return (
+        raw.replace(request.token.encode(), b"[bot token]") if len(request.token) >= _SECRET_LENGTH else raw
+    )
+
+
+def _is_passing(error: ApiError) -> bool:
+    """Whether the same request may fare better in a moment."""
+    if isinstance(error, ApiConnectionError):
+        return not isinstance(error.__cause__, ssl.SSLCertVerificationError)
+    return isinstance(error, (RateLimitError, ServerError))
