@@ -1,0 +1,155 @@
+"""What each frame of an authenticated agent means. Values in, changes of the chat out; not thread-safe."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+
+from .chat import Chat
+from .records import ActionCalled, AgentAccount, Connection, Deliver, Frame, Task
+from .telemetry import TelemetryRow, record
+
+REPORTS = (
+    "action_progress",
+    "agent_stream_gap",
+    "heartbeat_commands",
+    "hud_update",
+    "register_commands",
+    "task_queued",
+    "task_update",
+    "tool_call_report",
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Show one frame that an agent of August 2026 tells about itself, such as "hud_update"."""
+
+    agent_id: str
+    frame: Frame
+
+    @property
+    def type(self) -> str:
+        """The frame's type."""
+        return str(self.frame["type"])
+
+
+@dataclass
+class Incoming:
+    """Apply agents' frames to a chat.
+
+    Attributes:
+        chat: the state that they change.
+        telemetry: what was stored of agents' telemetry.
+        reports: the other frames that agents tell about themselves; the March 2026 server ignores these.
+    """
+
+    chat: Chat
+    telemetry: list[TelemetryRow] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+
+    def receive(self, connection: Connection, agent: AgentAccount, frame: Frame) -> None:
+        """Do what one frame asks for; an unknown or malformed one is ignored."""
+        match frame.get("type"):
+            case "ping":
+                self.chat.want(Deliver(connection, {"type": "pong"}))
+            case "agent_chunk":
+                self._chunk(agent, frame)
+            case "agent_complete":
+                self._complete(agent, frame)
+            case "agent_error":
+                self._error(agent, frame)
+            case "agent_heartbeat":
+                self._heartbeat(agent, frame)
+            case "agent_send":
+                self._send(agent, frame)
+            case "agent_telemetry":
+                record(self.telemetry, agent.agent_id, frame.get("event"), frame.get("data"))
+            case "action_call" if self.chat.rules.august:
+                self.chat.want(ActionCalled(connection, agent, frame))
+            case str(kind) if self.chat.rules.august and kind in REPORTS:
+                self.reports.append(Report(agent.agent_id, frame))
+
+    def _chunk(self, agent: AgentAccount, frame: Frame) -> None:
+        task, chunk = self._own(agent, frame), frame.get("chunk")
+        if task is not None and isinstance(chunk, str):
+            self.chat.chunk(task, chunk)
+
+    def _heartbeat(self, agent: AgentAccount, frame: Frame) -> None:
+        if (task := self._own(agent, frame)) is not None:
+            self.chat.heartbeat(task)
+
+    def _complete(self, agent: AgentAccount, frame: Frame) -> None:
+        if (task := self._ended(agent, frame)) is not None:
+            mentions = frame.get("mentions")
+            known = [item for item in mentions if isinstance(item, str)] if isinstance(mentions, list) else []
+            self.chat.complete(task, _text(frame.get("content"), ""), known)
+
+    def _error(self, agent: AgentAccount, frame: Frame) -> None:
+        if (task := self._ended(agent, frame)) is not None:
+            if self.chat.rules.august and frame.get("reason") == "cancelled":
+                self.chat.stop_by_agent(task)
+            else:
+                self.chat.fail(task, _text(frame.get("error"), "Unknown error"))
+
+    def _send(self, agent: AgentAccount, frame: Frame) -> None:
+        # No answer, whatever is wrong: a blank text, an id that is no UUID, a foreign conversation.
+        content, place = frame.get("content"), frame.get("conversationId")
+        if not isinstance(content, str) or not content.strip():
+            return
+        conversation = self.chat.conversations.get(_uuid(place))
+        if conversation is None or agent not in conversation.agents:
+            return
+        reply_to = frame.get("replyTo") if self.chat.rules.august else None
+        self.chat.send(agent, conversation, content, reply_to if isinstance(reply_to, str) else None)
+
+    def _own(self, agent: AgentAccount, frame: Frame) -> Task | None:
+        # Whose frame it is decides the agent's id, not the connection: a replaced connection still counts.
+        task = self._pending(frame)
+        return task if task is not None and task.agent is agent else None
+
+    def _ended(self, agent: AgentAccount, frame: Frame) -> Task | None:
+        task = self._pending(frame)
+        if task is not None and task.agent is not agent:
+            # The March 2026 server takes the entry out before it looks whose it is.
+            self.chat.vanish(task)
+            return None
+        return task
+
+    def _pending(self, frame: Frame) -> Task | None:
+        task_id = frame.get("taskId")
+        return self.chat.pending.get(task_id) if isinstance(task_id, str) else None
+
+
+def parsed(text: str) -> Frame | None:
+    """Return the JSON object in a text, None for anything that the March 2026 server drops without a word.
+
+    Its parser is stricter than Python's: no NaN or Infinity, no half of a surrogate pair.
+    """
+    try:
+        frame = _DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(frame, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return frame if isinstance(frame, dict) else None
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _text(value: object, default: str) -> str:
+    return value if isinstance(value, str) else default
+
+
+def _uuid(value: object) -> str:
+    """Return a UUID as it is usually written, an empty text for what is none."""
+    try:
+        return str(uuid.UUID(value)) if isinstance(value, str) else ""
+    except ValueError:
+        return ""

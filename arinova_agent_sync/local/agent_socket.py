@@ -1,0 +1,221 @@
+"""One connection of an agent: its authentication and its traffic. Belongs to the event loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from websockets.frames import Opcode
+
+from .agent_frames import parsed
+from .faults import (
+    JSON_GARBAGE,
+    Close,
+    Drop,
+    EarlyTask,
+    Fault,
+    Garbage,
+    HalfOpen,
+    LateAuth,
+    NoPongs,
+    Oversize,
+    RefuseAuth,
+    SlowReads,
+)
+from .framelog import Content, Direction, Kind
+from .records import AgentAccount, Deliver, Frame
+from .roster import AUTH_TIMEOUT, INVALID_TOKEN
+from .wire import Wire
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+_KINDS: Mapping[Opcode, Kind] = {
+    Opcode.BINARY: "binary",
+    Opcode.PING: "ping",
+    Opcode.PONG: "pong",
+    Opcode.CLOSE: "close",
+}
+_NOT_UTF8 = b'{"type": "pong", "text": "\xff\xfe"}'
+_HALF_A_FRAME = b"\x81\x7e\x01\x00" + b'{"type": "task"'  # announces 256 bytes
+_MASKED = b"\x81\x82\x00\x00\x00\x00{}"
+_RESERVED = b"\xf1\x02{}"
+
+
+class AgentSocket:
+    """Authenticate one connection and carry frames between it and the chat.
+
+    Args:
+        hub: what all connections share.
+        number: tells the connections apart, from 1.
+    """
+
+    def __init__(self, hub: Hub, number: int) -> None:
+        self._hub = hub
+        self.number = number
+        self.wire = Wire(self, hub.chat.rules.max_message_bytes)
+        self.account: AgentAccount | None = None  # set from the registration on, which comes before auth_ok
+        self._state: Literal["waiting", "checking", "open", "over"] = "waiting"
+        self._timer: asyncio.TimerHandle | None = None
+        self._late: asyncio.TimerHandle | None = None
+
+    @property
+    def agent_id(self) -> str | None:
+        """Whose connection this is, as far as it is known."""
+        return self.account.agent_id if self.account is not None else None
+
+    # What the wire tells
+
+    def opened(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._hub.chat.rules.auth_timeout, self._too_late)
+
+    def text(self, data: bytes) -> None:
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self._record("in", data, len(data))
+            self.wire.drop()
+            return
+        frame = parsed(text)
+        self._record("in", text if frame is None else frame, len(data))
+        if frame is None:
+            return
+        if self._state == "waiting":
+            self._greet(frame)
+        elif self._state == "open" and self.account is not None:
+            if frame.get("type") == "ping" and not self._answers_pings():
+                return
+            with self._hub.turn():
+                self._hub.incoming.receive(self, self.account, frame)
+
+    def other(self, opcode: Opcode, data: bytes) -> None:
+        self._record("in", data, len(data), _KINDS[opcode])
+        if self._state == "waiting":
+            # The authentication loop of the March 2026 server takes text only; anything else ends it.
+            self._state = "over"
+            self.wire.drop()
+        elif opcode is Opcode.PING and self._answers_pings():
+            self.wire.send_pong(data)
+        elif opcode is Opcode.CLOSE:
+            self.wire.hang_up()
+
+    def lost(self) -> None:
+        self._state = "over"
+        for timer in (self._timer, self._late):
+            if timer is not None:
+                timer.cancel()
+        self._hub.gone(self)
+
+    # What the hub asks
+
+    def deliver(self, frame: Content) -> None:
+        """Send a frame; a text goes as it is, bytes as a binary message."""
+        if isinstance(frame, bytes):
+            self._record("out", frame, len(frame), "binary")
+            self.wire.send_binary(frame)
+            return
+        text = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
+        data = text.encode("utf-8", "replace")
+        self._record("out", frame, len(data))
+        self.wire.send_text(data)
+
+    def suffer(self, fault: Fault) -> None:
+        """Let a fault strike now."""
+        match fault:
+            case Drop(mid_frame=mid_frame):
+                if mid_frame:
+                    self.wire.send_bytes(_HALF_A_FRAME)
+                self.wire.drop()
+            case Close(code=code, reason=reason):
+                self.wire.send_close(code, reason)
+                self.wire.hang_up()
+            case Oversize(size=size, fragments=fragments):
+                head, tail = b'{"type": "oversize", "padding": "', b'"}'
+                self.wire.send_text(head + b"x" * (size - len(head) - len(tail)) + tail, fragments)
+            case HalfOpen():
+                self.wire.freeze()
+            case SlowReads(bytes_per_second=rate):
+                self.wire.pace(rate)
+            case Garbage(kind=kind):
+                self._litter(kind)
+
+    # Authentication
+
+    def _greet(self, frame: Frame) -> None:
+        if frame.get("type") == "ping" and self._answers_pings():
+            self.deliver({"type": "pong"})
+        elif frame.get("type") == "agent_auth":
+            self._authenticate(frame)
+
+    def _authenticate(self, frame: Frame) -> None:
+        with self._hub.turn() as chat:
+            account = chat.roster.find(frame.get("botToken"))
+            refusal = self._hub.board.use(RefuseAuth, account.agent_id if account else None)
+            if refusal is not None:
+                self._refuse(refusal[0].frame())
+            elif account is not None:
+                self._let_in(account, frame.get("skills"))
+            elif claim := chat.roster.redeem(frame.get("botToken")):
+                self._refuse(claim)
+            else:
+                self._refuse({"type": "auth_error", "error": INVALID_TOKEN})
+
+    def _let_in(self, account: AgentAccount, skills: object) -> None:
+        # Registered first, welcomed last: what users say in between overtakes auth_ok.
+        self.account = account
+        self._state = "checking"
+        self._hub.chat.connect(self, account, skills)
+        self._hub.ring(account.agent_id)
+        if (slow := self._hub.board.find(SlowReads, account.agent_id)) is not None:
+            self.wire.pace(slow.bytes_per_second)
+        if (early := self._hub.board.use(EarlyTask, account.agent_id)) is not None:
+            self._hub.ask_early(account, *early)
+        late = self._hub.board.use(LateAuth, account.agent_id)
+        if late is None:
+            self._welcome()
+        else:
+            self.wire.hold()
+            self._late = asyncio.get_running_loop().call_later(late[0].seconds, self._welcome)
+
+    def _welcome(self) -> None:
+        if self.account is None or self._timer is None:
+            return
+        self._timer.cancel()
+        self._state = "open"
+        with self._hub.turn() as chat:
+            chat.want(Deliver(self, chat.roster.auth_ok(self.account, chat.rules.august)))
+        self.wire.release()
+
+    def _refuse(self, frame: Mapping[str, object]) -> None:
+        # One attempt per socket, and no Close frame after it.
+        self._state = "over"
+        self.deliver(frame)
+        self.wire.hang_up()
+
+    def _too_late(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        self._refuse({"type": "auth_error", "error": AUTH_TIMEOUT})
+
+    # Inside
+
+    def _answers_pings(self) -> bool:
+        return self._hub.board.find(NoPongs, self.agent_id) is None
+
+    def _litter(self, kind: str) -> None:
+        if kind == "json":
+            for text in JSON_GARBAGE:
+                self.deliver(text)
+        elif kind == "binary":
+            self.deliver(b"\x00\x01\xfe\xff")
+        elif kind == "utf8":
+            self._record("out", _NOT_UTF8, len(_NOT_UTF8))
+            self.wire.send_text(_NOT_UTF8)
+        else:
+            self.wire.send_bytes(_MASKED if kind == "masked" else _RESERVED)
+
+    def _record(self, direction: Direction, frame: Content, size: int, kind: Kind = "text") -> None:
+        self._hub.log.add(direction, self.number, self.agent_id, kind, frame, size)

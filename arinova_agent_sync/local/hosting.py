@@ -1,0 +1,171 @@
+"""The thread in which uvicorn and its event loop live. Thread-safe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from .wire import Wire
+
+if TYPE_CHECKING:
+    from .hub import Hub
+
+AGENT_PATH = "/ws/agent"
+
+_THREAD = "arinova-local-server"
+_LOGGERS = ("uvicorn.error", "uvicorn.access")
+_BACKLOG = 256  # connections; asyncio also accepts so many before it does anything else
+_STARTS_WITHIN = 10.0  # seconds
+_TASKS_END_WITHIN = 1.0  # seconds
+
+
+class Host:
+    """Serve HTTP and WebSockets on a listening socket, in one background thread.
+
+    Args:
+        app: answers all but the agents' path.
+        hub: takes the agents' connections.
+    """
+
+    def __init__(self, app: Starlette, hub: Hub) -> None:
+        self._app = app
+        self._hub = hub
+        self._thread: threading.Thread | None = None
+        self._server: _Server | None = None
+
+    def start(self, listener: socket.socket) -> None:
+        """Serve on a bound socket, which the host closes; return when connections are answered."""
+        config = uvicorn.Config(
+            self._app,
+            http="h11",
+            ws=self._door(),
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,
+            ws_ping_timeout=None,
+            backlog=_BACKLOG,
+        )
+        self._server = _Server(config, self._hub)
+        self._thread = threading.Thread(
+            target=self._run, args=(self._server, listener), name=_THREAD, daemon=True
+        )
+        self._thread.start()
+        if not self._server.up.wait(_STARTS_WITHIN) or self._server.failure is not None:
+            raise RuntimeError("the embedded server could not start") from self._server.failure
+
+    def stop(self, timeout: float) -> bool:
+        """Drop every connection, end the thread; return False if it did not end in so many seconds."""
+        if self._thread is None or self._server is None:
+            return True
+        self._server.ask_to_stop()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self, server: _Server, listener: socket.socket) -> None:
+        silence = _Silence(threading.get_ident())
+        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        for logger in loggers:
+            logger.addFilter(silence)
+        try:
+            # asyncio's own debug mode, which python -X dev turns on, would log and slow down a user's test.
+            asyncio.run(server.serve(sockets=[listener]), debug=False)
+        except BaseException as error:  # noqa: BLE001 - start() raises it in the thread that asked
+            server.failure = error
+        finally:
+            listener.close()
+            server.up.set()
+            for logger in loggers:
+                logger.removeFilter(silence)
+
+    def _door(self) -> type[asyncio.Protocol]:
+        hub = self._hub
+
+        class Door(asyncio.Protocol):
+            """Hand an upgraded connection to who serves its path."""
+
+            def __init__(self, **from_uvicorn: Any) -> None:
+                self._from_uvicorn = from_uvicorn
+
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                self._transport = cast(asyncio.Transport, transport)
+
+            def data_received(self, data: bytes) -> None:
+                # uvicorn gives the whole request at once and only then makes this object the transport's
+                # protocol; the loop puts the right one into its place before it reads again.
+                path = data.split(b" ", 2)[1].partition(b"?")[0]
+                agents = path == AGENT_PATH.encode()
+                inner = hub.new_socket().wire if agents else WebSocketsSansIOProtocol(**self._from_uvicorn)
+                inner.connection_made(self._transport)
+                asyncio.get_running_loop().call_soon(self._transport.set_protocol, inner)
+                if isinstance(inner, Wire):
+                    hub.settle(inner)
+                inner.data_received(data)
+
+        return Door
+
+
+class _Server(uvicorn.Server):
+    """Start and stop without uvicorn's ticks of 100 ms, and let no connection hold the stop up."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+        self.failure: BaseException | None = None
+        self._hub = hub
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+
+    def ask_to_stop(self) -> None:
+        if self._loop is not None and self._stopping is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def main_loop(self) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._hub.begin(self._loop)
+        self.up.set()
+        await self._stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        # asyncio accepts connections in tasks of its own. They leak if their server is closed meanwhile, so the
+        # door shuts first, then those in the hall are let in, and only then everyone is thrown out.
+        for listener in sockets or ():
+            try:
+                loop.remove_reader(listener)
+            except NotImplementedError:
+                pass  # Windows, whose event loop accepts in another way
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=_TASKS_END_WITHIN)
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        self._hub.drop_all()
+        # One turn of the loop in which the transports close their sockets.
+        await asyncio.sleep(0)
+        self._hub.leave_loop()
+
+
+class _Silence(logging.Filter):
+    """Drop what uvicorn logs in one thread, and leave the program's own uvicorn alone."""
+
+    def __init__(self, thread: int) -> None:
+        super().__init__()
+        self._thread = thread
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.thread != self._thread

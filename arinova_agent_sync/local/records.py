@@ -1,0 +1,258 @@
+"""What the embedded server keeps: accounts, conversations, messages, tasks. Plain data, not thread-safe.
+
+The server changes these only under its lock. What its public interface hands out are frozen records and
+copies.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, Union
+
+from .streamed import Streamed
+
+ConversationType = Literal["direct", "h2h", "h2a", "group", "official", "community", "lounge"]
+MessageStatus = Literal["streaming", "completed", "cancelled", "error"]
+ReplyStatus = Literal["pending", "streaming", "completed", "cancelled", "error", "deleted", "ignored"]
+ListenMode = Literal[
+    "all",
+    "all_mentions",
+    "owner_unmention_others_mention",
+    "owner_and_allowlist",
+    "allowlist_mentions",
+    "owner_only",
+    "muted",
+    "allowed_users",
+]
+
+Attachments = Sequence[Mapping[str, Any]]  # {"id", "fileName", "fileType", "fileSize", "url"} each
+Frame = dict[str, Any]  # one JSON object as it travels
+GROUPS: tuple[ConversationType, ...] = ("group", "community")
+OPEN_STATUSES: tuple[ReplyStatus, ...] = ("pending", "streaming")
+
+
+@dataclass(frozen=True)
+class AgentAccount:
+    """Name one agent that the server knows.
+
+    Attributes:
+        agent_id: its UUID.
+        name: what users read.
+        token: the bot token that it authenticates with.
+        listen_mode: whose messages it gets in groups and communities.
+        allowed_users: user names that the allow-list modes let through.
+    """
+
+    agent_id: str
+    name: str
+    token: str = field(repr=False)
+    listen_mode: ListenMode = "owner_unmention_others_mention"
+    allowed_users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class User:
+    """Name one human; the first of a server owns all its agents."""
+
+    user_id: str
+    username: str
+    owner: bool = False
+
+
+@dataclass(frozen=True)
+class Message:
+    """Show one row of a conversation as the server's database holds it.
+
+    Attributes:
+        id: its UUID; for an agent's answer also the id of the task.
+        conversation_id: where it stands.
+        seq: its place in the conversation, from 1.
+        role: "user" or "agent".
+        content: its text; empty while it is being streamed.
+        status: where it stands in its life.
+        sender_agent_id: the agent that wrote it, if one did.
+        sender_user_id: the human that wrote it, if one did.
+        sender_name: the writer's name.
+        reply_to_id: the message that it answers, if it was said to answer one.
+        created_at: when it was made, UTC without a zone, as the March 2026 server keeps it.
+        attachments: what hangs on it.
+        updated_at: when it last changed, None if it never did.
+    """
+
+    id: str
+    conversation_id: str
+    seq: int
+    role: Literal["user", "agent"]
+    content: str
+    status: MessageStatus
+    sender_agent_id: str | None
+    sender_user_id: str | None
+    sender_name: str
+    reply_to_id: str | None
+    created_at: datetime
+    attachments: tuple[Mapping[str, Any], ...] = ()
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Say what a task asks: the message behind it, the text for the agent, and the human at the root."""
+
+    content: str
+    human: User
+    message: Message | None = None  # the row that triggered the task; none for wakeups and raw tasks
+    reply_to: Mapping[str, Any] | None = None
+    agent: AgentAccount | None = None  # the author, when another agent triggered the task
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Task:
+    """Follow one question to one agent from the user's click to its end.
+
+    ``status`` is what the members of the conversation were told, which the row in the database need not show.
+    """
+
+    id: str
+    agent: AgentAccount
+    conversation: Conversation | None
+    prompt: Prompt
+    sent_at: float
+    status: ReplyStatus = "pending"
+    streamed: Streamed = field(default_factory=Streamed)
+    text: str = ""  # what the message shows at the end
+    error: str | None = None
+    mentions: tuple[str, ...] = ()
+    dispatched_at: float | None = None
+    deadline: float = 0.0  # when the idle limit strikes
+    first_chunk_at: float | None = None
+    done_at: float | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether members may still see it change."""
+        return self.status in OPEN_STATUSES
+
+
+@dataclass(eq=False)
+class Conversation:
+    """Hold one conversation: who takes part, its rows, and what waits in it."""
+
+    id: str
+    type: ConversationType
+    agents: tuple[AgentAccount, ...]
+    created_at: datetime = datetime.min
+    journal: list[Change] | None = None  # what happens to the rows, if it has to outlive this process
+    rows: dict[str, Message] = field(default_factory=dict)  # by message id, oldest first
+    # What members were sent, oldest first; bounded, since a long stream is many events.
+    events: deque[Frame] = field(default_factory=lambda: deque(maxlen=10_000))
+    tasks: list[Task] = field(default_factory=list)  # every task ever asked here, oldest first
+    active: dict[str, Task] = field(default_factory=dict)  # agent id: the task that makes others wait
+    queues: dict[str, deque[Task]] = field(default_factory=dict)  # by agent id
+    dispatched: dict[str, tuple[str, float]] = field(default_factory=dict)  # agent id: last text and its time
+    last_seq: int = 0
+
+    @property
+    def is_group(self) -> bool:
+        """Whether listen modes and mentions decide who gets a message."""
+        return self.type in GROUPS
+
+    def write(
+        self,
+        message_id: str,
+        author: AgentAccount | User,
+        content: str,
+        created_at: datetime,
+        *,
+        status: MessageStatus = "completed",
+        reply_to_id: str | None = None,
+        attachments: Attachments = (),
+    ) -> Message:
+        """Add a row."""
+        self.last_seq += 1
+        agent = author if isinstance(author, AgentAccount) else None
+        human = author if isinstance(author, User) else None
+        row = Message(
+            id=message_id,
+            conversation_id=self.id,
+            seq=self.last_seq,
+            role="agent" if agent else "user",
+            content=content,
+            status=status,
+            sender_agent_id=agent.agent_id if agent else None,
+            sender_user_id=human.user_id if human else None,
+            sender_name=author.name if isinstance(author, AgentAccount) else author.username,
+            reply_to_id=reply_to_id,
+            created_at=created_at,
+            attachments=tuple(attachments),
+        )
+        self._put(row)
+        return row
+
+    def save(self, message_id: str, status: MessageStatus, content: str, updated_at: datetime) -> None:
+        """Change a row's status and text, if it is there."""
+        # PostgreSQL refuses NUL in a text, and the March 2026 server does not look at the refusal (inferred):
+        # the row goes on streaming, until the agent's next authentication makes an error of it.
+        row = self.rows.get(message_id)
+        if row is not None and "\0" not in content:
+            self._put(replace(row, status=status, content=content, updated_at=updated_at))
+
+    def remove(self, message_id: str) -> None:
+        """Drop a row, if it is there."""
+        if self.rows.pop(message_id, None) is not None and self.journal is not None:
+            self.journal.append(Removed(message_id))
+
+    def _put(self, row: Message) -> None:
+        self.rows[row.id] = row
+        if self.journal is not None:
+            self.journal.append(row)
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Name a row that was dropped."""
+
+    message_id: str
+
+
+Change = Union[AgentAccount, User, Conversation, Message, Removed]  # what a journal tells, in order
+
+Connection = object  # whatever the shell calls a connection; compared by identity only
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """Ask the shell to send a frame to an agent."""
+
+    connection: Connection
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Tell the shell that members may see a task differently now."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class Told:
+    """Tell the shell that the members of a conversation were sent an event."""
+
+    conversation: Conversation
+    event: Frame
+
+
+@dataclass(frozen=True)
+class ActionCalled:
+    """Ask the shell to answer an agent's action call."""
+
+    connection: Connection
+    agent: AgentAccount
+    frame: Frame
+
+
+Effect = Deliver | Touched | Told | ActionCalled

@@ -1,0 +1,146 @@
+"""Who the agents are and which connection speaks for each. Pure state; not thread-safe."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .records import AgentAccount, Change, Connection, Frame, ListenMode
+
+INVALID_TOKEN = "Invalid bot token"  # the March 2026 server says this of a failing database, too
+AUTH_TIMEOUT = "Authentication timeout"
+
+_SKILL_FIELDS = ("id", "name", "description")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Hold what a bootstrap token is exchanged for."""
+
+    account: AgentAccount
+    token_id: str
+    onboarding: bool
+
+
+class Roster:
+    """Keep the accounts, their tokens, and one connection per agent.
+
+    Args:
+        new_id: makes UUIDs.
+        journal: takes the accounts that are made, if they have to outlive this process.
+    """
+
+    def __init__(self, new_id: Callable[[], str], journal: list[Change] | None = None) -> None:
+        self._new_id = new_id
+        self._journal = journal
+        self._found: dict[
+            str, list[AgentAccount]
+        ] = {}  # by name: those of an earlier process, until asked for
+        self.accounts: dict[str, AgentAccount] = {}  # by agent id, in the order they were added
+        self.connections: dict[str, Connection] = {}  # agent id: the one that gets its tasks
+        self.skills: dict[str, list[Frame]] = {}  # agent id: what it announced; gone when it disconnects
+        self.authentications: dict[str, int] = {}  # agent id: how often it was let in
+        self._by_token: dict[str, AgentAccount] = {}
+        self._claims: dict[str, Claim] = {}
+        self._seeds: set[str] = set()  # ids of the agents whose next auth_ok carries an onboarding seed
+        self._members: dict[
+            Connection, AgentAccount
+        ] = {}  # every authenticated connection, also replaced ones
+
+    def add(
+        self, name: str, token: str | None, listen_mode: ListenMode, allowed_users: tuple[str, ...]
+    ) -> AgentAccount:
+        """Make an account; a token of the right form is made unless one is given.
+
+        The account of an earlier process is returned instead, once, if it has the name and the token fits.
+        """
+        for found in self._found.get(name, []):
+            if token in (None, found.token):
+                self._found[name].remove(found)
+                return found
+        token = token or f"ari_{secrets.token_hex(24)}"
+        if token in self._by_token:
+            raise ValueError("this token belongs to another agent already")
+        account = AgentAccount(self._new_id(), name, token, listen_mode, allowed_users)
+        self.accounts[account.agent_id] = account
+        self._by_token[token] = account
+        if self._journal is not None:
+            self._journal.append(account)
+        return account
+
+    def enter(self, account: AgentAccount) -> None:
+        """Take over an account of an earlier process; ``add`` finds it again by its name."""
+        self.accounts[account.agent_id] = account
+        self._by_token[account.token] = account
+        self._found.setdefault(account.name, []).append(account)
+
+    def add_claim(self, account: AgentAccount, onboarding: bool) -> str:
+        """Make a bootstrap token that is exchanged, once, for the account's token."""
+        token = f"obt_{secrets.token_hex(24)}"
+        self._claims[token] = Claim(account, self._new_id(), onboarding)
+        return token
+
+    def find(self, token: object) -> AgentAccount | None:
+        """Return the account of a bot token."""
+        return self._by_token.get(token) if isinstance(token, str) else None
+
+    def redeem(self, token: object) -> Frame | None:
+        """Exchange a bootstrap token; return the claim_ok frame, None for any other token."""
+        claim = self._claims.pop(token, None) if isinstance(token, str) else None
+        if claim is None:
+            return None
+        if claim.onboarding:
+            self._seeds.add(claim.account.agent_id)
+        return {
+            "type": "claim_ok",
+            "agentId": claim.account.agent_id,
+            "permanentToken": claim.account.token,
+            "tokenId": claim.token_id,
+        }
+
+    def register(self, connection: Connection, account: AgentAccount, skills: object) -> None:
+        """Let a connection speak for an agent; an older one stays open and gets no more tasks."""
+        self.connections[account.agent_id] = connection
+        self._members[connection] = account
+        self.skills[account.agent_id] = parsed_skills(skills)
+        self.authentications[account.agent_id] = self.authentications.get(account.agent_id, 0) + 1
+
+    def account_of(self, connection: Connection) -> AgentAccount | None:
+        """Return whom a connection authenticated as."""
+        return self._members.get(connection)
+
+    def leave(self, connection: Connection) -> AgentAccount | None:
+        """Forget a connection; return its agent if it was the one that got the agent's tasks."""
+        account = self._members.pop(connection, None)
+        if account is None or self.connections.get(account.agent_id) is not connection:
+            return None
+        del self.connections[account.agent_id]
+        self.skills.pop(account.agent_id, None)
+        return account
+
+    def auth_ok(self, account: AgentAccount, august: bool) -> Frame:
+        """Return the frame that tells an agent it is in."""
+        frame: Frame = {"type": "auth_ok", "agentName": account.name}
+        if august:
+            frame["agentId"] = account.agent_id
+        if account.agent_id in self._seeds:
+            self._seeds.discard(account.agent_id)
+            frame["onboardingSeed"] = {
+                "kind": "first_touch_opening",
+                "seedId": self._new_id(),
+                "agentId": account.agent_id,
+                "action": "open_conversation",
+                "prompt": f"Introduce yourself as {account.name}.",
+            }
+        return frame
+
+
+def parsed_skills(skills: object) -> list[Frame]:
+    """Return an agent's skills as the March 2026 server reads them: none if one of them is malformed."""
+    if not isinstance(skills, list):
+        return []
+    for skill in skills:
+        if not isinstance(skill, dict) or not all(isinstance(skill.get(key), str) for key in _SKILL_FIELDS):
+            return []
+    return [{key: skill[key] for key in _SKILL_FIELDS} for skill in skills]

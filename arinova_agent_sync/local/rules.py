@@ -1,0 +1,56 @@
+"""The numbers and switches that decide how the embedded server behaves. Immutable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+Generation = Literal["march", "august"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Hold the server's limits; the defaults are those of the March 2026 server.
+
+    Args:
+        generation: "march", the server whose source is public, or "august", what the clients of August 2026
+            show.
+        pure_delta: append every chunk as it is, instead of guessing whether it repeats what came before.
+        auth_timeout: seconds from the opened socket to the end of its authentication.
+        idle_limit: seconds a task may stay without a chunk or a heartbeat.
+        stale_after: seconds after its dispatch from which a task no longer makes others wait.
+        duplicate_window: seconds in which the same text to the same agent in one conversation makes no second
+            task; 0 turns the guard off.
+        history_limit: messages in a task's history.
+        max_message_bytes: longest message that an agent may send.
+
+    Raises ValueError for a value out of its range, TypeError for one of another type.
+    """
+
+    generation: Generation = "march"
+    pure_delta: bool = False
+    auth_timeout: float = 10.0
+    idle_limit: float = 600.0
+    stale_after: float = 600.0
+    duplicate_window: float = 5.0
+    history_limit: int = 5
+    max_message_bytes: int = 16 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if self.generation not in get_args(Generation):
+            raise ValueError(f'generation must be "march" or "august", not {self.generation!r}')
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("generation", "pure_delta"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{field.name} must be a number, not {type(value).__name__}")
+            least_is_open = field.name not in ("duplicate_window", "history_limit")
+            if not math.isfinite(value) or value < 0 or (least_is_open and value == 0):
+                raise ValueError(f"{field.name} must be positive and finite, not {value!r}")
+
+    @property
+    def august(self) -> bool:
+        """Whether the frames and manners of August 2026 are on."""
+        return self.generation == "august"

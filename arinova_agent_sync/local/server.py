@@ -1,0 +1,403 @@
+"""The embedded server as its users hold it. Thread-safe: every method may be called from any thread."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from .actions import Action, ActionFunction, ActionStatus
+from .agent_frames import Report
+from .agent_socket import AgentSocket
+from .board import Injection
+from .conversations import LocalConversation
+from .faults import FaultName
+from .framelog import Direction, FrameLog, FrameRecord
+from .hosting import Host
+from .hub import Hub
+from .records import GROUPS, AgentAccount, ConversationType, ListenMode
+from .replies import LocalReply
+from .rules import Generation, Rules
+from .telemetry import TelemetryRow
+
+logger = logging.getLogger("arinova_agent_sync.local")
+logger.addHandler(logging.NullHandler())
+
+_STOPS_WITHIN = 5.0  # seconds
+
+
+class LocalServer:
+    """Run an Arinova server in a background thread of this process.
+
+    Args:
+        port: where to listen; 0 takes a free port.
+        host: the address to listen on.
+        agent_name: the name of the agent that is there from the start.
+        generation: "march" behaves like the server whose source is public, "august" adds what the clients of
+            August 2026 show: action calls, wakeups, tasks that outlive a reconnect, ``agentId`` in
+            ``auth_ok``.
+        pure_delta: append chunks as they are, instead of guessing which ones repeat the answer so far.
+        auth_timeout: seconds a connection has to authenticate.
+        idle_limit: seconds a task may go without chunk or heartbeat.
+        stale_after: seconds after which a running task no longer makes new messages wait.
+        duplicate_window: seconds in which the same text to the same agent makes no second task, as on the
+            March 2026 server; 0 turns that off, which tests that repeat a text want.
+        history_limit: messages that a task's history tells.
+        platform_skills: what is installed for every agent, ``{"slug", "name", "slashCommand",
+            "description"}`` each.
+        routes: further HTTP and WebSocket routes, as Starlette has them.
+        max_frames: frames that ``frames`` keeps.
+
+    Example::
+
+        with LocalServer() as server:
+            agent = ArinovaAgent(server_url=server.url, bot_token=server.bot_token)
+            ...
+            reply = server.conversation().say("hi")
+            assert reply.wait() == "completed"
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        agent_name: str = "Agent",
+        generation: Generation = "march",
+        pure_delta: bool = False,
+        auth_timeout: float = Rules.auth_timeout,
+        idle_limit: float = Rules.idle_limit,
+        stale_after: float = Rules.stale_after,
+        duplicate_window: float = Rules.duplicate_window,
+        history_limit: int = Rules.history_limit,
+        platform_skills: Sequence[Mapping[str, Any]] = (),
+        routes: Sequence[BaseRoute] = (),
+        max_frames: int = 10_000,
+    ) -> None:
+        rules = Rules(
+            generation=generation,
+            pure_delta=pure_delta,
+            auth_timeout=auth_timeout,
+            idle_limit=idle_limit,
+            stale_after=stale_after,
+            duplicate_window=duplicate_window,
+            history_limit=history_limit,
+        )
+        self._log = FrameLog(max_frames)
+        self._hub = Hub(rules, platform_skills, self._log)
+        self._host = host
+        self._port = port
+        self._lifecycle = threading.Lock()  # taken before the hub's lock
+        self._hosting = Host(Starlette(routes=list(routes)), self._hub)
+        self.agent = self.add_agent(agent_name)
+
+    # Life
+
+    def start(self) -> LocalServer:
+        """Listen and serve; at once if it does already.
+
+        After ``stop()`` it starts again on the same port with the same accounts and conversations, like a
+        server that was restarted.
+
+        Returns itself. Raises OSError if the port is taken.
+        """
+        with self._lifecycle:
+            if self._hub.running:
+                return self
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            # asyncio turns Nagle's algorithm off only for sockets that name TCP as their protocol.
+            listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((self._host, self._port))
+            except BaseException:
+                listener.close()
+                raise
+            self._port = listener.getsockname()[1]
+            self._hosting.start(listener)
+            logger.info("The embedded server listens on %s", self.url)
+            return self
+
+    def stop(self) -> None:
+        """Drop every connection and end the thread; answers that are open become errors. Idempotent."""
+        with self._lifecycle:
+            if not self._hub.running:
+                return
+            with self._hub.turn() as chat:
+                chat.restart()
+            if not self._hosting.stop(_STOPS_WITHIN):
+                logger.warning("The embedded server's thread did not end in %g s", _STOPS_WITHIN)
+            for name in self._hub.end(_STOPS_WITHIN):
+                logger.warning("The function of an action still runs: %s", name)
+            logger.info("The embedded server has stopped")
+
+    def __enter__(self) -> LocalServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether it serves."""
+        return self._hub.running
+
+    @property
+    def port(self) -> int:
+        """The port; 0 before the first start unless one was asked for."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The ``server_url`` for agents, such as ``http://127.0.0.1:40123``."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    # Agents
+
+    @property
+    def bot_token(self) -> str:
+        """The token of the first agent."""
+        return self.agent.token
+
+    @property
+    def agents(self) -> list[AgentAccount]:
+        """All accounts, the first agent's first."""
+        with self._hub.lock:
+            return list(self._hub.chat.roster.accounts.values())
+
+    def add_agent(
+        self,
+        name: str,
+        token: str | None = None,
+        *,
+        listen_mode: ListenMode = "owner_unmention_others_mention",
+        allowed_users: Sequence[str] = (),
+    ) -> AgentAccount:
+        """Make an account for another agent.
+
+        Args:
+            name: what users read.
+            token: its bot token; one is made unless it is given.
+            listen_mode: whose messages it gets in groups and communities.
+            allowed_users: user names that the allow-list modes let through.
+
+        Raises ValueError if the token is taken.
+        """
+        with self._hub.turn() as chat:
+            return chat.roster.add(name, token, listen_mode, tuple(allowed_users))
+
+    def add_bootstrap_token(self, agent: AgentAccount | None = None, *, onboarding: bool = False) -> str:
+        """Make a token ``obt_...`` that can be exchanged once for an agent's bot token.
+
+        Args:
+            agent: whose; the first agent's by default.
+            onboarding: let the ``auth_ok`` after the exchange carry an onboarding seed.
+
+        Raises ValueError with generation "march", which knows no such tokens.
+        """
+        with self._hub.turn() as chat:
+            if not chat.rules.august:
+                raise ValueError('bootstrap tokens need LocalServer(generation="august")')
+            return chat.roster.add_claim(agent or self.agent, onboarding)
+
+    @property
+    def agent_connected(self) -> bool:
+        """Whether the first agent is connected."""
+        return self.is_connected()
+
+    def is_connected(self, agent: AgentAccount | None = None) -> bool:
+        """Return whether an agent, the first by default, has a registered connection."""
+        with self._hub.lock:
+            return (agent or self.agent).agent_id in self._hub.chat.roster.connections
+
+    def wait_for_agent(
+        self, timeout: float = 10.0, *, agent: AgentAccount | None = None, times: int = 1
+    ) -> None:
+        """Wait until an agent is connected.
+
+        Args:
+            timeout: seconds.
+            agent: which one; the first by default.
+            times: how often it must have authenticated since the server was made; 2 waits for a reconnect.
+
+        Raises TimeoutError.
+        """
+        self._hub.wait_connected(agent or self.agent, timeout, times)
+
+    def wait_for_disconnect(self, timeout: float = 10.0, *, agent: AgentAccount | None = None) -> None:
+        """Wait until an agent is not connected; raise TimeoutError if it still is after so many seconds."""
+        account, connections = agent or self.agent, self._hub.chat.roster.connections
+        self._hub.wait(
+            account.agent_id,
+            lambda: account.agent_id not in connections or None,
+            timeout,
+            lambda: f"the agent {account.name!r} did not disconnect",
+        )
+
+    @property
+    def connection_count(self) -> int:
+        """How many agents' sockets are open, authenticated or not."""
+        return len(self._hub.sockets)
+
+    def skills(self, agent: AgentAccount | None = None) -> list[dict[str, Any]]:
+        """Return the skills that a connected agent, the first by default, announced."""
+        with self._hub.lock:
+            return list(self._hub.chat.roster.skills.get((agent or self.agent).agent_id, []))
+
+    # Users
+
+    def conversation(
+        self,
+        agent: AgentAccount | None = None,
+        type: ConversationType = "h2a",
+        members: Sequence[AgentAccount] = (),
+    ) -> LocalConversation:
+        """Open a conversation.
+
+        Args:
+            agent: with whom; the first agent by default. Not for groups.
+            type: "h2a" is one user with one agent; "group" and "community" have members.
+            members: the agents of a group or community; all agents by default.
+        """
+        if type in GROUPS:
+            if agent is not None:
+                raise ValueError(f"a {type} has members, not an agent")
+            taking_part = list(members) or self.agents
+        elif members:
+            raise ValueError(f"a conversation of type {type!r} has one agent, not members")
+        else:
+            taking_part = [agent or self.agent]
+        with self._hub.turn() as chat:
+            return LocalConversation(self._hub, chat.open_conversation(type, taking_part))
+
+    def send_task(self, *, agent: AgentAccount | None = None, **payload: Any) -> LocalReply:
+        """Give an agent a task with a payload of one's own; the server follows it like any other.
+
+        Args:
+            agent: who gets it; the first agent by default.
+            payload: the keys of the frame, such as ``conversationId`` and ``content``. A ``taskId`` is made
+                unless it is given; no other key is added. A wakeup of August 2026 has
+                ``taskKind="cron_wakeup"`` or "trigger".
+
+        Raises TypeError for a ``taskId`` that is no text, ValueError for one that was used; for such frames
+        there is ``send_frame``.
+        """
+        task_id = payload.get("taskId")
+        if task_id is not None and not isinstance(task_id, str):
+            raise TypeError(f"taskId must be a str, not {type(task_id).__name__}; see send_frame()")
+        with self._hub.turn() as chat:
+            if task_id in chat.tasks:
+                raise ValueError(f"the taskId {task_id!r} was used before; see send_frame()")
+            return self._hub.reply(chat.ask(agent or self.agent, payload, task_id))
+
+    def send_frame(
+        self, frame: Mapping[str, Any] | str | bytes, *, agent: AgentAccount | None = None
+    ) -> None:
+        """Send an agent, the first by default, whatever one likes.
+
+        Args:
+            frame: an object, sent as JSON; a text, sent as it is; or bytes, sent as a binary message.
+            agent: who gets it.
+
+        Raises RuntimeError if the agent is not connected.
+        """
+        account = agent or self.agent
+        with self._hub.lock:
+            connection = self._hub.chat.roster.connections.get(account.agent_id)
+            if not isinstance(connection, AgentSocket):
+                raise RuntimeError(f"the agent {account.name!r} is not connected; use wait_for_agent() first")
+            self._hub.post(connection.deliver, frame)
+
+    # What agents sent
+
+    @property
+    def frames(self) -> list[FrameRecord]:
+        """Every frame in and out, in order; the newest ``max_frames``, and at most 64 MiB of them."""
+        return self._log.records()
+
+    def wait_for_frame(
+        self,
+        type: str | None = None,
+        timeout: float = 10.0,
+        *,
+        direction: Direction | None = "in",
+        after: FrameRecord | None = None,
+        **fields: object,
+    ) -> FrameRecord:
+        """Return the first frame that fits; wait for it if there is none yet.
+
+        Args:
+            type: its type; None for any.
+            timeout: seconds.
+            direction: "in" from agents, "out" to them, None for both.
+            after: only frames behind this one count.
+            fields: what it must hold, such as ``taskId=reply.message_id``.
+
+        Raises TimeoutError.
+        """
+        return self._log.wait(type, timeout, direction, after, fields)
+
+    def forget(self) -> None:
+        """Drop the messages, answers and frames of the past, which otherwise are kept for good; for long runs."""
+        self._hub.forget()
+
+    @property
+    def telemetry(self) -> list[TelemetryRow]:
+        """What agents' telemetry left in the database."""
+        with self._hub.lock:
+            return list(self._hub.incoming.telemetry)
+
+    @property
+    def reports(self) -> list[Report]:
+        """What agents of August 2026 told about themselves: "hud_update", "task_queued", and so on."""
+        with self._hub.lock:
+            return list(self._hub.incoming.reports)
+
+    def on_action(
+        self, name: str, function: ActionFunction, *, progress: Sequence[ActionStatus] = ()
+    ) -> None:
+        """Answer an agent's calls of one action; only with generation "august".
+
+        Args:
+            name: the action.
+            function: is given an ``ActionCall`` on a thread of its own; returns the result of a success, or
+                an ``ActionReply`` that says something else. What it raises becomes an error result.
+            progress: statuses to send first, such as ("received", "processing").
+        """
+        with self._hub.lock:
+            self._hub.actions[name] = Action(function, tuple(progress))
+
+    # Faults
+
+    def inject(
+        self, name: FaultName, *, agent: AgentAccount | None = None, **parameters: object
+    ) -> Injection:
+        """Make something go wrong; the table is in ``arinova_agent_sync.local.faults``.
+
+        Args:
+            name: which fault.
+            agent: whose connections it hits; everyone's by default.
+            parameters: the fault's own, such as ``seconds=2.0`` of "late-auth".
+
+        Returns the injection, which has struck when this returns; ``heal()`` it or use it in a ``with``.
+        Raises ValueError or TypeError for an unknown fault or parameter, RuntimeError if the server is not
+        running and the fault would strike at once.
+        """
+        return self._hub.board.inject(name, agent, parameters)
+
+    def heal(self, name: FaultName | None = None) -> None:
+        """End all faults, or those of one name."""
+        self._hub.board.heal(name)
+
+    def __repr__(self) -> str:
+        state = self.url if self._hub.running else "stopped"
+        return f"<LocalServer {state}, {len(self.agents)} agents, {self.connection_count} connections>"

@@ -1,0 +1,103 @@
+"""Answers that ended on another connection than their task came on."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from arinova_agent_sync.local import LocalServer
+
+
+class Desk:
+    """The two HTTP routes that a rescue uses, with a status of the test's choosing."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        self.sent: list[dict[str, object]] = []
+        self.looked, self.posted = threading.Event(), threading.Event()
+        self.routes = [
+            Route("/api/v1/messages/send", self.send, methods=["POST"]),
+            Route("/api/v1/messages/{conversation_id}", self.around),
+        ]
+
+    async def around(self, request: Request) -> JSONResponse:
+        self.looked.set()
+        message = {"id": request.query_params["around"], "status": self.status, "content": "late answer"}
+        return JSONResponse({"messages": [message], "hasMore": False})
+
+    async def send(self, request: Request) -> JSONResponse:
+        self.sent.append(await request.json())
+        self.posted.set()
+        return JSONResponse({"messageId": "m1", "seq": 1})
+
+
+def answer_late(make_agent, desk: Desk, undelivered=print, **options: object):
+    """Run a task whose answer ends on the second connection; return its agent and conversation."""
+    server = LocalServer(duplicate_window=0, routes=desk.routes).start()
+    agent = make_agent(server, **options)
+    agent.on_undelivered(undelivered)
+    started, go_on = threading.Event(), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        started.set()
+        assert go_on.wait(5)
+        return "late answer"
+
+    agent.connect(5)
+    conversation = server.conversation()
+    conversation.say("hi")
+    assert started.wait(5)
+    server.inject("drop")
+    server.wait_for_agent(5, times=2)
+    go_on.set()
+    server.wait_for_frame("agent_complete", 5)
+    return server, agent, conversation
+
+
+def test_an_answer_whose_task_was_given_up_is_sent_as_a_message(make_agent):
+    desk = Desk("error")
+    server, agent, conversation = answer_late(make_agent, desk)
+    with server:
+        assert desk.posted.wait(5)
+        agent.disconnect()
+    assert desk.sent == [{"conversationId": conversation.id, "content": "late answer"}]
+
+
+@pytest.mark.parametrize("status", ["completed", "cancelled"])
+def test_an_answer_whose_task_lives_or_was_stopped_is_not_sent_again(make_agent, status):
+    desk = Desk(status)
+    server, agent, _ = answer_late(make_agent, desk)
+    with server:
+        assert desk.looked.wait(5)
+        agent.disconnect()
+    assert desk.sent == []
+
+
+def test_rescuing_can_be_turned_off(make_agent):
+    desk = Desk("error")
+    server, agent, _ = answer_late(make_agent, desk, rescue_results=False)
+    with server:
+        agent.disconnect()
+    assert not desk.looked.is_set()
+
+
+def test_what_cannot_be_rescued_is_handed_over(make_agent):
+    desk = Desk("error")
+    desk.routes.clear()
+    results = []
+    handed_over = threading.Event()
+
+    def undelivered(result):
+        results.append(result)
+        handed_over.set()
+
+    server, agent, _ = answer_late(make_agent, desk, undelivered)
+    with server:
+        assert handed_over.wait(5)
+        agent.disconnect()
+    assert results[0].text == "late answer"

@@ -1,0 +1,133 @@
+"""The agent over TLS, from many threads."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+
+import pytest
+import trustme
+
+from arinova_agent_sync import ConnectTimeout
+
+TASKS, CHUNKS = 8, 200
+
+
+class TlsFront:
+    """Put TLS in front of a server: accept, unwrap, pass bytes on, both ways."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self._target = port
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for sock in self._sockets:
+            try:
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            except OSError:
+                pass
+        for thread in self._threads:
+            thread.join(5)
+        for sock in self._sockets:
+            sock.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._sockets.append(client)
+            try:
+                client = self._context.wrap_socket(client, server_side=True)
+            except (OSError, ssl.SSLError):
+                client.close()
+                continue
+            plain = socket.create_connection(("127.0.0.1", self._target))
+            self._sockets += [client, plain]
+            thread = threading.Thread(target=self._shuttle, args=(client, plain))
+            self._threads.append(thread)
+            thread.start()
+
+    def _shuttle(self, client: ssl.SSLSocket, plain: socket.socket) -> None:
+        # One thread for both directions: no two may be in OpenSSL at once.
+        import select
+
+        client.setblocking(False)
+        try:
+            while True:
+                ready, _, _ = select.select([client, plain], [], [])
+                if client in ready:
+                    try:
+                        while data := client.recv(65536):
+                            plain.sendall(data)
+                        return
+                    except ssl.SSLWantReadError:
+                        pass
+                if plain in ready:
+                    data = plain.recv(16384)
+                    if not data:
+                        return
+                    client.setblocking(True)
+                    client.sendall(data)
+                    client.setblocking(False)
+        except (OSError, ssl.SSLError, ValueError):
+            pass
+        finally:
+            for sock in (client, plain):
+                try:
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def front(server, authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    front = TlsFront(server.port, context)
+    yield front
+    front.close()
+
+
+@pytest.fixture
+def trusting(authority):
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def test_answers_of_many_threads_over_tls(server, make_agent, front, trusting):
+    agent = make_agent(server, server_url=f"https://localhost:{front.port}", ssl_context=trusting)
+
+    @agent.on_task
+    def handle(task):
+        for number in range(CHUNKS):
+            yield f"{task.content}{number} "
+
+    agent.connect(5)
+    replies = [server.conversation().say(f"t{task}-") for task in range(TASKS)]
+    for task, reply in enumerate(replies):
+        assert reply.wait(20) == "completed"
+        assert reply.text == "".join(f"t{task}-{number} " for number in range(CHUNKS))
+    assert agent.stats().connections == 1
+
+
+def test_a_certificate_that_is_not_trusted_is_said_so(server, make_agent, front, package_log):
+    agent = make_agent(server, server_url=f"https://localhost:{front.port}")
+    with pytest.raises(ConnectTimeout):
+        agent.connect(0.1)
+    package_log.wait_for("certificate", 10)

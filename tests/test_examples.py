@@ -1,0 +1,261 @@
+"""The programs in examples/ and the code in README.md and docs/ do what they say."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+from _pytest.mark import ParameterSet
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+import arinova_agent_sync
+from arinova_agent_sync import ArinovaAgent
+from arinova_agent_sync.local import LocalServer
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+PATIENCE = 20.0  # seconds
+
+
+@contextmanager
+def running(program: Path, server: LocalServer, **environment: str) -> Iterator[IO[str]]:
+    """Run a program as a user would, press Ctrl-C at the end and look how it takes it; give what it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", str(program)],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "ARINOVA_SERVER_URL": server.url,
+            "ARINOVA_BOT_TOKEN": server.bot_token,
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            server.wait_for_agent()
+            yield process.stdout
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (0, "")
+    server.wait_for_disconnect()
+
+
+async def answer_http(request: Request) -> JSONResponse:
+    """Stand in for the server's HTTP API."""
+    if request.method == "GET":
+        return JSONResponse(
+            {"messages": [{"id": "1", "role": "user", "content": "a table"}], "hasMore": False}
+        )
+    await request.body()
+    return JSONResponse({"messageId": "2", "url": "/uploads/table.csv", "fileName": "table.csv"})
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    http = Route("/api/v1/{rest:path}", answer_http, methods=["GET", "POST"])
+    with LocalServer(agent_name="Ann", duplicate_window=0, routes=[http]) as server:
+        yield server
+
+
+def ask(server: LocalServer, text: str) -> str:
+    reply = server.conversation().say(text)
+    assert reply.wait() == "completed"
+    return reply.text
+
+
+def test_echo(server: LocalServer) -> None:
+    with running(EXAMPLES / "echo.py", server) as printed:
+        assert printed.readline() == "Ann is connected. Ctrl-C ends it.\n"
+        assert ask(server, "good morning") == "You said: good morning"
+
+
+def test_streaming(server: LocalServer) -> None:
+    with running(EXAMPLES / "streaming.py", server):
+        reply = server.conversation().say("primes, please")
+        assert ask(server, "all up to 30, please") == "2 3 5 7 11 13 17 19 23 29 "
+        assert reply.wait() == "completed"
+        assert reply.text == "Send me a number and I list the primes up to it."
+
+
+def test_commands(server: LocalServer) -> None:
+    with running(EXAMPLES / "commands.py", server):
+        assert [skill["id"] for skill in server.skills()] == ["roll", "flip"]
+        assert re.fullmatch(r"[1-6] \+ [1-6] = \d+", ask(server, "/roll 2d6"))
+        assert ask(server, "/roll a stone").startswith("'a stone' are no dice.")
+        assert ask(server, "/flip") in ("Heads", "Tails")
+        assert ask(server, "hello") == "'hello' is new to me. I know /roll 2d6 and /flip."
+
+
+def test_cancelling(server: LocalServer) -> None:
+    with running(EXAMPLES / "cancelling.py", server) as printed:
+        reply = server.conversation().say("go")
+        reply.wait_for_text("step 0")
+        assert reply.cancel()
+        assert reply.wait() == "cancelled"
+        assert printed.readline() == "stopped by the user\n"
+
+
+def test_group(server: LocalServer, make_agent: Callable[..., ArinovaAgent]) -> None:
+    bob = server.add_agent("Bob", listen_mode="muted")  # still hears who mentions him
+    his = make_agent(server, bot_token=bob.token)
+    his.on_task(lambda task: f"Soup, for a {task.content!r}")
+    his.connect()
+    with running(EXAMPLES / "group.py", server):
+        group = server.conversation(type="group")
+        assert ask_in(group, "hello") == "Here are Ann, Bob. Say: ask NAME QUESTION"
+        assert ask_in(group, "ask Zoe why") == "no agent is called 'Zoe' here; the members are: Ann, Bob"
+        reply = group.say("ask Bob what is for lunch")
+        assert reply.wait() == "completed"
+        assert (reply.text, reply.mentions) == ("@Bob what is for lunch?", (bob.agent_id,))
+        answer = group.wait_for_message(sender_agent_id=bob.agent_id)
+        assert answer.content == "Soup, for a '@Bob what is for lunch?'"
+
+
+def ask_in(group: object, text: str) -> str:
+    reply = group.say(text)  # type: ignore[attr-defined]
+    assert reply.wait() == "completed"
+    return str(reply.text)
+
+
+def test_async_handler(server: LocalServer) -> None:
+    with running(EXAMPLES / "async_handler.py", server):
+        reply = server.conversation().say("one two")
+        assert list(reply) == ["Echo: ", "one ", "two "]
+        assert reply.wait() == "completed"
+
+
+def test_several_agents(server: LocalServer) -> None:
+    second = server.add_agent("Quiet")
+    with running(EXAMPLES / "several_agents.py", server, ARINOVA_SECOND_BOT_TOKEN=second.token):
+        assert ask(server, "Hello") == "HELLO"
+        reply = server.conversation(second).say("Hello")
+        assert (reply.wait(), reply.text) == ("completed", "hello")
+
+
+def test_background(server: LocalServer) -> None:
+    with running(EXAMPLES / "background.py", server):
+        assert re.fullmatch(r"The main thread has counted to \d+\.", ask(server, "how far?"))
+
+
+def test_every_example_is_tested() -> None:
+    tested = set(re.findall(r'EXAMPLES / "(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
+    assert tested == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+# The code in the documentation
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^(<!-- compiled only: .* -->\n)?```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# What is said to the agent of a section's code, and what it answers; the code of other sections just runs.
+TALKS = {
+    "README.md: arinova_agent_sync": ("good morning", "You said: good morning "),
+    "README.md: Handlers": ("a poem", "Roses are red\nViolets are blue\n"),
+    "README.md: Slash commands": ("/draw a cat", "Imagine a cat."),
+    "README.md: Groups": ("why?", "Good question. @Bob, do you know?"),
+    "README.md: The life of an agent": ("where?", "I am here."),
+    "README.md: Files, history, notes: the HTTP API": (
+        "a table",
+        "Here is your table: {url}/uploads/table.csv",
+    ),
+    "README.md: Several agents": ("hello", "HELLO"),
+    "README.md: Notebooks": ("hello", "olleh"),
+    "migration.md: Coming from the asyncio SDK": ("hello you", "hello you "),
+}
+
+
+def blocks() -> list[ParameterSet]:
+    """Return each block of Python code: source, section, and whether it can only be compiled."""
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for block in BLOCK.finditer(text):
+            section = re.findall(r"^#+ (.*)$", text[: block.start()], re.MULTILINE)[-1]
+            line = text.count("\n", 0, block.start(2))
+            source = "\n" * line + block[2]  # so that a traceback tells the document's lines
+            name = f"{document.name}: {section}"
+            found.append(pytest.param(source, name, block[1] is not None, id=f"{document.name}:{line + 1}"))
+    return found
+
+
+@pytest.fixture
+def made(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ArinovaAgent]]:
+    """Collect the agents that a block makes; they meet our server, and ``run`` does not block."""
+    made: list[ArinovaAgent] = []
+    make = ArinovaAgent.__init__
+
+    def remember(agent: ArinovaAgent, **options: object) -> None:
+        if "127.0.0.1" not in str(options.get("server_url")):
+            options["server_url"] = server.url
+        if options.get("bot_token") == "your-bot-token":
+            options["bot_token"] = server.bot_token
+        make(agent, **options)  # type: ignore[arg-type]
+        made.append(agent)
+
+    def connect(*agents: ArinovaAgent) -> None:
+        for agent in agents:
+            agent.connect(timeout=PATIENCE)
+
+    monkeypatch.setenv("ARINOVA_SERVER_URL", server.url)
+    monkeypatch.setenv("ARINOVA_BOT_TOKEN", server.bot_token)
+    monkeypatch.setattr(ArinovaAgent, "__init__", remember)
+    monkeypatch.setattr(ArinovaAgent, "run", connect)
+    monkeypatch.setattr(arinova_agent_sync, "run", connect)
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    yield made
+    for agent in made:
+        agent.disconnect(timeout=2.0)
+
+
+@pytest.mark.parametrize(("source", "section", "compiled_only"), blocks())
+def test_documented_code(
+    source: str, section: str, compiled_only: bool, server: LocalServer, made: list[ArinovaAgent]
+) -> None:
+    code = compile(source, section, "exec")
+    if compiled_only:
+        return
+    bob = server.add_agent("Bob", "ari_second", listen_mode="muted")
+    first = server.add_agent("First", "ari_first")
+    group = server.conversation(type="group", members=[server.agent, bob])
+    # What the text around the code speaks of.
+    names: dict[str, object] = {
+        "ArinovaAgent": ArinovaAgent,
+        "agent": ArinovaAgent(),
+        "conversation_id": group.id,
+    }
+    exec(code, names)
+    for name, function in names.items():
+        if name.startswith("test_") and callable(function):
+            function()
+    if section not in TALKS or "on_task" not in source:
+        return
+    agent = names.get("first", names["agent"])
+    assert isinstance(agent, ArinovaAgent)
+    agent.connect(timeout=PATIENCE)
+    grouped = section.endswith("Groups")
+    conversation = group if grouped else server.conversation(first if "first" in names else None)
+    said, answer = TALKS[section]
+    reply = conversation.say(said, wait_for_agent=0)
+    assert (reply.wait(), reply.text) == ("completed", answer.format(url=server.url))
+    assert reply.mentions == ((bob.agent_id,) if grouped else ())
+
+
+def test_every_talk_has_its_section() -> None:
+    assert TALKS.keys() <= {str(block.values[1]) for block in blocks()}
