@@ -1,0 +1,1 @@
+"""The package against its peers, side by side in one run: `python -m benchmarks`."""

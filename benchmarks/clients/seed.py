@@ -1,0 +1,37 @@
+"""arinova-agent-sdk 0.0.1, the asyncio SDK, as a client."""
+
+from __future__ import annotations
+
+import asyncio
+
+from arinova_agent import ArinovaAgent
+from scenario import Scenario, Work, task_number
+
+scenario = Scenario.load()
+work = Work(scenario)
+
+
+def handle(task) -> None:
+    """Stream what the scenario says, and end the task. Runs on the event loop, as this SDK has it."""
+    work.stream(task_number(task.task_id), task.send_chunk)
+    task.send_complete(work.answer(task.content) or "")
+    work.end()
+
+
+async def handle_async(task) -> None:
+    """Stream as fast as it can, with a turn for the event loop behind each chunk, and end the task."""
+    for text in work.chunks(task_number(task.task_id)):
+        task.send_chunk(text)
+        await asyncio.sleep(0)
+    task.send_complete("")
+
+
+async def main() -> None:
+    """Keep the scenario's agents connected."""
+    agents = [ArinovaAgent(server_url=scenario.url, bot_token=scenario.token) for _ in range(scenario.agents)]
+    for agent in agents:
+        agent.on_task(handle_async if scenario.asynchronous else handle)
+    await asyncio.gather(*(agent.connect() for agent in agents))
+
+
+asyncio.run(main())

@@ -1,0 +1,16 @@
+"""The rows of the table, in its order: what is measured, beside whom, and how good it has to be."""
+
+from ..row import Row
+from . import dispatch, endurance, idle, imports, inbound, pace, stream, threads, tls
+
+ROWS: list[Row] = [
+    *stream.ROWS,
+    *pace.ROWS,
+    *threads.ROWS,
+    *tls.ROWS,
+    *inbound.ROWS,
+    *dispatch.ROWS,
+    *idle.ROWS,
+    *imports.ROWS,
+    *endurance.ROWS,
+]

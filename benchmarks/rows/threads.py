@@ -1,0 +1,44 @@
+"""Many handlers on one connection, and a handler beside a thread that computes."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..measure import measure
+from ..row import Goal, Row
+
+_SIZE = 20
+_CHUNKS = 102_400
+
+
+def _at_once(handlers: int, rate: float, sending: bool) -> Row:
+    crowd = partial(measure, chunk_size=_SIZE, tasks=handlers, window=handlers, workers=128, stamped=True)
+    clients = ("sdk", "wsc", "websockets_sync")
+    variants = {client: partial(crowd, client, chunks=_CHUNKS // handlers) for client in clients}
+    goals = [Goal("chunks/s", "chunk_rate", "wsc", rate, at_least=True)]
+    if sending:
+        goals.append(Goal("send_chunk p99", "send_p99", "wsc", 1 / 500))
+    title = f"{handlers} handlers at once on one connection"
+    return Row(f"threads-{handlers}", title, variants, goals, compare=("chunk_rate", "wsc"))
+
+
+def _hog() -> list[Row]:
+    beside = partial(measure, chunk_size=_SIZE, both_cores=True, hog=True, stamped=True)
+    paced = partial(beside, wait="spin", chunks=100, interval=1 / 50)
+    return [
+        Row(
+            "hog-stream",
+            "Beside a CPU-bound Python thread, two cores, as fast as it can",
+            {"sdk": partial(beside, "sdk", chunks=_CHUNKS), "wsc": partial(beside, "wsc", chunks=400)},
+            [Goal("chunks/s", "chunk_rate", "wsc", 300, at_least=True)],
+        ),
+        Row(
+            "hog-pace",
+            "Beside a CPU-bound Python thread, two cores, 50 chunks a second",
+            {client: partial(paced, client) for client in ("sdk", "wsc")},
+            [Goal("delivery p50", "delivery_p50", "wsc", 1.0)],
+        ),
+    ]
+
+
+ROWS = [_at_once(8, 7, False), _at_once(32, 10, True), _at_once(128, 13, True), *_hog()]
