@@ -1,0 +1,108 @@
+"""What runs the agents of a playground, and how they are. Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from ..agent import ArinovaAgent
+from ..errors import ArinovaError
+
+Changed = Callable[[], None]
+Json = dict[str, Any]
+
+_CONNECTS_WITHIN = 10.0  # seconds
+
+
+class Runner(Protocol):
+    """What starts and stops one agent."""
+
+    def start(self) -> None:
+        """Start the agent; return before it is connected if that takes long."""
+
+    def stop(self, timeout: float) -> None:
+        """End it, within so many seconds."""
+
+    def restart(self) -> None:
+        """End it and start it anew."""
+
+    def stats(self, timeout: float) -> Json | None:
+        """Return its counters, None if it does not answer in so many seconds."""
+        ...
+
+    def state(self) -> Json:
+        """Return its ``state``, the ``problem`` as a text or None, and how often it was restarted."""
+        ...
+
+
+class State:
+    """Remember how an agent is. Thread-safe.
+
+    Args:
+        changed: called after every change, without a lock held.
+    """
+
+    def __init__(self, changed: Changed) -> None:
+        self._lock = threading.Lock()
+        self._changed = changed
+        self._state: Json = {"state": "stopped", "problem": None, "restarts": 0}
+
+    def set(self, state: str | None = None, problem: str | None = None, restarts: int = 0) -> None:
+        """Note a new state; the problem is gone unless there is one, None leaves the state as it is."""
+        with self._lock:
+            self._state = {
+                "state": state or self._state["state"],
+                "problem": problem,
+                "restarts": self._state["restarts"] + restarts,
+            }
+        self._changed()
+
+    def get(self) -> Json:
+        """Return the latest."""
+        with self._lock:
+            return dict(self._state)
+
+
+class InProcess:
+    """Run an agent in this process.
+
+    Args:
+        make: returns the agent, with its settings.
+        changed: called when its state changes.
+    """
+
+    def __init__(self, make: Callable[[], ArinovaAgent], changed: Changed) -> None:
+        self._make = make
+        self._state = State(changed)
+        self._agent: ArinovaAgent | None = None
+
+    def start(self) -> None:
+        agent = self._agent = self._make()
+        state = self._state
+        agent.on("connected", lambda: state.set("connected"))
+        agent.on("disconnected", lambda: state.set("disconnected"))
+        agent.on("auth_failed", lambda error: state.set("failed", str(error)))
+        agent.on("error", lambda error: state.set(problem=str(error)))
+        state.set("starting")
+        try:
+            agent.connect(_CONNECTS_WITHIN)
+        except ArinovaError as error:
+            state.set("failed", str(error))
+
+    def stop(self, timeout: float) -> None:
+        if self._agent is not None:
+            self._agent.disconnect(timeout)
+            self._state.set("stopped")
+
+    def restart(self) -> None:
+        self.stop(2.0)
+        self._state.set("starting", restarts=1)
+        self.start()
+
+    def stats(self, timeout: float) -> Json | None:  # noqa: ARG002
+        return asdict(self._agent.stats()) if self._agent is not None else None
+
+    def state(self) -> Json:
+        return self._state.get()

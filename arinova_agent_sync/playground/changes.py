@@ -1,0 +1,52 @@
+"""The news of a server for those who show it: something about this task, conversation or agent is different."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..local import LocalServer
+
+Listener = Callable[[object], None]
+
+FRAMES = object()  # what a listener is told when a frame went in or out
+
+
+class Changes:
+    """Tell listeners what changed on a server. Thread-safe.
+
+    Args:
+        server: it must not be started yet.
+
+    A listener is called with the id of a task, a conversation or an agent, or with ``FRAMES``, on whatever
+    thread made the change and while the server's lock is held: it may only note what it hears.
+    """
+
+    def __init__(self, server: LocalServer) -> None:
+        self._listeners: tuple[Listener, ...] = ()
+        hub, log = server._hub, server._log
+        ring, add = hub.ring, log.add
+
+        def ring_all(key: object) -> None:
+            ring(key)
+            self.tell(key)
+
+        def add_and_tell(*frame: Any) -> None:
+            add(*frame)
+            self.tell(FRAMES)
+
+        hub.ring = ring_all  # type: ignore[method-assign]
+        log.add = add_and_tell  # type: ignore[method-assign, assignment]
+
+    def tell(self, key: object) -> None:
+        """Let every listener know that something changed."""
+        for listener in self._listeners:
+            listener(key)
+
+    def listen(self, listener: Listener) -> None:
+        """Call a function at every change from now on; only from the event loop's thread."""
+        self._listeners = (*self._listeners, listener)
+
+    def leave(self, listener: Listener) -> None:
+        """Call a function no more; only from the event loop's thread."""
+        self._listeners = tuple(each for each in self._listeners if each != listener)

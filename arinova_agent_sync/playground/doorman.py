@@ -1,0 +1,85 @@
+"""Who may come in: the token, the Host and the Origin of a request. And what browsers are told to forbid."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_POLICY = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' blob:",
+    "font-src 'self'",
+    "connect-src 'self' {live}",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types dompurify",
+)
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class Doorman:
+    """Let in who knows the token, from this machine's own names only.
+
+    Args:
+        token: what the URL carries; a random one is made unless it is given.
+
+    A page of a foreign site whose name was bound to 127.0.0.1 afterwards (DNS rebinding) has another Host, and
+    one that merely sends requests has another Origin.
+    """
+
+    def __init__(self, token: str | None = None) -> None:
+        self.token = token or secrets.token_urlsafe(24)
+
+    def at_home(self, connection: HTTPConnection) -> bool:
+        """Return whether a request names this server by one of its own names."""
+        return connection.headers.get("host", "") in self._hosts(connection)
+
+    def own_origin(self, connection: HTTPConnection) -> bool:
+        """Return whether a request was made by a page of this server."""
+        host = connection.headers.get("host", "")
+        return self.at_home(connection) and connection.headers.get("origin") == f"http://{host}"
+
+    def knows_token(self, connection: HTTPConnection) -> bool:
+        """Return whether a request carries the token in its URL or its cookie."""
+        given = (connection.query_params.get("token"), connection.cookies.get(self._cookie(connection)))
+        return any(each is not None and self._is_token(each) for each in given)
+
+    def remember(self, connection: HTTPConnection, response: Response) -> None:
+        """Let the browser bring the token with every further request."""
+        response.set_cookie(
+            self._cookie(connection), self.token, path="/playground", httponly=True, samesite="strict"
+        )
+
+    def policy(self, connection: HTTPConnection) -> str:
+        """Return the Content-Security-Policy of the page."""
+        live = f"ws://{connection.headers.get('host', '')}"
+        return "; ".join(_POLICY).format(live=live)
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+
+    def _cookie(self, connection: HTTPConnection) -> str:
+        # Cookies know no ports: two playgrounds must not take each other's.
+        return f"arinova-playground-{_port(connection)}"
+
+    def _hosts(self, connection: HTTPConnection) -> list[str]:
+        return [f"{name}:{_port(connection)}" for name in _HOSTS]
+
+
+def _port(connection: HTTPConnection) -> int:
+    return int((connection.scope.get("server") or ("", 0))[1] or 0)

@@ -1,0 +1,320 @@
+"""What a page shows of the server and what its user may do there. Thread-safe: it works under the hub's lock.
+
+This is the playground's only way to the server's inside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from ..local import LocalConversation, LocalServer
+from ..local.framelog import FrameRecord
+from ..local.records import GROUPS, Conversation, Message, Task
+from . import masking
+
+Json = dict[str, Any]
+
+_TITLE = 60  # characters
+_SNIPPET = 90
+_TASKS = 100  # that a timeline shows
+_FRAMES = 400  # of one update
+_FRAME_TEXT = 400  # characters of a frame in a list
+
+
+@dataclass
+class Sent:
+    """Remember what a page was told of one message."""
+
+    row: Message
+    pieces: int = 0
+
+
+@dataclass
+class Told:
+    """Remember what a page was told of the conversation that it shows."""
+
+    conversation_id: str
+    most: int
+    rows: dict[str, Sent] = field(default_factory=dict)
+
+
+class Room:
+    """Look at the chat, and act in it as a user.
+
+    Args:
+        server: whose chat it is.
+    """
+
+    def __init__(self, server: LocalServer) -> None:
+        self._server = server
+        self._hub = server._hub
+        self._began = time.monotonic()
+
+    # What is there
+
+    def agents(self) -> list[Json]:
+        """Return every agent with its skills and whether it is connected."""
+        with self._hub.lock:
+            roster = self._hub.chat.roster
+            return [
+                {
+                    "id": account.agent_id,
+                    "name": account.name,
+                    "connected": account.agent_id in roster.connections,
+                    "skills": list(roster.skills.get(account.agent_id, ())),
+                    "connections": roster.authentications.get(account.agent_id, 0),
+                }
+                for account in roster.accounts.values()
+            ]
+
+    def users(self) -> list[str]:
+        """Return the names of the users, the owner's first."""
+        with self._hub.lock:
+            return list(self._hub.chat.users)
+
+    def conversation_of(self, key: object) -> str | None:
+        """Return the id of the conversation that a key of the hub stands for; called under the lock."""
+        chat = self._hub.chat
+        if not isinstance(key, str):
+            return None
+        if key in chat.conversations:
+            return key
+        task = chat.tasks.get(key)
+        return task.conversation.id if task is not None and task.conversation is not None else None
+
+    def conversation_ids(self) -> list[str]:
+        """Return the ids of all conversations, oldest first."""
+        with self._hub.lock:
+            return list(self._hub.chat.conversations)
+
+    def summary(self, conversation_id: str) -> Json | None:
+        """Return what a list shows of a conversation, None if there is no such."""
+        with self._hub.lock:
+            conversation = self._hub.chat.conversations.get(conversation_id)
+            if conversation is None:
+                return None
+            rows = conversation.rows
+            first = next((row for row in rows.values() if row.role == "user"), None)
+            last = next(reversed(rows.values()), None)
+            return {
+                "id": conversation.id,
+                "type": conversation.type,
+                "agents": [agent.agent_id for agent in conversation.agents],
+                "title": _line(first.content, _TITLE) if first else "",
+                "last": _line(last.content, _SNIPPET) if last else "",
+                "lastBy": last.sender_name if last else "",
+                "at": _when(last.created_at if last else conversation.created_at),
+                "seq": conversation.last_seq,
+                "streaming": any(task.open for task in reversed(conversation.tasks[-8:])),
+            }
+
+    def news(self, told: Told) -> Json | None:
+        """Return what a page has to hear of its conversation, and note that it was told."""
+        with self._hub.lock:
+            chat = self._hub.chat
+            conversation = chat.conversations.get(told.conversation_id)
+            if conversation is None:
+                return None
+            ops: list[Json] = []
+            rows = conversation.rows
+            for row in list(islice(reversed(rows.values()), told.most))[::-1]:
+                op = _news_of(row, chat.tasks.get(row.id), told.rows)
+                if op is not None:
+                    ops.append(op)
+            for message_id in [message_id for message_id in told.rows if message_id not in rows]:
+                del told.rows[message_id]
+                ops.append({"op": "remove", "id": message_id})
+            return {
+                "id": conversation.id,
+                "ops": ops,
+                "more": len(rows) > told.most,
+                **_waiting(conversation),
+            }
+
+    def timeline(self) -> list[Json]:
+        """Return the latest tasks, newest first; times in milliseconds, all but the first since it was sent."""
+        with self._hub.lock:
+            return [self._times(task) for task in islice(reversed(self._hub.chat.tasks.values()), _TASKS)]
+
+    def frames(self, after: int) -> tuple[list[Json], int, int]:
+        """Return the frames behind a number, how many were left out, and the number to go on from."""
+        fresh: list[FrameRecord] = []
+        skipped = 0
+        with self._hub.lock:
+            tokens, names = self._tokens(), self._names()
+        records = self._server.frames
+        for record in reversed(records):
+            if record.number <= after:
+                break
+            if len(fresh) < _FRAMES:
+                fresh.append(record)
+            else:
+                skipped = record.number - after
+                break
+        last = records[-1].number if records else after
+        return [self._frame(record, tokens, names) for record in reversed(fresh)], skipped, last
+
+    def frame(self, number: int) -> str | None:
+        """Return the whole text of a frame, None if it is gone."""
+        with self._hub.lock:
+            tokens = self._tokens()
+        for record in reversed(self._server.frames):
+            if record.number == number:
+                return masking.shown(record.frame, tokens)
+        return None
+
+    # What a user does
+
+    def open_conversation(self, agent_ids: Sequence[str], group: bool) -> str:
+        """Open a conversation and return its id; raise ValueError for agents that are not there."""
+        accounts = {account.agent_id: account for account in self._server.agents}
+        try:
+            members = [accounts[agent_id] for agent_id in agent_ids]
+        except KeyError:
+            raise ValueError("there is no such agent") from None
+        if not members or (not group and len(members) != 1):
+            raise ValueError("choose an agent")
+        if group:
+            return self._server.conversation(type="group", members=members).id
+        return self._server.conversation(members[0]).id
+
+    def say(
+        self,
+        conversation_id: str,
+        text: str,
+        *,
+        sender: str | None,
+        reply_to: str | None = None,
+        attachments: Sequence[Mapping[str, Any]] = (),
+        mentions: Sequence[str] = (),
+    ) -> None:
+        """Send a message; raise ValueError if the conversation or the message it answers is not there."""
+        self._local(conversation_id).say(
+            text,
+            sender=sender,
+            reply_to=reply_to,
+            attachments=attachments,
+            mentions=mentions,
+            wait_for_agent=0,
+        )
+
+    def stop(self, conversation_id: str, message_id: str | None = None) -> None:
+        """Press the stop button of one answer, or of all that are open in a conversation."""
+        for reply in self._local(conversation_id).replies:
+            if not reply.done and message_id in (None, reply.message_id):
+                reply.cancel()
+
+    def add_user(self, name: str) -> None:
+        """Let a user in; the same name stands for the same user."""
+        with self._hub.turn() as chat:
+            chat.user(name)
+
+    # Inside
+
+    def _local(self, conversation_id: str) -> LocalConversation:
+        with self._hub.lock:
+            conversation = self._hub.chat.conversations.get(conversation_id)
+        if conversation is None:
+            raise ValueError("there is no such conversation")
+        return LocalConversation(self._hub, conversation)
+
+    def _tokens(self) -> list[str]:
+        return [account.token for account in self._hub.chat.roster.accounts.values()]
+
+    def _names(self) -> dict[str, str]:
+        return {account.agent_id: account.name for account in self._hub.chat.roster.accounts.values()}
+
+    def _frame(self, record: FrameRecord, tokens: list[str], names: Mapping[str, str]) -> Json:
+        text = masking.shown(record.frame, tokens)
+        return {
+            "n": record.number,
+            "t": round((record.time - self._began) * 1000, 1),
+            "in": record.direction == "in",
+            "connection": record.connection,
+            "agent": names.get(record.agent_id or "", ""),
+            "type": record.type or "?",
+            "size": len(text.encode("utf-8", "replace")),
+            "text": text[:_FRAME_TEXT],
+        }
+
+    def _times(self, task: Task) -> Json:
+        def after(moment: float | None) -> float | None:
+            return None if moment is None else round((moment - task.sent_at) * 1000, 1)
+
+        return {
+            "id": task.id,
+            "agent": task.agent.name,
+            "conversation": task.conversation.id if task.conversation is not None else None,
+            "text": _line(task.prompt.content, _TITLE),
+            "status": task.status,
+            "sent": round((task.sent_at - self._began) * 1000, 1),
+            "started": after(task.dispatched_at),
+            "first": after(task.first_chunk_at),
+            "done": after(task.done_at),
+            "age": round((time.monotonic() - task.sent_at) * 1000, 1),
+            "chunks": len(task.streamed.pieces),
+            "characters": task.streamed.length,
+        }
+
+
+def _news_of(row: Message, task: Task | None, told: dict[str, Sent]) -> Json | None:
+    pieces = task.streamed.pieces if task is not None else []
+    known = told.get(row.id)
+    if known is None:
+        told[row.id] = Sent(row, len(pieces))
+        return {"op": "message", **_message(row, task)}
+    fresh = "".join(pieces[known.pieces :])
+    known.pieces = len(pieces)
+    if known.row is row:
+        return {"op": "append", "id": row.id, "text": fresh} if fresh and row.status == "streaming" else None
+    known.row = row
+    if task is not None and row.content == task.streamed.text:
+        return {"op": "end", "id": row.id, "text": fresh, "status": row.status}
+    return {"op": "message", **_message(row, task)}
+
+
+def _message(row: Message, task: Task | None) -> Json:
+    streaming = row.status == "streaming" and task is not None
+    return {
+        "id": row.id,
+        "seq": row.seq,
+        "role": row.role,
+        "by": row.sender_name,
+        "agent": row.sender_agent_id,
+        "text": task.streamed.text if streaming and task is not None else row.content,
+        "status": row.status,
+        "replyTo": row.reply_to_id,
+        "attachments": [dict(attachment) for attachment in row.attachments],
+        "at": _when(row.created_at),
+    }
+
+
+def _waiting(conversation: Conversation) -> Json:
+    """Tell which answers wait behind another one, and which messages the duplicate guard kept from an agent."""
+    return {
+        "queued": [
+            {"id": task.id, "agent": task.agent.name, "message": task.prompt.message.id}
+            for task in conversation.tasks
+            if task.status == "pending" and task.prompt.message is not None
+        ],
+        "ignored": [
+            task.prompt.message.id
+            for task in conversation.tasks
+            if task.status == "ignored" and task.prompt.message is not None
+        ],
+        "group": conversation.type in GROUPS,
+    }
+
+
+def _line(text: str, most: int) -> str:
+    line = " ".join(text[: most * 4].split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _when(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,135 @@
+"""The playground's routes: the page and its files, uploads, and the WebSocket of every open page."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from . import uploads
+from .doorman import HEADERS, Doorman
+from .page import Page
+
+if TYPE_CHECKING:
+    from .playground import Playground
+
+_STATIC = Path(__file__).parent / "static"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+_STRANGER = "Open the address that the playground printed when it started: it holds the token of this run.\n"
+_NOT_HOME = "This server is called 127.0.0.1 or localhost.\n"
+_REFUSED = 4403  # the WebSocket close code that tells a page to give up
+
+
+class Site:
+    """Serve the playground.
+
+    Args:
+        playground: what is shown and done there.
+        doorman: who may come in.
+    """
+
+    def __init__(self, playground: Playground, doorman: Doorman) -> None:
+        self._playground = playground
+        self._doorman = doorman
+        self._files = {
+            path.relative_to(_STATIC).as_posix(): (path.read_bytes(), _TYPES[path.suffix])
+            for path in sorted(_STATIC.rglob("*"))
+            if path.suffix in _TYPES
+        }
+        self.routes: list[BaseRoute] = [
+            Route("/", self._front_door),
+            Route("/playground", self._front_door),
+            Route("/playground/", self._page),
+            Route("/playground/static/{path:path}", self._static),
+            Route("/playground/upload", self._upload, methods=["POST"]),
+            Route(uploads.PATH + "/{id}/{name}", self._file),
+            WebSocketRoute("/playground/live", self._live),
+        ]
+
+    async def _front_door(self, request: Request) -> Response:  # noqa: ARG002
+        return RedirectResponse("/playground/", headers=HEADERS)
+
+    async def _page(self, request: Request) -> Response:
+        refusal = self._refuse(request)
+        if refusal is not None:
+            return refusal
+        page, content_type = self._files["index.html"]
+        policy = self._doorman.policy(request)
+        headers = {**HEADERS, "content-security-policy": policy, "cache-control": "no-store"}
+        response = Response(page, headers=headers, media_type=content_type)
+        self._doorman.remember(request, response)
+        return response
+
+    async def _static(self, request: Request) -> Response:
+        if not self._doorman.at_home(request):
+            return PlainTextResponse(_NOT_HOME, 403, headers=HEADERS)
+        found = self._files.get(request.path_params["path"])
+        if found is None:
+            return PlainTextResponse("There is no such file.\n", 404, headers=HEADERS)
+        content, content_type = found
+        mark = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+        headers = {**HEADERS, "etag": mark, "cache-control": "no-cache"}
+        if request.headers.get("if-none-match") == mark:
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers, media_type=content_type)
+
+    async def _upload(self, request: Request) -> Response:
+        refusal = self._refuse(request)
+        if refusal is not None:
+            return refusal
+        if not self._doorman.own_origin(request):
+            return PlainTextResponse("Only the playground's own page may upload.\n", 403, headers=HEADERS)
+        data = bytearray()
+        async for block in request.stream():
+            data += block
+            if len(data) > uploads.MAX_BYTES:
+                limit = uploads.MAX_BYTES // (1024 * 1024)
+                error = f"A file may have {limit} MiB at most."
+                return JSONResponse({"error": error}, 413, headers={**HEADERS, "connection": "close"})
+        name = request.query_params.get("name", "file")
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        upload = self._playground.uploads.add(name, kind, bytes(data))
+        return JSONResponse(upload.attachment(), 201, headers=HEADERS)
+
+    async def _file(self, request: Request) -> Response:
+        # Agents fetch these too, so it takes no more than to know the id, which nobody can guess.
+        upload = self._playground.uploads.find(request.path_params["id"])
+        if upload is None or not self._doorman.at_home(request):
+            return PlainTextResponse("There is no such file.\n", 404, headers=HEADERS)
+        shown = "inline" if upload.type in uploads.IMAGES else "attachment"
+        headers = {
+            **HEADERS,
+            "content-security-policy": "default-src 'none'; sandbox",
+            "content-disposition": shown,
+            "cache-control": "private, max-age=86400",
+        }
+        return Response(upload.data, headers={**headers, "content-type": upload.type})
+
+    async def _live(self, websocket: WebSocket) -> None:
+        if not self._doorman.own_origin(websocket):
+            await websocket.close(_REFUSED)  # before the upgrade: HTTP 403
+            return
+        await websocket.accept()
+        if not self._doorman.knows_token(websocket):
+            await websocket.close(_REFUSED, "wrong token")
+            return
+        await Page(self._playground, websocket).serve()
+
+    def _refuse(self, request: Request) -> Response | None:
+        if not self._doorman.at_home(request):
+            return PlainTextResponse(_NOT_HOME, 403, headers=HEADERS)
+        if not self._doorman.knows_token(request):
+            return PlainTextResponse(_STRANGER, 403, headers=HEADERS)
+        return None

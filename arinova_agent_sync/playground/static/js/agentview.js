@@ -1,0 +1,49 @@
+// How the agents are: state, errors, counters, skills.
+
+import {avatar, byId, h} from "./dom.js";
+import {on, state} from "./store.js";
+
+const MAIN = ["life", "link", "connections", "running", "queued", "threads"];
+
+export function agentView({restart}) {
+  const list = byId("agents");
+  const stats = new Map();
+
+  function render() {
+    list.replaceChildren(
+      h("div.row", {}, h("p.muted", {}, "Conversations stay when agents restart."), h("button.small", {type: "button", onclick: restart}, "Restart")),
+      ...state.agents.map(card),
+    );
+  }
+
+  function card(agent) {
+    const counters = stats.get(agent.id);
+    const names = counters ? [...MAIN, ...Object.keys(counters).filter((name) => !MAIN.includes(name))] : [];
+    const word = agent.connected ? "connected" : agent.state === "connected" ? "disconnected" : agent.state ?? "disconnected";
+    return h("section.card", {"aria-label": agent.name},
+      h("header", {}, avatar(agent.name), h("strong", {}, agent.name), h(`span.status.${agent.connected ? "completed" : "error"}`, {}, word)),
+      agent.problem ? h("pre.problem", {tabindex: "0"}, agent.problem) : null,
+      h("p.muted", {}, `${count(agent.connections, "connection")} so far, ${count(agent.restarts ?? 0, "restart")}`),
+      counters ? h("dl.stats", {}, ...names.map((name) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, shown(counters[name]))))) : h("p.muted", {}, "It tells no counters now."),
+      agent.skills.length ? h("details", {}, h("summary", {}, count(agent.skills.length, "skill")),
+        h("ul.skills", {}, ...agent.skills.map((skill) => h("li", {}, h("code", {}, `/${skill.id}`), " ", skill.description)))) : null);
+  }
+
+  on("stats", (told) => {
+    stats.clear();
+    for (const each of told) if (each.stats) stats.set(each.agent, each.stats);
+    keepOpen(render);
+  });
+  on("agents", () => keepOpen(render));
+
+  function keepOpen(draw) {
+    const open = [...list.querySelectorAll("details")].map((each) => each.open);
+    const focused = list.contains(document.activeElement) ? [...list.querySelectorAll("button,summary,pre")].indexOf(document.activeElement) : -1;
+    draw();
+    list.querySelectorAll("details").forEach((each, place) => (each.open = open[place] ?? false));
+    if (focused >= 0) list.querySelectorAll("button,summary,pre")[focused]?.focus();
+  }
+}
+
+const shown = (value) => (typeof value === "number" ? value.toLocaleString("en") : String(value));
+const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;

@@ -1,0 +1,203 @@
+// The messages of the conversation that is shown.
+
+import {afterRendering, Answer} from "./answer.js";
+import {announce, avatar, byId, copy, h, icon, size} from "./dom.js";
+import {on, state} from "./store.js";
+
+const NEAR = 80; // pixels from the end at which the view follows
+const SPOKEN = 400; // characters of an answer that are read aloud
+const PAGE = 200; // messages
+
+const IMAGES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
+const NOTES = {error: "Failed", cancelled: "Stopped"};
+
+export function chat({reply, more}) {
+  const log = byId("log");
+  const list = byId("messages");
+  let shown = new Map(); // message id: {data, node, answer}
+  let most = PAGE;
+  let following = true;
+  let placed = 0;
+
+  function clear() {
+    shown = new Map();
+    following = true;
+    list.replaceChildren();
+  }
+
+  function show(news) {
+    if (!news || news.id !== state.current) return;
+    for (const op of news.ops) apply(op);
+    marks(news);
+    if (!shown.size) empty();
+    emitStreaming();
+    follow();
+  }
+
+  function apply(op) {
+    const known = shown.get(op.id);
+    if (op.op === "message") {
+      list.querySelector(".empty")?.remove();
+      const entry = make(op);
+      if (known) known.node.replaceWith(entry.node);
+      else place(entry);
+      shown.set(op.id, entry);
+      if (op.role === "user") following = true;
+      if (op.role === "agent" && op.status !== "streaming" && known) speak(entry);
+    } else if (known && op.op === "append") {
+      known.data.text += op.text;
+      known.answer.append(op.text);
+    } else if (known && op.op === "end") {
+      known.data.text += op.text;
+      known.data.status = op.status;
+      known.answer.append(op.text);
+      known.answer.finish();
+      settle(known);
+      speak(known);
+    } else if (known && op.op === "remove") {
+      known.node.remove();
+      shown.delete(op.id);
+      announce(`${known.data.by} answered nothing`);
+    }
+  }
+
+  function place(entry) {
+    const behind = [...list.querySelectorAll(".message")].findLast((node) => Number(node.dataset.seq) < entry.data.seq);
+    if (behind) behind.after(entry.node);
+    else list.prepend(entry.node);
+  }
+
+  function make(data) {
+    const own = data.role === "user";
+    const entry = {data, answer: own ? null : new Answer(data.text, data.status === "streaming")};
+    const body = own ? h("div.bubble", {}, data.text) : entry.answer.node;
+    entry.state = h("p.state");
+    entry.node = h(
+      `article.message.${own ? "user" : "agent"}`,
+      {"data-seq": data.seq, "data-id": data.id, "aria-label": `${data.by} at ${clock(data.at)}`},
+      own ? null : avatar(data.by),
+      h("div.content", {},
+        h("header", {}, h("span.by", {}, data.by), h("time", {datetime: data.at}, clock(data.at))),
+        quote(data.replyTo),
+        data.attachments.length ? h("div.attachments", {}, ...data.attachments.map(attachment)) : null,
+        data.text || !own ? body : null,
+        entry.state,
+        h("div.actions", {}, action("reply", "Reply", () => reply(data)), action("copy", "Copy", (button) => copy(data.text, button)))),
+    );
+    settle(entry);
+    return entry;
+  }
+
+  function settle({data, node, state: note}) {
+    for (const status of ["streaming", "completed", "cancelled", "error"]) node.classList.toggle(status, data.status === status);
+    note.textContent = NOTES[data.status] ?? "";
+    node.toggleAttribute("aria-busy", data.status === "streaming");
+  }
+
+  function action(name, label, act) {
+    const button = h("button.icon", {type: "button", title: label, "aria-label": label}, icon(name));
+    button.addEventListener("click", () => act(button));
+    return button;
+  }
+
+  function quote(id) {
+    if (!id) return null;
+    const answered = shown.get(id)?.data;
+    const text = answered ? answered.text.slice(0, 160).replace(/\s+/g, " ") : "An earlier message";
+    return h("button.quote", {type: "button", onclick: () => jump(id)}, h("strong", {}, answered?.by ?? ""), " ", text);
+  }
+
+  function jump(id) {
+    const node = shown.get(id)?.node;
+    node?.scrollIntoView({block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"});
+    node?.classList.add("flash");
+    setTimeout(() => node?.classList.remove("flash"), 1200);
+  }
+
+  function speak({data}) {
+    const text = data.text.slice(0, SPOKEN);
+    announce(`${data.by}${data.status === "completed" ? "" : `, ${NOTES[data.status].toLowerCase()}`}: ${text}`);
+  }
+
+  // Which answers wait, which messages the server kept from the agent, and whether there is more above.
+  function marks(news) {
+    for (const node of list.querySelectorAll(".note")) node.remove();
+    for (const {id, agent, message} of news.queued) note(message, `${agent} answers this next`, id);
+    for (const message of news.ignored) note(message, "Not given to the agent: the server drops a text that is repeated within 5 seconds");
+    list.querySelector(".earlier")?.remove();
+    if (news.more) {
+      list.prepend(h("button.small.earlier", {type: "button", onclick: () => more((most += PAGE))}, "Show earlier messages"));
+    }
+  }
+
+  function note(message, text) {
+    shown.get(message)?.node.querySelector(".content").append(h("p.note", {}, text));
+  }
+
+  function empty() {
+    list.replaceChildren(
+      h("div.empty", {}, h("span.mark.large", {"aria-hidden": "true"}), h("h2", {}, "Say something"),
+        h("p", {}, "Messages go to the agent as the real server would send them. Type ", h("kbd", {}, "/"), " to see what it offers.")),
+    );
+  }
+
+  function emitStreaming() {
+    streaming = [...shown.values()].some(({data}) => data.status === "streaming");
+    api.onstreaming?.(streaming);
+  }
+
+  function follow() {
+    // Placed after the layout of what was just changed, once per frame.
+    if (following && !placed) placed = requestAnimationFrame(() => {
+      placed = 0;
+      if (following) log.scrollTop = log.scrollHeight;
+    });
+  }
+
+  let streaming = false;
+  afterRendering(() => {
+    if (following) log.scrollTop = log.scrollHeight;
+  });
+  log.addEventListener("scroll", () => {
+    following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+    byId("to-end").hidden = following;
+  }, {passive: true});
+  const resized = new ResizeObserver(follow);
+  for (const node of [log, list]) resized.observe(node);
+  byId("to-end").addEventListener("click", () => {
+    following = true;
+    follow();
+  });
+  on("conversation", show);
+
+  const api = {
+    clear,
+    show,
+    streaming: () => streaming,
+    said: () => [...shown.values()].findLast(({data}) => data.role === "user")?.data.text ?? "",
+    onstreaming: null,
+  };
+  return api;
+}
+
+function attachment(file) {
+  const url = local(file.url);
+  const about = `${file.fileName}, ${size(file.fileSize)}`;
+  if (url && IMAGES.includes(file.fileType)) {
+    return h("a.picture", {href: url, target: "_blank", rel: "noopener noreferrer", title: about},
+      h("img", {src: url, alt: file.fileName, loading: "lazy"}));
+  }
+  const inside = [icon("file"), h("span.name", {}, file.fileName), h("small", {}, size(file.fileSize))];
+  return url ? h("a.file", {href: url, target: "_blank", rel: "noopener noreferrer", download: file.fileName}, ...inside) : h("span.file", {}, ...inside);
+}
+
+// Files of this server are shown under the name by which the page knows it; all others are not loaded.
+function local(address) {
+  const url = new URL(address, location.origin);
+  const here = url.origin === location.origin || (["127.0.0.1", "localhost", "[::1]"].includes(url.hostname) && url.port === location.port);
+  return here && /^\/(playground\/files|uploads)\//.test(url.pathname) ? url.pathname : null;
+}
+
+function clock(at) {
+  return new Date(at).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"});
+}

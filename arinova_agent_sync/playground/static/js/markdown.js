@@ -1,0 +1,90 @@
+// Markdown of strangers: no HTML, no script, no remote picture; links only where links may lead.
+
+import {Marked} from "../vendor/marked.js";
+import DOMPurify from "../vendor/purify.js";
+import hljs from "../vendor/highlight.js";
+import {copy, h, icon} from "./dom.js";
+
+const LONGEST_HIGHLIGHTED = 20000; // characters; longer code stays plain
+const SAFE_LINK = /^(?:https?:|mailto:)/i;
+
+const escaped = (text) =>
+  text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+
+const marked = new Marked({
+  gfm: true,
+  renderer: {
+    html: ({text, raw}) => escaped(raw ?? text),
+    // The page may load no remote picture at all; a link to it waits for a click.
+    image: ({href, text, title}) => {
+      const label = escaped(text || title || "picture");
+      if (!SAFE_LINK.test(href)) return label;
+      return `<a class="remote-image" href="${escaped(href)}">${label}</a>`;
+    },
+  },
+});
+
+const RULES = {
+  ALLOWED_TAGS: [
+    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "input", "li", "ol",
+    "p", "pre", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+  ],
+  ALLOWED_ATTR: ["href", "title", "class", "start", "align", "type", "checked", "disabled"],
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  ALLOWED_URI_REGEXP: SAFE_LINK,
+  RETURN_DOM_FRAGMENT: true,
+};
+const CODE_RULES = {ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true};
+
+export const blocks = (text) => marked.lexer(text);
+
+// Return the elements of some blocks; `open` says that more text may come, so code is not highlighted yet.
+export function rendered(tokens, links, open = false) {
+  tokens.links = links;
+  const fragment = DOMPurify.sanitize(marked.parser(tokens), RULES);
+  for (const link of fragment.querySelectorAll("a")) dress(link);
+  for (const box of fragment.querySelectorAll("input")) {
+    if (box.getAttribute("type") === "checkbox") box.disabled = true;
+    else box.remove();
+  }
+  for (const code of fragment.querySelectorAll("pre > code")) frame(code, open);
+  for (const table of fragment.querySelectorAll("table")) {
+    const scroller = h("div.table", {tabindex: "0", role: "region", "aria-label": "Table"});
+    table.replaceWith(scroller);
+    scroller.append(table);
+  }
+  return fragment;
+}
+
+function dress(link) {
+  if (!link.hasAttribute("href")) {
+    link.replaceWith(...link.childNodes);
+    return;
+  }
+  link.target = "_blank";
+  link.rel = "noopener noreferrer";
+  if (link.classList.contains("remote-image")) {
+    link.title = `Open the picture ${link.href}`;
+    link.prepend(icon("picture"));
+  } else {
+    link.removeAttribute("class");
+  }
+}
+
+function frame(code, open) {
+  const language = /language-([\w+#-]+)/.exec(code.className)?.[1] ?? "";
+  const text = code.textContent;
+  if (!open && text.length <= LONGEST_HIGHLIGHTED && hljs.getLanguage(language)) {
+    const html = hljs.highlight(text, {language, ignoreIllegals: true}).value;
+    code.replaceChildren(DOMPurify.sanitize(html, CODE_RULES));
+  }
+  code.className = "hljs";
+  const pre = code.parentNode;
+  const button = h("button.icon", {type: "button", title: "Copy the code", "aria-label": "Copy the code"}, icon("copy"));
+  button.addEventListener("click", () => copy(code.textContent, button));
+  const figure = h("div.code", {}, h("header", {}, h("span", {}, language || "text"), button));
+  pre.replaceWith(figure);
+  pre.tabIndex = 0;
+  figure.append(pre);
+}

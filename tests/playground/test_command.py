@@ -1,0 +1,135 @@
+"""The command as a process, and what it makes of its arguments."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from click.testing import CliRunner
+
+from arinova_agent_sync.playground.command import _agents, _name, command
+
+from .conftest import PATIENCE
+
+RUN = "from arinova_agent_sync.playground.command import command; command()"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the command; return its process and the address that it prints."""
+    processes = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, "--no-browser", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])},
+            start_new_session=True,
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        match = re.fullmatch(r"Playground: (http://127\.0\.0\.1:(\d+))/playground/\?token=(\S+)\n", line)
+        assert match, line + process.stdout.read()
+        return process, Address(*match.groups())
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+class Address:
+    """Stands for a playground in another process."""
+
+    def __init__(self, base, port, token):
+        self.url = f"{base}/playground/?token={token}"
+
+
+def test_the_sample_agent_answers_and_an_interrupt_ends_everything_cleanly(start, open_tab):
+    process, address = start()
+    tab = open_tab(address)
+    tab.open()
+    tab.until(lambda: all(agent["connected"] for agent in tab.sections["agents"]))
+    tab.say("hi")
+    assert "sample agent" in tab.until(lambda: tab.answers("completed"))[0]["text"]
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    assert "Traceback" not in process.stdout.read()
+
+
+def test_reload_restarts_the_agent_of_a_changed_file_and_keeps_the_conversation(start, open_tab, tmp_path):
+    source = """
+        from arinova_agent_sync import ArinovaAgent
+        agent = ArinovaAgent()
+        agent.on_task(lambda task: "{}")
+    """
+    path = tmp_path / "parrot_agent.py"
+    path.write_text(textwrap.dedent(source).format("before"))
+    process, address = start("parrot_agent.py", "--reload")
+    tab = open_tab(address)
+    tab.open()
+    tab.until(lambda: tab.sections["agents"][0]["connected"])
+    assert tab.sections["agents"][0]["name"] == "ParrotAgent"
+    tab.say("one")
+    tab.until(lambda: [each["text"] for each in tab.answers("completed")] == ["before"])
+    path.write_text(textwrap.dedent(source).format("after"))
+    tab.until(lambda: tab.sections["agents"][0]["restarts"] >= 1 and tab.sections["agents"][0]["connected"])
+    tab.say("two")
+    tab.until(lambda: [each["text"] for each in tab.answers("completed")] == ["before", "after"])
+    path.write_text("broken(")
+    tab.until(lambda: "SyntaxError" in (tab.sections["agents"][0]["problem"] or ""))
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    assert "Traceback" not in process.stdout.read()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--host", "0.0.0.0"], "only addresses of this machine"),
+        (["--host", "example.com"], "only addresses of this machine"),
+        (["a.py", "b.py", "--agents", "2"], "--agents takes one TARGET"),
+        (["--reload"], "--reload needs a TARGET"),
+        (["--generation", "may"], "'may' is not one of"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments, problem):
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert problem in result.output
+
+
+def test_a_port_that_is_taken_is_told(server):
+    result = CliRunner().invoke(command, ["--no-browser", "--port", str(server.port)])
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1 port {server.port}" in result.output
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("my_agent.py", "MyAgent"),
+        ("folder/echo.py", "Echo"),
+        ("package.module", "Module"),
+        ("package.module:poet", "Poet"),
+        ("__.py", "Agent"),
+    ],
+)
+def test_an_agent_is_called_after_its_target_in_one_word(target, name):
+    assert _name(target) == name
+
+
+def test_how_many_agents_there_are():
+    assert list(_agents((), None)) == ["Iris", "Otto"]
+    assert list(_agents((), 1)) == ["Iris"]
+    assert list(_agents(("poet.py",), None)) == ["Poet"]
+    assert list(_agents(("poet.py",), 2)) == ["Poet1", "Poet2"]
+    assert list(_agents(("poet.py", "other/poet.py", "b.py"), None)) == ["Poet", "Poet2", "B"]
