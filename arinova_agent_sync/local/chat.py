@@ -25,6 +25,7 @@ from .records import (
     Deliver,
     Effect,
     Frame,
+    ListenMode,
     Message,
     Prompt,
     ReplyStatus,
@@ -100,6 +101,18 @@ class Chat:
             found = self.users[username] = User(self._new_id(), username)
             self._tell_journal(found)
         return found
+
+    def add_agent(
+        self, name: str, token: str | None, listen_mode: ListenMode, allowed_users: tuple[str, ...]
+    ) -> AgentAccount:
+        """Make an account, or take one of an earlier run up again; raise ValueError if the token is taken."""
+        account = self.roster.add(name, token, listen_mode, allowed_users)
+        for conversation in self.conversations.values():
+            # One of an earlier run may listen differently now.
+            conversation.agents = tuple(
+                account if agent.agent_id == account.agent_id else agent for agent in conversation.agents
+            )
+        return account
 
     def open_conversation(self, type: ConversationType, agents: Sequence[AgentAccount]) -> Conversation:
         """Make a conversation of the owner and the agents."""

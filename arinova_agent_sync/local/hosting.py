@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .wire import Wire
@@ -30,20 +30,23 @@ class Host:
     """Serve HTTP and WebSockets on a listening socket, in one background thread.
 
     Args:
-        app: answers all but the agents' path.
         hub: takes the agents' connections.
     """
 
-    def __init__(self, app: Starlette, hub: Hub) -> None:
-        self._app = app
+    def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._thread: threading.Thread | None = None
         self._server: _Server | None = None
 
-    def start(self, listener: socket.socket) -> None:
-        """Serve on a bound socket, which the host closes; return when connections are answered."""
+    def start(self, app: ASGIApp, listener: socket.socket) -> None:
+        """Serve on a bound socket, which the host closes; return when connections are answered.
+
+        Args:
+            app: answers all but the agents' path.
+            listener: where to serve.
+        """
         config = uvicorn.Config(
-            self._app,
+            app,
             http="h11",
             ws=self._door(),
             loop="asyncio",
@@ -72,6 +75,14 @@ class Host:
         self._server.ask_to_stop()
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def drop(self, scope: Scope) -> None:
+        """End the TCP connection on which a request came; called on the event loop's thread."""
+        if self._server is not None:
+            for connection in self._server.server_state.connections:
+                if getattr(connection, "scope", None) is scope:
+                    connection.transport.abort()
+                    break
 
     def _run(self, server: _Server, listener: socket.socket) -> None:
         silence = _Silence(threading.get_ident())

@@ -7,6 +7,8 @@ Methods take it themselves, so any thread may call them, unless their first line
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,10 +23,14 @@ from .board import Board, Injection
 from .chat import Chat
 from .faults import EarlyTask, HalfOpen, SlowReads
 from .framelog import FrameLog
-from .records import ActionCalled, AgentAccount, Deliver, Frame, Task, Told, Touched
+from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched
 from .replies import LocalReply
+from .rest import past
+from .rest.store import Store
 from .rules import Rules
 from .wire import Wire
+
+logger = logging.getLogger("arinova_agent_sync.local")
 
 R = TypeVar("R")
 
@@ -38,11 +44,24 @@ class Hub:
         rules: how the server behaves.
         skills: what is installed for every agent.
         log: where frames are kept.
+        store: where the chat is kept for the next run, None for nowhere; what an earlier run left there is
+            taken over.
     """
 
-    def __init__(self, rules: Rules, skills: Sequence[Mapping[str, Any]], log: FrameLog) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        skills: Sequence[Mapping[str, Any]],
+        log: FrameLog,
+        store: Store | None = None,
+    ) -> None:
         self.lock = threading.RLock()
-        self.chat = Chat(rules, skills=skills)
+        self._store = store
+        self._journal: list[Change] = []
+        self._keeping = False  # whether the event loop will write the journal down anyway
+        self.chat = Chat(rules, skills=skills, journal=None if store is None else self._journal)
+        if store is not None:
+            past.recall(store, self.chat)
         self.incoming = Incoming(self.chat)
         self.board = Board(self)
         self.log = log
@@ -65,6 +84,7 @@ class Hub:
             self._loop, self._loop_thread = loop, threading.get_ident()
             self.running = True
             self.log.open()
+        self.keep()
 
     def leave_loop(self) -> None:
         """Let go of the event loop before it closes; called on its thread."""
@@ -81,16 +101,35 @@ class Hub:
         """
         with self.turn() as chat:
             chat.restart()
-            self._expiry, self.running = None, False
+            self._expiry, self._keeping, self.running = None, False, False
             self.log.close()
             for bell in self._bells.values():
                 bell.notify_all()
             performers = list(self._performers)
+        self.keep()
         deadline = time.monotonic() + timeout
         others = [thread for thread in performers if thread is not threading.current_thread()]
         for thread in others:
             thread.join(max(0.0, deadline - time.monotonic()))
         return [thread.name for thread in others if thread.is_alive()]
+
+    def keep(self) -> None:
+        """Write down what has happened in the chat since the last time.
+
+        For one thread at a time, which does not hold the lock: the event loop's while there is one.
+        """
+        with self.lock:
+            self._keeping = False
+            changes = list(self._journal)
+        if self._store is None or not changes:
+            return
+        try:
+            past.keep(self._store, changes)
+        except (sqlite3.Error, RuntimeError) as error:
+            logger.error("Cannot write to %s, and try again later: %s", self._store.path, error)
+            return
+        with self.lock:
+            del self._journal[: len(changes)]
 
     # The chat
 
@@ -139,6 +178,8 @@ class Hub:
                     self._perform(cast(AgentSocket, connection), frame)
         if self._expiry is None and self.chat.pending:
             self.post(self._expire)
+        if self._journal and not self._keeping:
+            self._keeping = self.post(self.keep)
 
     def _expire(self) -> None:
         # Limits only ever move back, so one timer for the earliest is enough: it finds out itself what is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .records import AgentAccount, Change, Connection, Frame, ListenMode
 
@@ -34,10 +34,9 @@ class Roster:
     def __init__(self, new_id: Callable[[], str], journal: list[Change] | None = None) -> None:
         self._new_id = new_id
         self._journal = journal
-        self._found: dict[
-            str, list[AgentAccount]
-        ] = {}  # by name: those of an earlier process, until asked for
-        self.accounts: dict[str, AgentAccount] = {}  # by agent id, in the order they were added
+        self._earlier: dict[str, AgentAccount] = {}  # by agent id: those of an earlier run, until asked for
+        self.accounts: dict[str, AgentAccount] = {}  # by agent id
+        self.added: list[str] = []  # the agent ids that were asked for, in that order
         self.connections: dict[str, Connection] = {}  # agent id: the one that gets its tasks
         self.skills: dict[str, list[Frame]] = {}  # agent id: what it announced; gone when it disconnects
         self.authentications: dict[str, int] = {}  # agent id: how often it was let in
@@ -53,27 +52,31 @@ class Roster:
     ) -> AgentAccount:
         """Make an account; a token of the right form is made unless one is given.
 
-        The account of an earlier process is returned instead, once, if it has the name and the token fits.
+        An account of an earlier run that has the name, and the token if one is given, is taken up again instead.
         """
-        for found in self._found.get(name, []):
-            if token in (None, found.token):
-                self._found[name].remove(found)
-                return found
+        for found in self._earlier.values():
+            if found.name == name and token in (None, found.token):
+                del self._earlier[found.agent_id]
+                self.added.append(found.agent_id)
+                changed = replace(found, listen_mode=listen_mode, allowed_users=allowed_users)
+                return found if changed == found else self._put(changed)
         token = token or f"ari_{secrets.token_hex(24)}"
-        if token in self._by_token:
-            raise ValueError("this token belongs to another agent already")
-        account = AgentAccount(self._new_id(), name, token, listen_mode, allowed_users)
-        self.accounts[account.agent_id] = account
-        self._by_token[token] = account
-        if self._journal is not None:
-            self._journal.append(account)
+        if (other := self._by_token.get(token)) is not None:
+            raise ValueError(f"this token belongs to another agent already: {other.name!r}")
+        account = self._put(AgentAccount(self._new_id(), name, token, listen_mode, allowed_users))
+        self.added.append(account.agent_id)
         return account
 
     def enter(self, account: AgentAccount) -> None:
-        """Take over an account of an earlier process; ``add`` finds it again by its name."""
-        self.accounts[account.agent_id] = account
-        self._by_token[account.token] = account
-        self._found.setdefault(account.name, []).append(account)
+        """Take over an account of an earlier run; ``add`` finds it again by its name."""
+        self.accounts[account.agent_id] = self._by_token[account.token] = account
+        self._earlier[account.agent_id] = account
+
+    def _put(self, account: AgentAccount) -> AgentAccount:
+        self.accounts[account.agent_id] = self._by_token[account.token] = account
+        if self._journal is not None:
+            self._journal.append(account)
+        return account
 
     def add_claim(self, account: AgentAccount, onboarding: bool) -> str:
         """Make a bootstrap token that is exchanged, once, for the account's token."""

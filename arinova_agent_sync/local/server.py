@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from .actions import Action, ActionFunction, ActionStatus
@@ -23,6 +23,9 @@ from .hosting import Host
 from .hub import Hub
 from .records import GROUPS, AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
+from .rest.app import Rest
+from .rest.desk import Desk
+from .rest.store import Store
 from .rules import Generation, Rules
 from .telemetry import TelemetryRow
 
@@ -51,8 +54,14 @@ class LocalServer:
         history_limit: messages that a task's history tells.
         platform_skills: what is installed for every agent, ``{"slug", "name", "slashCommand",
             "description"}`` each.
-        routes: further HTTP and WebSocket routes, as Starlette has them.
+        data: a file that keeps the accounts, conversations, notes and so on for the next server with this
+            file, which takes agents up again by their names; without, they end with this object.
+        max_file_size: bytes that an upload may have, with all that is around it.
+        routes: further HTTP and WebSocket routes, as Starlette has them; they come before the server's own.
         max_frames: frames that ``frames`` keeps.
+
+    Raises OSError if the file cannot be used or another server uses it, ValueError if it is something else or of
+    another version.
 
     Example::
 
@@ -77,6 +86,8 @@ class LocalServer:
         duplicate_window: float = Rules.duplicate_window,
         history_limit: int = Rules.history_limit,
         platform_skills: Sequence[Mapping[str, Any]] = (),
+        data: str | os.PathLike[str] | None = None,
+        max_file_size: int = 10 * 1024 * 1024,
         routes: Sequence[BaseRoute] = (),
         max_frames: int = 10_000,
     ) -> None:
@@ -90,11 +101,13 @@ class LocalServer:
             history_limit=history_limit,
         )
         self._log = FrameLog(max_frames)
-        self._hub = Hub(rules, platform_skills, self._log)
+        self._store = Store(data)
+        self._hub = Hub(rules, platform_skills, self._log, self._store if data is not None else None)
         self._host = host
         self._port = port
         self._lifecycle = threading.Lock()  # taken before the hub's lock
-        self._hosting = Host(Starlette(routes=list(routes)), self._hub)
+        self._hosting = Host(self._hub)
+        self._app = Rest(Desk(self._store, self._hub, max_file_size), routes, self._hosting.drop)
         self.agent = self.add_agent(agent_name)
 
     # Life
@@ -105,22 +118,20 @@ class LocalServer:
         After ``stop()`` it starts again on the same port with the same accounts and conversations, like a
         server that was restarted.
 
-        Returns itself. Raises OSError if the port is taken.
+        Returns itself. Raises OSError if the port is taken or the file of ``data`` cannot be used, ValueError if
+        another server has changed the file since.
         """
         with self._lifecycle:
             if self._hub.running:
                 return self
-            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-            # asyncio turns Nagle's algorithm off only for sockets that name TCP as their protocol.
-            listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            self._store.open()
             try:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind((self._host, self._port))
+                listener = self._listener()
+                self._port = listener.getsockname()[1]
+                self._hosting.start(self._app, listener)
             except BaseException:
-                listener.close()
+                self._store.rest()
                 raise
-            self._port = listener.getsockname()[1]
-            self._hosting.start(listener)
             logger.info("The embedded server listens on %s", self.url)
             return self
 
@@ -128,6 +139,7 @@ class LocalServer:
         """Drop every connection and end the thread; answers that are open become errors. Idempotent."""
         with self._lifecycle:
             if not self._hub.running:
+                self._store.rest()
                 return
             with self._hub.turn() as chat:
                 chat.restart()
@@ -135,7 +147,20 @@ class LocalServer:
                 logger.warning("The embedded server's thread did not end in %g s", _STOPS_WITHIN)
             for name in self._hub.end(_STOPS_WITHIN):
                 logger.warning("The function of an action still runs: %s", name)
+            self._store.rest()
             logger.info("The embedded server has stopped")
+
+    def _listener(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        # asyncio turns Nagle's algorithm off only for sockets that name TCP as their protocol.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self._host, self._port))
+        except BaseException:
+            listener.close()
+            raise
+        return listener
 
     def __enter__(self) -> LocalServer:
         return self.start()
@@ -170,9 +195,10 @@ class LocalServer:
 
     @property
     def agents(self) -> list[AgentAccount]:
-        """All accounts, the first agent's first."""
+        """All accounts, the first agent's first; those of an earlier run only if they were added again."""
         with self._hub.lock:
-            return list(self._hub.chat.roster.accounts.values())
+            roster = self._hub.chat.roster
+            return [roster.accounts[agent_id] for agent_id in roster.added]
 
     def add_agent(
         self,
@@ -182,7 +208,7 @@ class LocalServer:
         listen_mode: ListenMode = "owner_unmention_others_mention",
         allowed_users: Sequence[str] = (),
     ) -> AgentAccount:
-        """Make an account for another agent.
+        """Make an account for another agent; with ``data``, one of that name may be there already.
 
         Args:
             name: what users read.
@@ -193,7 +219,7 @@ class LocalServer:
         Raises ValueError if the token is taken.
         """
         with self._hub.turn() as chat:
-            return chat.roster.add(name, token, listen_mode, tuple(allowed_users))
+            return chat.add_agent(name, token, listen_mode, tuple(allowed_users))
 
     def add_bootstrap_token(self, agent: AgentAccount | None = None, *, onboarding: bool = False) -> str:
         """Make a token ``obt_...`` that can be exchanged once for an agent's bot token.

@@ -1,0 +1,7 @@
+"""Kanban boards."""
+
+from __future__ import annotations
+
+from .router import Routes
+
+routes = Routes()

@@ -1,0 +1,7 @@
+"""What hangs on a card: commits, notes, labels, comments."""
+
+from __future__ import annotations
+
+from .router import Routes
+
+routes = Routes()

@@ -1,0 +1,7 @@
+"""Kanban cards."""
+
+from __future__ import annotations
+
+from .router import Routes
+
+routes = Routes()

@@ -1,0 +1,7 @@
+"""The labels of a kanban board."""
+
+from __future__ import annotations
+
+from .router import Routes
+
+routes = Routes()

@@ -1,0 +1,7 @@
+"""What agents remember."""
+
+from __future__ import annotations
+
+from .router import Routes
+
+routes = Routes()

@@ -1,0 +1,7 @@
+"""Notebooks."""
+
+from __future__ import annotations
+
+from .router import Routes
+
+routes = Routes()

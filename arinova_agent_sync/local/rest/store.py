@@ -1,0 +1,192 @@
+"""The SQLite database behind the HTTP routes. Thread-safe: its lock is held over a call or a transaction.
+
+A file is held exclusively from the moment it is opened, since what the server knows of it is also in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import Any
+
+from .schema import SCHEMA, VERSION
+
+Row = dict[str, Any]
+
+
+class Store:
+    """Hold the database.
+
+    Args:
+        path: its file, None for memory.
+
+    Raises OSError if the file cannot be opened, ValueError if it is no database of this server.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = None if path is None else os.path.abspath(path)
+        self._run = str(uuid.uuid4())  # by which a database is recognised that another server has used since
+        self._claimed = False
+        self._lock = threading.RLock()  # taken before the hub's lock
+        self._connection: sqlite3.Connection | None = None
+        self.open()
+
+    # Life
+
+    def open(self) -> None:
+        """Open the database, unless it is open."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            # A path that cannot be opened is noticed here, with the errno that sqlite3 keeps for itself.
+            if self.path is not None:
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # it will hold tokens
+            connection = sqlite3.connect(
+                self.path or ":memory:", timeout=0.0, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise OSError(f"cannot open {self.path}: {error}") from error
+        try:
+            self._prepare(connection)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if "locked" in str(error):
+                raise OSError(
+                    f"{self.path} is in use by another server; stop that one or choose another file"
+                ) from error
+            raise OSError(f"cannot use {self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise ValueError(
+                f"{self.path} is no data of an embedded server ({error}); choose another file"
+            ) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def rest(self) -> None:
+        """Close a file; memory stays, since it would be lost."""
+        if self.path is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Close the database. Idempotent."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def __del__(self) -> None:
+        # Memory stays over the stops of its server, so nobody but the end of it all can close it.
+        if getattr(self, "_connection", None) is not None:
+            self.close()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise ValueError(f"{self.path} is a database of another program; choose another file")
+        if version not in (0, VERSION):
+            raise ValueError(
+                f"{self.path} was made by another version of the embedded server; choose another file"
+            )
+        # A write-ahead log needs no fsync per change, and survives the end of this process all the same.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if version == 0:
+            connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        last = connection.execute("SELECT value FROM meta WHERE key = 'run'").fetchone()
+        if self._claimed and last != (self._run,):
+            raise ValueError(f"{self.path} was changed by another server meanwhile; make a new LocalServer")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('run', ?)", (self._run,))
+        self._claimed = True
+
+    # Use
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open connection."""
+        if self._connection is None:
+            raise RuntimeError("the server's database is closed; start() opens it")
+        return self._connection
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """Return what a query finds, each row by its columns' names."""
+        with self._lock:
+            cursor = self.connection.execute(sql, values)
+            found = cursor.fetchall()
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def row(self, sql: str, *values: object) -> Row | None:
+        """Return the first row that a query finds."""
+        with self._lock:
+            cursor = self.connection.execute(sql, values)
+            found, names = cursor.fetchone(), [column[0] for column in cursor.description]
+            cursor.close()
+        return None if found is None else dict(zip(names, found, strict=True))
+
+    def value(self, sql: str, *values: object) -> Any:
+        """Return the first column of the first row, None if there is no row."""
+        with self._lock:
+            cursor = self.connection.execute(sql, values)
+            found = cursor.fetchone()
+            cursor.close()
+        return None if found is None else found[0]
+
+    def run(self, sql: str, *values: object) -> int:
+        """Change something; return how many rows it was."""
+        with self._lock:
+            return self.connection.execute(sql, values).rowcount
+
+    def run_all(self, sql: str, values: Iterable[tuple[object, ...]]) -> None:
+        """Change something for each tuple of values."""
+        with self.transaction():
+            self.connection.executemany(sql, values)
+
+    def insert(self, table: str, **values: object) -> None:
+        """Add a row."""
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values.values())
+
+    def update(self, table: str, row_id: str, **values: object) -> None:
+        """Change columns of the row with an id."""
+        names = ", ".join(f"{name} = ?" for name in values)
+        self.run(f"UPDATE {table} SET {names} WHERE id = ?", *values.values(), row_id)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the changes inside all or none; a transaction in another one of the thread belongs to it."""
+        with self._lock:
+            connection = self.connection
+            if connection.in_transaction:
+                yield
+                return
+            connection.execute("BEGIN")
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # a full disk may have ended it
+                    connection.execute("ROLLBACK")
+                raise
+
+
+def new_id() -> str:
+    """Return a new UUID."""
+    return str(uuid.uuid4())
+
+
+def now() -> str:
+    """Return the time as it is kept and sent: RFC 3339, UTC, always of one length, so that it sorts."""
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
