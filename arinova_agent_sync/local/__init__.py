@@ -26,6 +26,7 @@ from .board import Injection
 from .conversations import LocalConversation
 from .faults import FaultName, GarbageKind
 from .framelog import Direction, FrameRecord
+from .owner import LocalCard, LocalFile, LocalMemory, LocalNote, Owner
 from .records import AgentAccount, ConversationType, ListenMode, Message, MessageStatus, ReplyStatus
 from .replies import LocalReply, Timings
 from .rules import Generation
@@ -46,11 +47,16 @@ __all__ = [
     "Generation",
     "Injection",
     "ListenMode",
+    "LocalCard",
     "LocalConversation",
+    "LocalFile",
+    "LocalMemory",
+    "LocalNote",
     "LocalReply",
     "LocalServer",
     "Message",
     "MessageStatus",
+    "Owner",
     "ReplyStatus",
     "Report",
     "TelemetryRow",

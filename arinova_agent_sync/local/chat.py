@@ -75,6 +75,7 @@ class Chat:
         self._clock = clock
         self._new_id = new_id
         self._skills = skills
+        self.installed: dict[str, list[Frame]] = {}  # agent id: further skills, in the same form
         self._began = clock()
         self._epoch = datetime.now(timezone.utc).replace(tzinfo=None)
         self._effects: list[Effect] = []
@@ -373,7 +374,10 @@ class Chat:
             conversation.active[agent.agent_id] = task
         # The history is read before the row of the answer exists, and the answer's id is the task's.
         frame = task_frame(
-            task, history_limit=self.rules.history_limit, skills=self._skills, august=self.rules.august
+            task,
+            history_limit=self.rules.history_limit,
+            skills=[*self._skills, *self.installed.get(agent.agent_id, ())],
+            august=self.rules.august,
         )
         if conversation is not None:
             conversation.write(task.id, agent, "", self._now(), status="streaming")

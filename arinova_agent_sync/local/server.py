@@ -21,6 +21,7 @@ from .faults import FaultName
 from .framelog import Direction, FrameLog, FrameRecord
 from .hosting import Host
 from .hub import Hub
+from .owner import Owner
 from .records import GROUPS, AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
 from .rest.app import Rest
@@ -59,6 +60,10 @@ class LocalServer:
         max_file_size: bytes that an upload may have, with all that is around it.
         routes: further HTTP and WebSocket routes, as Starlette has them; they come before the server's own.
         max_frames: frames that ``frames`` keeps.
+
+    Attributes:
+        agent: the first agent's account.
+        owner: what the agents' owner has: notebooks, boards, skills, and what agents left there.
 
     Raises OSError if the file cannot be used or another server uses it, ValueError if it is something else or of
     another version.
@@ -109,6 +114,7 @@ class LocalServer:
         self._hosting = Host(self._hub)
         self._app = Rest(Desk(self._store, self._hub, max_file_size), routes, self._hosting.drop)
         self.agent = self.add_agent(agent_name)
+        self.owner = Owner(self._store, self._hub, self.agent)
 
     # Life
 

@@ -53,6 +53,16 @@ def recall(store: Store, chat: Chat) -> None:
         conversation.rows[row["id"]] = _message(row)
         conversation.last_seq = row["seq"]
     chat.remember(accounts.values(), users, conversations.values())
+    chat.installed.update((agent_id, skills_of(store, agent_id)) for agent_id in accounts)
+
+
+def skills_of(store: Store, agent_id: str) -> list[Row]:
+    """Return what is installed on one agent, as its tasks tell it."""
+    return store.rows(
+        "SELECT slug, name, slash_command AS slashCommand, description FROM skills WHERE agent_id = ?"
+        " ORDER BY rowid",
+        agent_id,
+    )
 
 
 def _keep_account(store: Store, account: AgentAccount) -> None:
