@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from ..settings import count
 from .actions import Action, ActionFunction, ActionStatus
 from .agent_frames import Report
 from .agent_socket import AgentSocket
@@ -34,6 +35,7 @@ logger = logging.getLogger("arinova_agent_sync.local")
 logger.addHandler(logging.NullHandler())
 
 _STOPS_WITHIN = 5.0  # seconds
+_LARGEST_FILE = 512 * 1024 * 1024  # bytes; a request's body is in memory, and SQLite takes no more than 1 GB
 
 
 class LocalServer:
@@ -106,13 +108,15 @@ class LocalServer:
             history_limit=history_limit,
         )
         self._log = FrameLog(max_frames)
+        count("max_file_size", max_file_size, 1, _LARGEST_FILE)
         self._store = Store(data)
         self._hub = Hub(rules, platform_skills, self._log, self._store if data is not None else None)
         self._host = host
         self._port = port
         self._lifecycle = threading.Lock()  # taken before the hub's lock
         self._hosting = Host(self._hub)
-        self._app = Rest(Desk(self._store, self._hub, max_file_size), routes, self._hosting.drop)
+        desk = Desk(self._store, self._hub, max_file_size)
+        self._app = Rest(desk, routes, self._hosting.drop)
         self.agent = self.add_agent(agent_name)
         self.owner = Owner(self._store, self._hub, self.agent)
 
@@ -311,6 +315,12 @@ class LocalServer:
         with self._hub.turn() as chat:
             return LocalConversation(self._hub, chat.open_conversation(type, taking_part))
 
+    @property
+    def conversations(self) -> list[LocalConversation]:
+        """All conversations, oldest first; with ``data``, also those of earlier runs."""
+        with self._hub.lock:
+            return [LocalConversation(self._hub, each) for each in self._hub.chat.conversations.values()]
+
     def send_task(self, *, agent: AgentAccount | None = None, **payload: Any) -> LocalReply:
         """Give an agent a task with a payload of one's own; the server follows it like any other.
 
@@ -395,18 +405,26 @@ class LocalServer:
             return list(self._hub.incoming.reports)
 
     def on_action(
-        self, name: str, function: ActionFunction, *, progress: Sequence[ActionStatus] = ()
+        self,
+        name: str,
+        function: ActionFunction,
+        *,
+        progress: Sequence[ActionStatus] = (),
+        manifest: Mapping[str, Any] | None = None,
     ) -> None:
-        """Answer an agent's calls of one action; only with generation "august".
+        """Answer agents' calls of one action, over the socket or HTTP; only with generation "august".
 
         Args:
             name: the action.
             function: is given an ``ActionCall`` on a thread of its own; returns the result of a success, or
-                an ``ActionReply`` that says something else. What it raises becomes an error result.
+                an ``ActionReply`` that says something else. What it raises becomes an error result. A call
+                that it wants confirmed comes again with a ``confirmationId`` in its frame.
             progress: statuses to send first, such as ("received", "processing").
+            manifest: what the manifest says of it, such as ``{"inputSchema": {...}}``; the description is the
+                first line of the function's docstring unless it is among these.
         """
         with self._hub.lock:
-            self._hub.actions[name] = Action(function, tuple(progress))
+            self._hub.calls.actions[name] = Action(function, tuple(progress), dict(manifest or {}))
 
     # Faults
 

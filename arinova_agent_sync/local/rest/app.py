@@ -99,7 +99,10 @@ class Rest:
         request = Request(method, scope["path"], parts, scope["query_string"], headers)
         request.caller = self._caller(headers, route)
         limit = self._desk.max_file_size if route.upload else _MAX_JSON
-        body = b"" if method in _READS else await _body(receive, limit)
+        try:
+            body = b"" if method in _READS else await _body(receive, limit)
+        except _Gone:
+            return
         hub, path = self._desk.hub, request.path
         agent_id = request.caller.agent_id if request.caller is not None else None
         if hub.board.quiet:
@@ -170,6 +173,10 @@ class Rest:
         return answer._replace(headers=[*answer.headers, ("etag", mark)])
 
 
+class _Gone(Exception):
+    """The one who asked went away in the middle of it."""
+
+
 async def _finished(answer: Answer | Awaitable[Answer]) -> Answer:
     return answer if isinstance(answer, Answer) else await answer
 
@@ -180,11 +187,16 @@ def _failure(fault: HttpError) -> Answer:
 
 
 async def _body(receive: Receive, limit: int) -> bytes | None:
-    """Return a request's body, None if it is larger than its limit; then it is read to its end all the same."""
+    """Return a request's body, None if it is larger than its limit; then it is read to its end all the same.
+
+    Raises _Gone if the end does not come: half a request is not to be carried out.
+    """
     blocks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
         block = message.get("body", b"")
         size += len(block)
         if size <= limit:
