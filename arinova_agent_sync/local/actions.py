@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,10 +57,23 @@ ActionFunction = Callable[[ActionCall], "ActionReply | Mapping[str, Any] | None"
 
 @dataclass(frozen=True)
 class Action:
-    """Keep the function of one action, and the progress that is told before it runs."""
+    """Keep what stands behind the name of one action.
+
+    Attributes:
+        function: what answers its calls.
+        progress: statuses that are told before it runs.
+        manifest: what the manifest says of it, such as ``inputSchema``, besides its name.
+    """
 
     function: ActionFunction
-    progress: Sequence[ActionStatus] = field(default=())
+    progress: Sequence[ActionStatus] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    def described(self, name: str) -> dict[str, Any]:
+        """Return the action's part of the manifest."""
+        lines = (inspect.getdoc(self.function) or "").splitlines()
+        about = {"description": lines[0]} if lines else {}
+        return {"name": name, "version": "1", **about, **self.manifest}
 
 
 def perform(action: Action | None, frame: Frame, send: Callable[[Frame], object]) -> None:
@@ -71,35 +85,38 @@ def perform(action: Action | None, frame: Frame, send: Callable[[Frame], object]
         send: takes the frames that answer it.
     """
     arguments = frame.get("arguments")
-    call = ActionCall(
-        str(frame.get("id")),
-        str(frame.get("action")),
-        arguments if isinstance(arguments, dict) else {},
-        frame,
-    )
+    name = str(frame.get("action"))
+    call = ActionCall(str(frame.get("id")), name, arguments if isinstance(arguments, dict) else {}, frame)
     if action is None:
-        error = {"code": "UNKNOWN_ACTION", "message": f"there is no action {call.action!r}"}
-        send(_result(call, ActionReply("error", error=error)))
+        error = {"code": "UNKNOWN_ACTION", "message": f"there is no action {name!r}"}
+        send(result_frame(frame, "error", error=error))
         return
     for status in action.progress:
-        send(_result(call, ActionReply(status)))
+        send(result_frame(frame, status))
     try:
         reply = action.function(call)
     except Exception as error:
-        logger.warning("The function of action %r raised", call.action, exc_info=True)
+        logger.warning("The function of action %r raised", name, exc_info=True)
         reply = ActionReply("error", error={"code": "INTERNAL_ERROR", "message": str(error)})
     if not isinstance(reply, ActionReply):
         reply = ActionReply(result=reply)
-    send(_result(call, reply))
+    send(result_frame(frame, reply.status, reply.result, reply.error, reply.confirmation))
 
 
-def _result(call: ActionCall, reply: ActionReply) -> Frame:
+def result_frame(
+    call: Mapping[str, Any],
+    status: ActionStatus,
+    result: Mapping[str, Any] | None = None,
+    error: Mapping[str, Any] | None = None,
+    confirmation: Mapping[str, Any] | None = None,
+) -> Frame:
+    """Return the frame that tells how a call stands."""
     return {
         "type": "action_result",
-        "id": call.id,
-        "action": call.action,
-        "status": reply.status,
-        "result": reply.result,
-        "error": reply.error,
-        "confirmation": reply.confirmation,
+        "id": str(call.get("id")),
+        "action": str(call.get("action")),
+        "status": status,
+        "result": result,
+        "error": error,
+        "confirmation": confirmation,
     }

@@ -74,7 +74,7 @@ class Chat:
         self.users = {self.owner.username: self.owner}
         self._clock = clock
         self._new_id = new_id
-        self._skills = skills
+        self.skills = skills
         self.installed: dict[str, list[Frame]] = {}  # agent id: further skills, in the same form
         self._began = clock()
         self._epoch = datetime.now(timezone.utc).replace(tzinfo=None)
@@ -376,7 +376,7 @@ class Chat:
         frame = task_frame(
             task,
             history_limit=self.rules.history_limit,
-            skills=[*self._skills, *self.installed.get(agent.agent_id, ())],
+            skills=[*self.skills, *self.installed.get(agent.agent_id, ())],
             august=self.rules.august,
         )
         if conversation is not None:

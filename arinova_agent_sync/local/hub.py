@@ -16,10 +16,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from .actions import Action, perform
 from .agent_frames import Incoming
 from .agent_socket import AgentSocket
 from .board import Board, Injection
+from .calls import Calls
 from .chat import Chat
 from .faults import EarlyTask, HalfOpen, SlowReads
 from .framelog import FrameLog
@@ -66,14 +66,13 @@ class Hub:
         self.board = Board(self)
         self.log = log
         self.sockets: dict[int, AgentSocket] = {}
-        self.actions: dict[str, Action] = {}
+        self.calls = Calls(self.lock)
         self.running = False
         self._replies: dict[str, LocalReply] = {}
         self._bells: dict[object, threading.Condition] = {}  # those that someone waits for
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
         self._last_number = 0
-        self._performers: set[threading.Thread] = set()
         self._expiry: asyncio.TimerHandle | None = None
 
     # Life
@@ -105,13 +104,8 @@ class Hub:
             self.log.close()
             for bell in self._bells.values():
                 bell.notify_all()
-            performers = list(self._performers)
         self.keep()
-        deadline = time.monotonic() + timeout
-        others = [thread for thread in performers if thread is not threading.current_thread()]
-        for thread in others:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return [thread.name for thread in others if thread.is_alive()]
+        return self.calls.join(timeout)
 
     def keep(self) -> None:
         """Write down what has happened in the chat since the last time.
@@ -157,6 +151,7 @@ class Hub:
             self._replies = {
                 task_id: self._replies[task_id] for task_id in chat.tasks if task_id in self._replies
             }
+            self.calls.forget()
             self.log.clear()
 
     def ask_early(self, account: AgentAccount, fault: EarlyTask, injection: Injection) -> None:
@@ -174,8 +169,8 @@ class Hub:
                     self.ring(task.id)
                 case Told(conversation=conversation):
                     self.ring(conversation.id)
-                case ActionCalled(connection=connection, frame=frame):
-                    self._perform(cast(AgentSocket, connection), frame)
+                case ActionCalled(connection=connection, agent=agent, frame=frame):
+                    self.calls.perform(agent.agent_id, frame, self._sender(cast(AgentSocket, connection)))
         if self._expiry is None and self.chat.pending:
             self.post(self._expire)
         if self._journal and not self._keeping:
@@ -194,19 +189,8 @@ class Hub:
             delay = max(0.0, due - time.monotonic())
             self._expiry = asyncio.get_running_loop().call_later(delay, self._expire)
 
-    def _perform(self, agent_socket: AgentSocket, frame: Frame) -> None:
-        action = self.actions.get(str(frame.get("action")))
-
-        def run() -> None:
-            try:
-                perform(action, frame, lambda answer: self.post(agent_socket.deliver, answer))
-            finally:
-                with self.lock:
-                    self._performers.discard(thread)
-
-        thread = threading.Thread(target=run, name="arinova-local-action", daemon=True)
-        self._performers.add(thread)
-        thread.start()
+    def _sender(self, agent_socket: AgentSocket) -> Callable[[Frame], bool]:
+        return lambda frame: self.post(agent_socket.deliver, frame)
 
     # Waiting
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from .records import AgentAccount
 from .rest import past
+from .rest.boards import COLUMNS
 from .rest.store import Store, new_id, now
 
 if TYPE_CHECKING:
     from .hub import Hub
-
-DEFAULT_COLUMNS = ("Backlog", "To Do", "In Progress", "Review", "Done")
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class Owner:
     def create_board(
         self,
         name: str,
-        columns: Sequence[str] = DEFAULT_COLUMNS,
+        columns: Sequence[str] = COLUMNS,
         agents: Sequence[AgentAccount] | None = None,
     ) -> str:
         """Make a board and return its id.

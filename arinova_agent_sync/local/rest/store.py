@@ -91,6 +91,8 @@ class Store:
             self.close()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        # SQLite's own lower() knows no letters but those of ASCII.
+        connection.create_function("folded", 1, str.casefold, deterministic=True)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
