@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
-from email.parser import HeaderParser
-from email.policy import HTTP
+
+# Browsers leave the backslashes of a name as they are, and some clients put one in front of a quotation mark.
+_PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:\\"|[^"])*)"|([^\s;"]*))')
 
 
 class MalformedForm(ValueError):
@@ -47,9 +49,15 @@ def _part(piece: bytes) -> tuple[str, Part]:
     head, separator, data = piece.lstrip(b" \t").partition(b"\r\n\r\n")
     if not separator:
         raise MalformedForm("Error parsing `multipart/form-data` request")
-    headers = HeaderParser(policy=HTTP).parsestr(head.removeprefix(b"\r\n").decode("utf-8", "replace"))
-    disposition = headers["content-disposition"]
-    if disposition is None or (name := disposition.params.get("name")) is None:
+    headers = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in head.decode("utf-8", "replace").split("\r\n"))
+    }
+    parameters = {
+        name.lower(): quoted.replace('\\"', '"') if quoted else plain
+        for name, quoted, plain in _PARAMETER.findall(headers.get("content-disposition", ""))
+    }
+    if "name" not in parameters:
         raise MalformedForm("Error parsing `multipart/form-data` request")
     content_type = headers.get("content-type", "application/octet-stream")
-    return name, Part(data, disposition.params.get("filename"), str(content_type))
+    return parameters["name"], Part(data, parameters.get("filename"), content_type)
