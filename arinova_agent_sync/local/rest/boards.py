@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .desk import Desk
-from .exchange import Answer, Body, Request, answer, changed, done, empty, refuse
+from .exchange import Answer, Body, Int32, Request, answer, changed, done, empty, refuse
 from .router import Routes
 from .store import Row, new_id, now
 
@@ -41,7 +41,7 @@ class BoardChanges(Body):
     """PATCH /kanban/boards/{id}, August 2026."""
 
     name: str | None = None
-    auto_archive_days: int | None = None
+    auto_archive_days: Int32 | None = None
 
 
 @routes("GET /kanban/boards")

@@ -9,7 +9,7 @@ from typing import Any
 from .boards import MAX_PAGE, PAGE, board_for_new_card, readable_board, writable_board
 from .columns import writable_column
 from .desk import Desk
-from .exchange import Answer, Body, Request, answer, changed, done, empty, refuse, uuid_field
+from .exchange import Answer, Body, Int32, Request, answer, changed, done, empty, refuse, uuid_field
 from .labels import SHAPE as LABEL_SHAPE
 from .router import Routes
 from .store import Row, new_id, now
@@ -45,7 +45,7 @@ class MarchCardChanges(Body, forbid_unknown_fields=True):
     description: str | None = None
     priority: str | None = None
     column_id: str | None = None
-    sort_order: int | None = None
+    sort_order: Int32 | None = None
 
 
 class CardChanges(MarchCardChanges, forbid_unknown_fields=True):
@@ -149,7 +149,7 @@ def move_cards(desk: Desk, request: Request) -> Answer:
 @routes("GET /kanban/boards/{board_id}/archived-cards")
 def list_archived(desk: Desk, request: Request) -> Answer:
     board = readable_board(desk, request, request.uuid())
-    page = request.number("page", 1)
+    page = request.number("page", 1, most=10**9)
     limit = request.number("limit", _ARCHIVED_PAGE, most=_MAX_ARCHIVED_PAGE)
     rest = f"{_FROM} WHERE board_id = ? AND cards.archived"
     total = desk.store.value(f"SELECT count(*) {rest}", board["id"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from .boards import readable_board, refuse_twice, writable_board
 from .desk import Desk
-from .exchange import Answer, Body, Request, answer, changed, done, empty, refuse
+from .exchange import Answer, Body, Int32, Request, answer, changed, done, empty, refuse
 from .router import Routes
 from .store import Row, new_id
 
@@ -17,20 +17,20 @@ class NewColumn(Body):
     """POST /kanban/boards/{id}/columns."""
 
     name: str
-    sort_order: int | None = None
+    sort_order: Int32 | None = None
 
 
 class MarchColumnChanges(Body):
     """PATCH /kanban/columns/{id}, March 2026."""
 
     name: str | None = None
-    sort_order: int | None = None
+    sort_order: Int32 | None = None
 
 
 class ColumnChanges(MarchColumnChanges):
     """PATCH /kanban/columns/{id}, August 2026."""
 
-    wip_limit: int | None = None
+    wip_limit: Int32 | None = None
     column_type: str | None = None
 
 

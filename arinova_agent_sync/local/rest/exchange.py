@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -16,6 +16,8 @@ import msgspec
 from ..records import AgentAccount
 
 B = TypeVar("B", bound="Body")
+
+Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]  # what the server keeps whole numbers in
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -122,7 +124,7 @@ class Request:
             body = msgspec.json.decode(self.body, type=kind)
         except msgspec.ValidationError as problem:
             refuse_plainly(422, f"Failed to deserialize the JSON body into the target type: {problem}")
-        except (msgspec.DecodeError, RecursionError) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             refuse_plainly(400, f"Failed to parse the request body as JSON: {problem}")
         if b"\\u0000" in self.body and _NUL.search(self.body):
             # PostgreSQL has no NUL in its texts, and the failing query is all that the caller hears of it.

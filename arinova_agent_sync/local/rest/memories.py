@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .desk import Desk
-from .exchange import Answer, Body, Request, answer, as_uuid, changed, empty, refuse, refuse_plainly
+from .exchange import Answer, Body, Int32, Request, answer, as_uuid, changed, empty, refuse, refuse_plainly
 from .router import Routes
 from .store import Row, new_id, now
 
@@ -50,7 +50,7 @@ class CleanUp(Body):
     """POST /memories/cleanup."""
 
     agent_id: str
-    max_memories: int | None = None
+    max_memories: Int32 | None = None
 
 
 @routes("GET /memories")

@@ -8,7 +8,7 @@ from typing import Any
 
 from .cards import cards_of
 from .desk import Desk
-from .exchange import Answer, Body, Request, answer, as_uuid, refuse
+from .exchange import Answer, Body, Int32, Request, answer, as_uuid, refuse
 from .files import files_of
 from .memories import memories_of
 from .messages import moment
@@ -33,7 +33,7 @@ class Text(Body):
     content: str
     agent_id: str | None = None
     message_id: str | None = None
-    max_tokens: int | None = None
+    max_tokens: Int32 | None = None
 
 
 @routes("GET /search")
