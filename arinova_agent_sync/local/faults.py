@@ -165,6 +165,7 @@ class HttpError:
     def __post_init__(self) -> None:
         if not 400 <= self.status <= 599:
             raise ValueError(f"status must be an HTTP error from 400 to 599, not {self.status!r}")
+        _check_path(self.path)
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,11 @@ class HttpSlow:
     path: str = ""
     count: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.seconds < 0:
+            raise ValueError(f"seconds must not be negative, not {self.seconds!r}")
+        _check_path(self.path)
+
 
 @dataclass(frozen=True)
 class HttpDrop:
@@ -184,6 +190,14 @@ class HttpDrop:
     half: bool = False
     path: str = ""
     count: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_path(self.path)
+
+
+def _check_path(path: str) -> None:
+    if path and not path.startswith("/"):
+        raise ValueError(f'path must begin with "/", such as "/api/v1/notes", not {path!r}')
 
 
 HttpFault = HttpError | HttpSlow | HttpDrop

@@ -71,7 +71,7 @@ class Router:
 
     def find(self, method: str, raw_path: bytes) -> tuple[Route | None, Sequence[str], Sequence[str]]:
         """Return the route, what stood in its braces, and, if only the method is wrong, the right methods."""
-        parts = raw_path.decode("latin-1").strip("/").split("/")
+        parts = raw_path.decode("latin-1").removeprefix("/").split("/")
         found: list[str] = []
         step = self._walk(self._root, parts, 0, found)
         if step is None:
