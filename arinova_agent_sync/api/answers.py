@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..errors import ApiError
+from .masking import masked_json
 from .models import Model, Unfit, parse
 from .values import JSON, JSONObject
 
@@ -14,11 +15,12 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True)
 class Answer:
-    """The JSON of a successful answer (None for an empty one), and what it answers."""
+    """The JSON of a successful answer (None for an empty one), what it answers, and with which token."""
 
     request: str
     status: int
     value: JSON
+    token: str = field(default="", repr=False)
 
     def object(self) -> JSONObject:
         """Return the answer's object; an empty answer counts as an empty object."""
@@ -37,6 +39,13 @@ class Answer:
         if isinstance(self.value, dict) and "id" in self.value:
             return self._parse(kind, self.value)
         return None
+
+    def made(self, kind: type[M]) -> M:
+        """Return what was made, as a model; raise an error that says it was made if the server does not show it."""
+        model = self.model_if_sent(kind)
+        if model is None:
+            raise self.unshown(kind.__name__.lower())
+        return model
 
     def objects(self, key: str) -> list[JSONObject]:
         """Return the objects of an answer that is a list, or an object with a list under this key.
@@ -63,7 +72,16 @@ class Answer:
         return ApiError(
             f"{self.request} returned an unexpected answer: {what}",
             status=self.status,
-            body=self.value,
+            body=masked_json(self.value, self.token),
+            request=self.request,
+        )
+
+    def unshown(self, what: str, more: str = "") -> ApiError:
+        """Return the error for a change that was made, of which the server does not show the outcome."""
+        return ApiError(
+            f"{self.request} was done, but the server sent no {what} back{more}",
+            status=self.status,
+            body=masked_json(self.value, self.token),
             request=self.request,
         )
 

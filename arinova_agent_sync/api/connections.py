@@ -54,6 +54,8 @@ class Origin(NamedTuple):
         if not host.isascii():
             host = host.encode("idna").decode()
         scheme = url.scheme.lower()
+        if scheme not in _DEFAULT_PORTS:
+            raise ValueError(f"{scheme!r} is no scheme of HTTP")
         return cls(scheme, host, url.port or _DEFAULT_PORTS[scheme])
 
     @property
@@ -167,6 +169,21 @@ class _LineReader(io.BufferedReader):
         return line
 
 
+class _FinalAnswer(http.client.HTTPResponse):
+    """Skips what a server says before its answer, such as 103 Early Hints.
+
+    http.client skips 100 alone: any other would count as the answer, and the answer as that of the next request.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status < 200:
+            if self.status == http.client.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException("the server switched to another protocol, unasked")
+            self.headers = self.msg = None  # type: ignore[assignment]  # begin() reads a head only if it has none
+            super().begin()
+
+
 class Connection(HTTPConnection):
     """One connection to an origin: straight, through a proxy, or to addresses that were checked.
 
@@ -176,6 +193,8 @@ class Connection(HTTPConnection):
         lasting: whether it is known that the server keeps it after an answer.
         whole: whether the latest request left to its end.
     """
+
+    response_class = _FinalAnswer
 
     def __init__(
         self,
@@ -274,7 +293,7 @@ class Connection(HTTPConnection):
                 self.send(block)
             else:
                 self.whole = True
-        except (BrokenPipeError, ConnectionResetError):
+        except (ConnectionError, ssl.SSLEOFError):
             pass  # the server may have answered before it closed
         try:
             return self.getresponse()
@@ -306,15 +325,21 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
 def _dial(addresses: Sequence[Address], deadline: Deadline) -> socket.socket:
     failure = OSError("the host has no address")
     for tried, address in enumerate(addresses):
-        sock = socket.socket(address.family, address.kind, address.protocol)
         try:
             # A share for each: one silent address must not use up the time of the others.
-            sock.settimeout(deadline.require() / (len(addresses) - tried))
-            sock.connect(address.place)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            sock.close()
+            return _connected(address, deadline.require() / (len(addresses) - tried))
+        except OSError as error:  # also from a system without this family of addresses
             failure = error
-        else:
-            return sock
     raise failure
+
+
+def _connected(address: Address, seconds: float) -> socket.socket:
+    sock = socket.socket(address.family, address.kind, address.protocol)
+    try:
+        sock.settimeout(seconds)
+        sock.connect(address.place)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -9,6 +9,12 @@ from .forks import renew_after_fork
 
 _MOST = 128  # answers
 _LARGEST = 256 * 1024  # bytes of one answer
+_LONGEST_MARK = 1_024  # characters; servers refuse requests whose heads are too long
+
+
+def is_usable(etag: str) -> bool:
+    """Whether a server's mark can go back to it in a request."""
+    return 0 < len(etag) <= _LONGEST_MARK and etag.isascii() and etag.isprintable()
 
 
 class Entry(NamedTuple):

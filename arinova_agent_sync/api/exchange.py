@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
-from ..errors import ApiError
 from . import failures
 from .bodies import BodyTooLarge, BrokenBody, limited, unpacked
 from .connections import NETWORK_ERRORS, Blocks, Connection, UnsentError
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from urllib3 import HTTPResponse
 
 _BLOCK = 64 * 1024  # bytes
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class Exchange:
@@ -45,6 +45,23 @@ class Exchange:
         self._answer.close()  # it keeps the socket open where the server said that it would close
         self._pool.drop(self._connection)
 
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads to; None for another answer."""
+        location = self.headers.get("Location") if self.status in _REDIRECTS else None
+        if location is None or location.isascii():
+            return location
+        try:
+            # http.client reads heads as Latin-1. Servers that do not percent-encode mean UTF-8.
+            return location.encode("latin-1").decode()
+        except UnicodeError:
+            return location
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body, packed as it comes; 0 if the server does not say."""
+        return self._answer.length_remaining or 0
+
     def blocks(self, limit: int) -> Iterator[bytes]:
         """Yield the body as it arrives, unpacked.
 
@@ -72,11 +89,13 @@ class Exchange:
         """Return as much of the body as comes, up to a limit in bytes; never raise for what does not come."""
         beginning = bytearray()
         try:
-            for block in self.blocks(limit):
+            for block in unpacked(self._arriving(), self.headers.get("Content-Encoding", "")):
                 beginning += block
-        except ApiError:
+                if len(beginning) >= limit:
+                    break
+        except (BrokenBody, *NETWORK_ERRORS):
             pass  # the status says enough
-        return bytes(beginning)
+        return bytes(beginning[:limit])
 
     def _arriving(self) -> Iterator[bytes]:
         while block := self._answer.read1(_BLOCK, decode_content=False):

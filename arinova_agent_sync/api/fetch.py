@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from .._version import __version__
 from ..errors import ApiError
@@ -23,6 +23,7 @@ from ..settings import count, seconds
 from . import failures
 from .addresses import is_public
 from .deadline import Deadline
+from .routes import target
 from .values import identifier
 
 if TYPE_CHECKING:
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 50 * 1024 * 1024
 MAX_SECONDS = 30.0
 _MAX_REDIRECTS = 5
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_ERROR_BODY = 64 * 1024  # bytes
 _LONGEST = 86_400.0  # seconds
-_SAFE = "/%:@!$&'()*+,;=~?"  # what may stand in a path or a query as it is
+_ALONE = "; files.fetch(url) gets one without a budget)"
 
 
 class Budget:
@@ -112,7 +112,11 @@ def fetch(
     if budget is not None:
         seconds_left = min(seconds_left, budget.seconds_left)
         if not seconds_left or not budget.bytes_left:
-            raise ApiError(f"{name} not sent: the budget for attachments is used up")
+            raise ApiError(
+                f"{name} not sent: the budget for attachments is used up ({budget.max_bytes} bytes and "
+                f"{budget.max_seconds:g} s in all{_ALONE}",
+                request=name,
+            )
     content = bytearray()
     deadline = Deadline(seconds_left)
     visit = _Visit(base_url, token, proxy, ssl_context, deadline)
@@ -121,8 +125,8 @@ def fetch(
             for block in exchange.blocks(max_bytes):
                 if budget is not None and not budget.spend(size=len(block)):
                     raise ApiError(
-                        f"{visit.name} response exceeds configured limit ({budget.max_bytes} bytes for attachments "
-                        "in all)",
+                        f"{visit.name} response exceeds configured limit ({budget.max_bytes} bytes for "
+                        f"attachments in all{_ALONE}",
                         status=exchange.status,
                         request=visit.name,
                     )
@@ -165,8 +169,8 @@ class _Visit:
         """Yield the answer with the content."""
         for _ in range(_MAX_REDIRECTS + 1):
             with self._visited(url) as exchange:
-                location = exchange.headers.get("Location")
-                if exchange.status not in _REDIRECTS or location is None:
+                location = exchange.location
+                if location is None:
                     if exchange.status >= 300:
                         raw = exchange.read_beginning(_MAX_ERROR_BODY)
                         raise failures.refusal(
@@ -207,11 +211,8 @@ class _Visit:
             except NETWORK_ERRORS as error:
                 raise failures.unanswered(self.name, error, self._deadline) from error
         pool = Pool(origin, self._tls(origin), proxy_for(url, self._proxy), addresses)
-        target = quote(parts.path or "/", safe=_SAFE) + (
-            f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
-        )
         try:
-            with open_exchange(self.name, pool, self._deadline, "GET", target, headers) as exchange:
+            with open_exchange(self.name, pool, self._deadline, "GET", target(parts), headers) as exchange:
                 yield exchange
         finally:
             pool.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import ApiError, BadRequestError, NotFoundError
 from .answers import Answer
@@ -185,12 +186,10 @@ def _match(answer: Answer, item: JSONObject) -> MemoryMatch:
     content = "\n".join(text for text in (summary, detail) if isinstance(text, str) and text)
     origin = _ORIGINS.get(source, source) if isinstance(source, str) else None
     rest = {key: value for key, value in item.items() if key != "source"}
-    return Answer(answer.request, answer.status, {**rest, "content": content, "origin": origin}).model(
-        MemoryMatch
-    )
+    return replace(answer, value={**rest, "content": content, "origin": origin}).model(MemoryMatch)
 
 
 def _capsule(answer: Answer, item: JSONObject) -> MemoryMatch:
     named = {"capsule_id": "id", "capsule_name": "category"}
     renamed: JSONObject = {named.get(key, key): value for key, value in item.items()}
-    return Answer(answer.request, answer.status, renamed).model(MemoryMatch)
+    return replace(answer, value=renamed).model(MemoryMatch)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import SplitResult, quote, unquote, urlencode
 
 from .values import Parameter, clean, identifier
 
 PREFIX = "/api/v1"
 
+_SAFE = "/%:@!$&'()*+,;=~"  # what may stand in a path as it is
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LOOSE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -37,10 +39,19 @@ def any_path(path: object) -> str:
         raise ValueError("path must not hold '?', '#' or '\\': pass params=, and percent-encode parts")
     if _LOOSE_PERCENT.search(text):
         raise ValueError("path has a '%' that begins no percent-encoded byte")
-    if any(unquote(part) in (".", "..") for part in text.split("/")):
+    parts = [unquote(part) for part in text.split("/")[1:]]
+    if not all(part.strip() for part in parts):
+        raise ValueError("path must not have an empty part: was the id empty that was to stand there?")
+    if "." in parts or ".." in parts:
         raise ValueError("path must not have '.' or '..' as a part")
-    text = quote(text, safe="/%:@!$&'()*+,;=~")
+    text = quote(text, safe=_SAFE)
     return text if text.startswith("/api/") else PREFIX + text
+
+
+def target(url: SplitResult) -> str:
+    """Return path and query of somebody else's URL, with what no request line can carry percent-encoded."""
+    found = quote(url.path or "/", safe=_SAFE)
+    return f"{found}?{quote(url.query, safe=_SAFE + '?')}" if url.query else found
 
 
 def query(params: Mapping[str, Parameter] | None) -> str:
@@ -62,6 +73,8 @@ def _word(name: str, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"the parameter {name} must be a finite number, not {value!r}")
     if isinstance(value, (int, float)):
         return str(value)
     raise TypeError(

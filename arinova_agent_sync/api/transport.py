@@ -19,8 +19,9 @@ from . import failures, routes
 from .answers import Answer
 from .bodies import SourceError
 from .deadline import Deadline
-from .etags import Entry, ETags
+from .etags import Entry, ETags, is_usable
 from .forks import renew_after_fork
+from .masking import masked, masked_bytes
 from .values import JSON, JSONInput, MalformedJSON, Parameter, decode, encode
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ _log = logging.getLogger("arinova_agent_sync.api")
 
 _LONGEST_CALL = 86_400.0  # seconds
 _MAX_REDIRECTS = 5
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_ERROR_BODY = 64 * 1024  # bytes
-_SECRET_LENGTH = 8  # characters
 _BASE_DELAY = 0.1  # seconds
 _MAX_JITTER = 0.05  # seconds
 
@@ -97,7 +96,7 @@ class Session:
         self, server_url: str, token: str, proxy: str | None, ssl_context: ssl.SSLContext | None
     ) -> None:
         self.server_url = server_url
-        self.base_path = urlsplit(server_url).path
+        self.base_path = routes.target(urlsplit(server_url)).rstrip("/")
         self.token = token
         self.proxy = proxy
         self.ssl_context = ssl_context
@@ -228,7 +227,7 @@ class Transport:
             own["Content-Length"] = "0"
         if idempotency_key is not None:
             own["Idempotency-Key"] = routes.header_value("idempotency_key", idempotency_key)
-        repeatable = method in ("GET", "HEAD") or idempotency_key is not None
+        repeatable = method in ("GET", "HEAD") or "Idempotency-Key" in own
         return Request(self.session.token, method, path + routes.query(params), own, body, repeatable, since)
 
     def perform(self, request: Request, consume: Callable[[Exchange], T], timeout: Timeout = None) -> T:
@@ -286,8 +285,8 @@ class Transport:
             exchange = open_exchange(
                 request.name, pool, deadline, request.method, target, headers, request.body, fresh=fresh
             )
-            location = exchange.headers.get("Location")
-            if exchange.status not in _REDIRECTS or location is None:
+            location = exchange.location
+            if location is None:
                 return exchange
             with exchange:
                 exchange.read_beginning(_MAX_ERROR_BODY)
@@ -305,7 +304,7 @@ class Transport:
         try:
             url = urlsplit(urljoin(f"{pool.origin.scheme}://{pool.origin.netloc}{target}", location))
             origin = Origin.of(url)
-        except (ValueError, KeyError):
+        except ValueError:
             raise refused("the server redirects to something that is no http URL") from None
         if origin != pool.origin:
             away = RedirectedAway(
@@ -318,13 +317,12 @@ class Transport:
             raise away
         if request.method not in ("GET", "HEAD") and status not in (307, 308):
             raise refused(f"a redirect with this status would turn the {request.method} into a GET")
-        return (url.path or "/") + (f"?{url.query}" if url.query else "")
+        return routes.target(url)
 
     def _refused(self, request: Request, exchange: Exchange) -> tuple[ApiError, float | None]:
-        raw = _without_token(request, exchange.read_beginning(_MAX_ERROR_BODY))
-        error = failures.refusal(
-            request.name, exchange.status, exchange.reason, exchange.headers, raw, request.since
-        )
+        raw = masked_bytes(exchange.read_beginning(_MAX_ERROR_BODY), request.token)
+        reason = masked(exchange.reason, request.token)
+        error = failures.refusal(request.name, exchange.status, reason, exchange.headers, raw, request.since)
         return error, failures.retry_after(exchange.headers)
 
     def _remembered(self, request: Request, limit: int, timeout: Timeout) -> Answer:
@@ -338,14 +336,14 @@ class Transport:
             if exchange.status == 304 and known is not None:
                 return self._answer(request, 200, known.body)
             answer = self._answer(request, exchange.status, raw)
-            if (etag := exchange.headers.get("ETag")) is not None and etag.isascii() and etag.isprintable():
+            if is_usable(etag := exchange.headers.get("ETag", "")):
                 etags.put(request.token, request.target, Entry(etag, raw))
             return answer
 
         return self.perform(request, consume, timeout)
 
     def _answer(self, request: Request, status: int, raw: bytes) -> Answer:
-        return Answer(request.name, status, self._decoded(request, status, raw))
+        return Answer(request.name, status, self._decoded(request, status, raw), request.token)
 
     def _decoded(self, request: Request, status: int, raw: bytes) -> JSON:
         if not raw.strip():
@@ -353,14 +351,8 @@ class Transport:
         try:
             return decode(raw)
         except MalformedJSON as error:
-            raise failures.malformed(request.name, status, error, _without_token(request, raw)) from error
-
-
-def _without_token(request: Request, raw: bytes) -> bytes:
-    # A shorter one is a test's own, and may be part of any word.
-    return (
-        raw.replace(request.token.encode(), b"[bot token]") if len(request.token) >= _SECRET_LENGTH else raw
-    )
+            shown = masked_bytes(raw, request.token)
+            raise failures.malformed(request.name, status, error, shown) from error
 
 
 def _is_passing(error: ApiError) -> bool:

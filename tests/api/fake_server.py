@@ -45,7 +45,7 @@ class Answer:
         json: the body as JSON; or
         body: the body as bytes.
         length: what Content-Length claims, if not the truth; -1 for no header.
-        raw: bytes to write instead of everything; the connection is closed then.
+        raw: bytes to write instead of everything; the connection is closed then, unless ``keep`` is set.
         silent_close: close the connection afterwards, without saying so.
         hold: write nothing before this event.
         drip: write the head and then one byte at a time until the client leaves.
@@ -57,6 +57,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
     raw: bytes | None = None
+    keep: bool = False
     silent_close: bool = False
     hold: threading.Event | None = None
     drip: bool = False
@@ -175,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.raw is not None:
             self.wfile.write(answer.raw)
             self.wfile.flush()
-            self.close_connection = True
+            self.close_connection = not answer.keep
             return
         body = json_module.dumps(answer.json).encode() if answer.json is not None else answer.body
         self.send_response(answer.status)

@@ -375,3 +375,17 @@ def test_an_answer_during_an_upload_is_read(server: FakeServer, client: ArinovaC
     with pytest.raises(errors.BadRequestError, match=r"failed \(413\): too large"):
         client.request("POST", "/things", form={"field": "x" * 30_000_000})
     assert len(server.requests) == 1
+
+
+def test_an_address_that_the_system_does_not_know_is_passed_over(
+    server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with localhost, which is ::1 first, where there is no IPv6."""
+    real = socket.getaddrinfo
+
+    def look_up(*args: object, **options: object) -> list[object]:
+        unknown = (9_999, socket.SOCK_STREAM, 6, "", ("::1", server.port))
+        return [unknown, *real(*args, **options)]  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert client.request("GET", "/things") == {}

@@ -66,6 +66,10 @@ def test_any_path(path: str, whole: str) -> None:
         "/a\\b",
         "/a%",
         "/a%2",
+        "/",
+        "/a/",
+        "/a//b",
+        "/notes/%20/x",
         "https://x/y",
     ],
 )
@@ -90,6 +94,9 @@ def test_a_query_of_other_values() -> None:
     for wrong in (b"x", {"y": 1}, object()):
         with pytest.raises(TypeError):
             routes.query({"a": wrong})  # type: ignore[dict-item]
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="the parameter a must be a finite number"):
+            routes.query({"a": number})
 
 
 def test_methods() -> None:

@@ -49,6 +49,9 @@ def test_a_base_path_is_kept(server: FakeServer) -> None:
     with ArinovaClient(server_url=f"{server.url}/base/", bot_token=TOKEN) as client:
         client.request("GET", "/things")
     assert server.requests[0].path == "/base/api/v1/things"
+    with ArinovaClient(server_url=f"{server.url}/bä%20se", bot_token=TOKEN) as client:
+        client.request("GET", "/things")
+    assert server.requests[1].path == "/b%C3%A4%20se/api/v1/things"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 599])
@@ -159,6 +162,9 @@ def test_an_idempotency_key_is_the_same_on_each_try(
     client.request("POST", "/things", json={"a": 1}, idempotency_key="k-1")
     assert [asked.headers["Idempotency-Key"] for asked in server.requests] == ["k-1"] * 3
     assert [asked.json for asked in server.requests] == [{"a": 1}] * 3
+    server.play(Answer(503), Answer(json={}))
+    client.request("POST", "/things", headers={"idempotency-key": "k-2"})
+    assert [asked.headers["Idempotency-Key"] for asked in server.requests[3:]] == ["k-2"] * 2
 
 
 def test_options(server: FakeServer, client: ArinovaClient, waits: list[float]) -> None:
