@@ -69,10 +69,7 @@ class Files(Resource):
             fields: dict[str, str | FilePart] = {"conversationId": conversation_id, "file": part}
             with Form(fields) as form:
                 answer = self._transport.json("POST", route("/files/upload"), form=form, timeout=timeout)
-        uploaded = answer.object()
-        if isinstance(url := uploaded.get("url"), str) and url:
-            uploaded = {**uploaded, "url": absolute(url, self._transport.session.server_url)}
-        return replace(answer, value=uploaded).model(UploadedFile)
+        return replace(answer, value=self._with_whole_url(answer.object())).model(UploadedFile)
 
     def list(
         self,
@@ -136,9 +133,7 @@ class Files(Resource):
         """Make a temporary URL for a file (POST /files/{id}/url, August 2026 on)."""
         path = route("/files/{file_id}/url", file_id=file_id)
         made = self._transport.json("POST", path, since=AUGUST, timeout=timeout).object()
-        if isinstance(url := made.get("url"), str) and url:
-            made = {**made, "url": absolute(url, self._transport.session.server_url)}
-        return made
+        return self._with_whole_url(made)
 
     def usage(self, *, timeout: float | None = None) -> JSONObject:
         """Return how much of the quota is used (GET /files/usage, August 2026 on)."""
@@ -202,21 +197,21 @@ class Files(Resource):
         session = self._transport.session
         with progress_bar(progress, request.name) as tell, _opened(path) as file:
 
+            def write(block: bytes, total: int = 0) -> None:
+                file.write(block)
+                if tell is not None:
+                    tell(file.tell(), total)
+
             def consume(exchange: Exchange) -> None:
-                file.seek(0)
-                file.truncate()
-                announced = exchange.headers.get("Content-Length", "")
-                total = int(announced) if announced.isdecimal() else 0
-                done = 0
+                _empty(file)  # an earlier try may have come half way
+                total = exchange.size
                 for block in exchange.blocks(limit):
-                    file.write(block)
-                    done += len(block)
-                    if tell is not None:
-                        tell(done, total)
+                    write(block, total)
 
             try:
                 self._transport.perform(request, consume, deadline)
             except RedirectedAway as away:
+                _empty(file)
                 fetch(
                     away.location,
                     base_url=session.server_url,
@@ -224,7 +219,7 @@ class Files(Resource):
                     ssl_context=session.ssl_context,
                     max_bytes=limit,
                     timeout=max(deadline.left(), 0.001),
-                    sink=file.write,
+                    sink=write,
                 )
             return Path(path) if path is not None else _content(file)
 
@@ -288,6 +283,15 @@ class Files(Resource):
             )
             return Path(path) if path is not None else _content(file)
 
+    def _with_whole_url(self, file: JSONObject) -> JSONObject:
+        url = file.get("url")
+        if not isinstance(url, str) or not url:
+            return file
+        try:
+            return {**file, "url": absolute(url, self._transport.session.server_url)}
+        except ValueError:  # no URL: the file is there all the same
+            return file
+
 
 @contextmanager
 def _opened(path: StrPath | None) -> Iterator[BinaryIO]:
@@ -296,6 +300,11 @@ def _opened(path: StrPath | None) -> Iterator[BinaryIO]:
     else:
         with replacing(path) as file:
             yield file
+
+
+def _empty(file: BinaryIO) -> None:
+    file.seek(0)
+    file.truncate()
 
 
 def _content(file: BinaryIO) -> bytes:

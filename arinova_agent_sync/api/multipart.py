@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import PurePosixPath
 from typing import BinaryIO, Union, cast
 
 from .values import clean, identifier
@@ -69,7 +70,8 @@ def mime_type_of(name: str) -> str:
     """Return the MIME type for a file's name."""
     from mimetypes import guess_type  # it reads the system's tables
 
-    kind, packing = guess_type(name)
+    # The endings alone: guess_type() takes a name for a URL, and raises for some from Python 3.13 on.
+    kind, packing = guess_type("file" + "".join(PurePosixPath(name).suffixes[-2:]))
     if packing is not None:
         # guess_type() calls "a.tar.gz" a tar archive, and says apart that it is packed.
         return _PACKED_TYPES.get(packing, _UNKNOWN_TYPE)

@@ -135,8 +135,16 @@ def test_a_failed_download_leaves_the_old_file(
         client.files.download("f1", tmp_path / "missing" / "x")
 
 
+def test_a_name_may_be_as_long_as_the_system_allows(
+    server: FakeServer, client: ArinovaClient, tmp_path: Path
+) -> None:
+    server.script = lambda _: Answer(body=b"content")
+    path = tmp_path / ("報" * 85)
+    assert client.files.download("f1", path).read_bytes() == b"content"
+
+
 def test_a_storage_elsewhere_gets_no_token(
-    server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch
+    server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with FakeServer() as storage:
         storage.script = lambda _: Answer(body=b"content")
@@ -145,9 +153,15 @@ def test_a_storage_elsewhere_gets_no_token(
             client.files.download("f1")
         monkeypatch.setattr("arinova_agent_sync.api.fetch.is_public", lambda _: True)
         assert client.files.download("f1") == b"content"
-    asked = storage.requests[0]
-    assert asked.target == "/bucket/f1?signature=s"
-    assert asked.headers["Authorization"] is None
+        client._transport.session.pause = lambda _: None
+        server.play(Answer(body=b"half of it", length=100))
+        told: list[tuple[int, int]] = []
+        client.files.download("f1", tmp_path / "f1", progress=lambda *both: told.append(both))
+    assert (tmp_path / "f1").read_bytes() == b"content"
+    assert told == [(10, 100), (7, 0)]
+    for asked in storage.requests:
+        assert asked.target == "/bucket/f1?signature=s"
+        assert asked.headers["Authorization"] is None
 
 
 def test_fetch_into_a_file(server: FakeServer, client: ArinovaClient, tmp_path: Path) -> None:

@@ -82,6 +82,11 @@ def test_names() -> None:
         ("a.tar.gz", "application/gzip"),
         ("a.unheard-of", "application/octet-stream"),
         ("a", "application/octet-stream"),
+        (".png", "application/octet-stream"),
+        ("//[a.png", "image/png"),
+        ("http://[a.png", "image/png"),
+        ("data:text/html,a", "application/octet-stream"),
+        ("報告書 1.2.pdf", "application/pdf"),
     ],
 )
 def test_mime_types(name: str, kind: str) -> None:
