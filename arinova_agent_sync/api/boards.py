@@ -9,7 +9,7 @@ from .answers import Answer
 from .deadline import Deadline
 from .models import Board
 from .pages import Pages
-from .resource import AUGUST, Resource, unshown
+from .resource import AUGUST, UNLISTED, Resource
 from .routes import route
 from .transport import Timeout
 from .values import changes, filled, flag, identifier, limit_of, number, optional, strings
@@ -64,7 +64,7 @@ class Boards(Resource):
             name=identifier("name", name),
             columns=None if names is None else [{"name": column} for column in names],
         )
-        return self._transport.json("POST", route("/kanban/boards"), json=body, timeout=timeout).model(Board)
+        return self._transport.json("POST", route("/kanban/boards"), json=body, timeout=timeout).made(Board)
 
     def update(
         self,
@@ -93,7 +93,7 @@ class Boards(Resource):
         answer = self._transport.json("PATCH", path, json=body, timeout=deadline)
         board = answer.model_if_sent(Board) or self._find(board_id, deadline)
         if board is None:
-            raise unshown(answer, "board")
+            raise answer.unshown("board", UNLISTED)
         return board
 
     def delete(self, board_id: str, *, timeout: float | None = None) -> None:

@@ -9,7 +9,7 @@ from ..errors import NotFoundError
 from .deadline import Deadline
 from .models import Card, CardCommit, CardNote
 from .pages import Page, Pages, Position, by_number
-from .resource import AUGUST, Resource, page_of, unshown
+from .resource import AUGUST, UNLISTED, Resource, page_of
 from .routes import route
 from .transport import Timeout
 from .values import JSONObject, changes, filled, identifier, limit_of, number, optional, string
@@ -80,7 +80,7 @@ class Cards(Resource):
             columnId=optional("column_id", column_id),
             columnName=optional("column_name", column_name),
         )
-        return self._transport.json("POST", route("/kanban/cards"), json=body, timeout=timeout).model(Card)
+        return self._transport.json("POST", route("/kanban/cards"), json=body, timeout=timeout).made(Card)
 
     def update(
         self,
@@ -120,7 +120,7 @@ class Cards(Resource):
         answer = self._transport.json("PATCH", path, json=body, timeout=deadline)
         card = answer.model_if_sent(Card) or self._find(card_id, deadline)
         if card is None:
-            raise unshown(answer, "card")
+            raise answer.unshown("card", UNLISTED)
         return card
 
     def complete(self, card_id: str, *, timeout: float | None = None) -> Card:
@@ -133,7 +133,7 @@ class Cards(Resource):
         answer = self._transport.json("POST", path, timeout=deadline)
         card = answer.model_if_sent(Card) or self._find(card_id, deadline)
         if card is None:
-            raise unshown(answer, "card")
+            raise answer.unshown("card", UNLISTED)
         return card
 
     def delete(self, card_id: str, *, timeout: float | None = None) -> None:
@@ -230,7 +230,7 @@ class Cards(Resource):
         for commit in commits:
             if commit.commit_hash == commit_hash:
                 return commit
-        raise unshown(answer, "commit")
+        raise answer.unshown("commit", UNLISTED)
 
     def notes(self, card_id: str, *, timeout: float | None = None) -> Sequence[CardNote]:
         """Return the notes that are linked to a card."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from .deadline import Deadline
 from .models import Board, Column
-from .resource import Resource, unshown
+from .resource import UNLISTED, Resource
 from .routes import route
 from .transport import Timeout
 from .values import changes, filled, identifier, number, optional, strings
@@ -33,7 +33,7 @@ class Columns(Resource):
         """
         path = route("/kanban/boards/{board_id}/columns", board_id=board_id)
         body = filled(name=identifier("name", name), sortOrder=number("sort_order", sort_order))
-        return self._transport.json("POST", path, json=body, timeout=timeout).model(Column)
+        return self._transport.json("POST", path, json=body, timeout=timeout).made(Column)
 
     def update(
         self,
@@ -69,7 +69,7 @@ class Columns(Resource):
         answer = self._transport.json("PATCH", path, json=body, timeout=deadline)
         column = answer.model_if_sent(Column) or self._find(column_id, deadline)
         if column is None:
-            raise unshown(answer, "column")
+            raise answer.unshown("column", UNLISTED)
         return column
 
     def delete(self, column_id: str, *, timeout: float | None = None) -> None:

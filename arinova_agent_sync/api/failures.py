@@ -44,7 +44,8 @@ def refusal(
     body = _body(raw)
     text = _text(body, headers.get("Content-Type", "")) or reason or "no reason given"
     message = f"{request} failed ({status}): {text}"
-    if since is not None and status in (404, 405):
+    # A server that has the route says in JSON what is missing.
+    if since is not None and status in (404, 405) and not isinstance(body, dict):
         message += f" (this route came with the {since} server; older servers lack it)"
     if status == 429:
         return errors.RateLimitError(

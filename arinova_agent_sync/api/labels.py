@@ -24,7 +24,7 @@ class Labels(Resource):
         """Create a label; its colour as #rrggbb, by default #6366f1 on the March 2026 server."""
         path = route("/kanban/boards/{board_id}/labels", board_id=board_id)
         body = filled(name=identifier("name", name), color=optional("color", color))
-        return self._transport.json("POST", path, json=body, timeout=timeout).model(Label)
+        return self._transport.json("POST", path, json=body, timeout=timeout).made(Label)
 
     def update(
         self,
@@ -37,7 +37,7 @@ class Labels(Resource):
         """Change what is given of a label, and return it."""
         path = route("/kanban/labels/{label_id}", label_id=label_id)
         body = changes(name=optional("name", name), color=optional("color", color))
-        return self._transport.json("PATCH", path, json=body, timeout=timeout).model(Label)
+        return self._transport.json("PATCH", path, json=body, timeout=timeout).made(Label)
 
     def delete(self, label_id: str, *, timeout: float | None = None) -> None:
         """Delete a label."""

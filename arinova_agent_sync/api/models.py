@@ -285,7 +285,7 @@ def parse(kind: type[M], value: JSON) -> M:
             continue  # the field's default says the same
         try:
             known[attribute] = read(item)
-        except (Unfit, msgspec.ValidationError):
+        except (ValueError, msgspec.ValidationError):  # UnicodeEncodeError for "\ud800" in place of a number
             extra[name] = item
     try:
         return kind(**known, extra=extra)

@@ -25,7 +25,7 @@ class Notebooks(Resource):
     def create(self, name: str, *, timeout: float | None = None) -> Notebook:
         """Create a notebook; the agent is granted it."""
         body = {"name": identifier("name", name)}
-        return self._transport.json("POST", route("/notebooks"), json=body, timeout=timeout).model(Notebook)
+        return self._transport.json("POST", route("/notebooks"), json=body, timeout=timeout).made(Notebook)
 
     def update(self, notebook_id: str, name: str, *, timeout: float | None = None) -> Notebook:
         """Rename a notebook and return it."""

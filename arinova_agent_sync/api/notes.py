@@ -93,7 +93,7 @@ class Notes(Resource):
             tags=strings("tags", tags),
             notebookId=optional("notebook_id", notebook_id),
         )
-        return self._transport.json("POST", route("/notes"), json=body, timeout=timeout).model(Note)
+        return self._transport.json("POST", route("/notes"), json=body, timeout=timeout).made(Note)
 
     def update(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from ..errors import ApiError
 from .answers import Answer
 from .pages import Page, Pages, Position, by_offset
 from .transport import Timeout, Transport
@@ -14,6 +13,7 @@ from .values import JSONObject, Parameter
 T = TypeVar("T")
 
 AUGUST = "August 2026"
+UNLISTED = " and lists none with this id"
 
 
 class Resource:
@@ -54,14 +54,4 @@ def page_of(answer: Answer, items: list[T]) -> Page[T]:
         has_more if isinstance(has_more, bool) else None,
         cursor if isinstance(cursor, str) and cursor else None,
         total if isinstance(total, int) and not isinstance(total, bool) else None,
-    )
-
-
-def unshown(answer: Answer, what: str) -> ApiError:
-    """Return the error for a change that was made, of which no route shows the outcome."""
-    return ApiError(
-        f"{answer.request} was done, but the server sent no {what} back and lists none with this id",
-        status=answer.status,
-        body=answer.value,
-        request=answer.request,
     )

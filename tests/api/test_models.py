@@ -40,6 +40,14 @@ def test_an_odd_field_costs_nothing_but_itself() -> None:
     )
     assert (board.name, board.archived, board.columns) == ("", None, None)
     assert board.extra == {"name": 5, "archived": "yes", "columns": {"id": "x"}, "extra": 1}
+    odd: dict[str, object] = {
+        "seq": "\ud800",
+        "senderIsVerified": "\ud800",
+        "attachments": [{"id": "\ud800"}, 10**400],
+    }
+    message = models.parse(models.Message, {"id": "m", **odd})  # type: ignore[dict-item]
+    assert (message.seq, message.sender_is_verified, message.attachments) == (None, None, ())
+    assert message.extra == odd
 
 
 @pytest.mark.parametrize("value", [{}, {"id": 5}, {"id": None}, [], "x", None])

@@ -617,6 +617,37 @@ def test_a_change_without_anything_to_show_says_so(client: ArinovaClient, march:
         assert caught.value.status in (200, 201)
 
 
+CREATIONS: list[Callable[[Any], Any]] = [
+    lambda c: c.notes.create("t"),
+    lambda c: c.notebooks.create("n"),
+    lambda c: c.boards.create("B"),
+    lambda c: c.columns.create("b", "C"),
+    lambda c: c.cards.create("T"),
+    lambda c: c.labels.create("b", "red"),
+    lambda c: c.labels.update("x", name="r"),
+]
+
+
+@pytest.mark.parametrize("answer", [Answer(201), Answer(200, json={"ok": True})])
+def test_what_was_made_unseen_is_said_to_be_made(
+    server: FakeServer, client: ArinovaClient, answer: Answer
+) -> None:
+    """Or else the caller would make it again."""
+    server.script = lambda _: answer
+    for call in CREATIONS:
+        with pytest.raises(errors.ApiError, match=r"was done, but the server sent no [a-z]+ back") as caught:
+            call(client)
+        assert caught.value.status == answer.status
+    assert len(server.requests) == len(CREATIONS)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_missing_thing_is_no_missing_route(server: FakeServer, client: ArinovaClient, status: int) -> None:
+    server.script = lambda _: Answer(status, json={"error": "File not found"})
+    with pytest.raises(errors.NotFoundError, match=r"File not found$"):
+        client.files.get("f1")
+
+
 def test_one_deadline_for_a_change_and_its_reading(
     client: ArinovaClient, march: March, server: FakeServer
 ) -> None:
@@ -731,3 +762,6 @@ def test_every_message_has_a_key_of_its_own(server: FakeServer, client: ArinovaC
 def test_a_temporary_url_is_absolute(server: FakeServer, client: ArinovaClient) -> None:
     server.script = lambda _: Answer(json={"url": "/tmp/x", "expiresAt": "soon"})
     assert client.files.url("f1") == {"url": f"{server.url}/tmp/x", "expiresAt": "soon"}
+    server.script = lambda _: Answer(json={"url": "http://[nonsense"})
+    assert client.files.url("f1") == {"url": "http://[nonsense"}
+    assert client.files.upload("c1", b"x", file_name="x").url == "http://[nonsense"
