@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import ipaddress
-import re
-import signal
 import sys
-import threading
 import webbrowser
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import click
 
+from ..cli.target import folder_of, name_of
 from ..local import Generation
+from ..runtime.running import Events, signals_to
 from .agents import Changed, InProcess, Runner
 from .child import InChild
-from .child_main import split
 from .playground import Playground, RunnerMaker
 from .reload import reloading
 
 _NAMES = ("Iris", "Otto", "Wren", "Milo", "Juno", "Hugo", "Nora", "Emil")
 
 
-@click.command()
+@click.command("playground")
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where to listen; a free port by default."
@@ -91,7 +89,7 @@ def command(
     with ExitStack() as ending:
         ending.callback(playground.stop)
         if reload:
-            folders = {_folder(target) for target in targets}
+            folders = {folder_of(target) for target in targets}
             ending.enter_context(reloading(sorted(folders), playground.restart_agents))
         click.echo(f"Playground: {playground.url}")
         click.echo("Ctrl-C ends it.")
@@ -106,31 +104,16 @@ def _agents(targets: Sequence[str], number: int | None) -> dict[str, RunnerMaker
     if not targets:
         return dict.fromkeys(_NAMES[: number or 2], _sample)
     if len(targets) == 1:
-        name = _name(targets[0])
+        name = name_of(targets[0])
         names = [name] if (number or 1) == 1 else [f"{name}{place}" for place in range(1, (number or 1) + 1)]
         return {each: partial(_child, targets[0]) for each in names}
     agents: dict[str, RunnerMaker] = {}
     for target in targets:
-        name, place = _name(target), 2
+        name, place = name_of(target), 2
         while name in agents:
-            name, place = f"{_name(target)}{place}", place + 1
+            name, place = f"{name_of(target)}{place}", place + 1
         agents[name] = partial(_child, target)
     return agents
-
-
-def _name(target: str) -> str:
-    """Return a name that can be mentioned: one word."""
-    name, attribute = split(target)
-    path = Path(name)
-    stem = attribute or (path.stem if path.suffix == ".py" else name.rpartition(".")[2])
-    words = [word for word in re.split(r"[\W_]+", stem) if word]
-    return "".join(word[:1].upper() + word[1:] for word in words) or "Agent"
-
-
-def _folder(target: str) -> Path:
-    name, _ = split(target)
-    path = Path(name)
-    return path.resolve().parent if path.suffix == ".py" else Path.cwd()
 
 
 def _sample(server_url: str, bot_token: str, changed: Changed) -> Runner:
@@ -152,11 +135,5 @@ def _is_loopback(host: str) -> bool:
 
 def _wait_for_signal() -> None:
     """Return at Ctrl-C or SIGTERM."""
-    ended = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: ended.set()) for number in numbers]
-    try:
-        ended.wait()
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+    with closing(Events()) as events, signals_to(events):
+        events.get(None)

@@ -18,8 +18,8 @@ _LEAVING = 1.0  # seconds after a second signal
 logger = logging.getLogger("arinova_agent_sync")
 
 
-class _Events:
-    """Signals and ended engines, for the thread in run().
+class Events:
+    """Signals and other events, such as ended engines, for a thread that waits for them.
 
     A signal that comes just before a wait on a lock begins would not end that wait, and on Windows no signal
     does. A socket that the interpreter itself writes to when there is a signal has neither fault.
@@ -56,35 +56,38 @@ class _Events:
         self.bell.close()
 
 
-def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> None:
+def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> int:
     """Start agents and block until all have ended; raise what stopped the first that failed.
 
     In the main thread SIGINT and SIGTERM are taken: the first lets handlers finish for shutdown_timeout seconds,
     the second leaves now. The handlers of the signals are put back afterwards. Warnings go to standard error
     if the program set up no logging.
+
+    Returns how many signals came.
     """
     engines: list[Engine] = []
-    with _audible(), closing(_Events()) as events, _signals(events):
+    with _audible(), closing(Events()) as events, signals_to(events):
         try:
             for start in starts:
                 engine = start()
                 engines.append(engine)
                 engine.on_stopped(partial(events.put, engine))
-            _watch(events, engines, shutdown_timeout)
+            signals = _watch(events, engines, shutdown_timeout)
         finally:
             for engine in engines:
                 engine.stop(0.0)
     for engine in engines:
         engine.wait(_LEAVING)
+    return signals
 
 
-def _watch(events: _Events, engines: Sequence[Engine], shutdown_timeout: float) -> None:
+def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float) -> int:
     alive = set(engines)
     signals = 0
     while alive:
         event = events.get(None if signals < 2 else _LEAVING)
         if event is None:
-            return
+            break
         if isinstance(event, Engine):
             alive.discard(event)
             if event.state.failure is None:
@@ -96,6 +99,7 @@ def _watch(events: _Events, engines: Sequence[Engine], shutdown_timeout: float) 
             logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
         for engine in alive:
             engine.stop(timeout)
+    return signals
 
 
 @contextmanager
@@ -116,7 +120,8 @@ def _audible() -> Iterator[None]:
 
 
 @contextmanager
-def _signals(events: _Events) -> Iterator[None]:
+def signals_to(events: Events) -> Iterator[None]:
+    """Put SIGINT and SIGTERM to the events, in the main thread; elsewhere do nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -8,7 +8,6 @@ import pytest
 
 from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.playground.child import InChild
-from arinova_agent_sync.playground.child_main import split
 from arinova_agent_sync.playground.reload import reloading
 
 from .conftest import PATIENCE
@@ -171,17 +170,3 @@ def test_a_changed_file_is_seen(tmp_path):
             if changed.wait(0.5):
                 break
         assert changed.is_set()
-
-
-@pytest.mark.parametrize(
-    ("target", "parts"),
-    [
-        ("my_agent.py", ("my_agent.py", "")),
-        ("a/b.py:make", ("a/b.py", "make")),
-        ("package.module:agent", ("package.module", "agent")),
-        ("package.module", ("package.module", "")),
-        (r"C:\agents\mine.py", (r"C:\agents\mine.py", "")),
-    ],
-)
-def test_a_target_is_a_name_and_perhaps_an_attribute(target, parts):
-    assert split(target) == parts

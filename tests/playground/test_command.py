@@ -10,7 +10,7 @@ import textwrap
 import pytest
 from click.testing import CliRunner
 
-from arinova_agent_sync.playground.command import _agents, _name, command
+from arinova_agent_sync.playground.command import _agents, command
 
 from .conftest import PATIENCE
 
@@ -111,20 +111,6 @@ def test_a_port_that_is_taken_is_told(server):
     result = CliRunner().invoke(command, ["--no-browser", "--port", str(server.port)])
     assert result.exit_code == 1
     assert f"cannot listen on 127.0.0.1 port {server.port}" in result.output
-
-
-@pytest.mark.parametrize(
-    ("target", "name"),
-    [
-        ("my_agent.py", "MyAgent"),
-        ("folder/echo.py", "Echo"),
-        ("package.module", "Module"),
-        ("package.module:poet", "Poet"),
-        ("__.py", "Agent"),
-    ],
-)
-def test_an_agent_is_called_after_its_target_in_one_word(target, name):
-    assert _name(target) == name
 
 
 def test_how_many_agents_there_are():

@@ -1,0 +1,235 @@
+"""``arinova-agent run``: agents on a real server."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import click
+
+from ..agent import ArinovaAgent
+from ..errors import AuthenticationError
+from ..runtime import running
+from . import logs
+from .lifeline import Lifeline
+from .options import given_tokens, server_options
+from .target import TargetError, with_agents
+
+logger = logging.getLogger("arinova_agent_sync.cli")
+
+ENDED = 0
+UNUSABLE = 2
+REFUSED = 3
+UNREACHABLE = 4
+CRASHED = 5
+INTERRUPTED = 130
+
+
+@click.command("run", short_help="Run agents on an Arinova server.")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@server_options(several=True)
+@click.option(
+    "--give-up-after",
+    type=click.FloatRange(min=0.0, min_open=True),
+    metavar="SECONDS",
+    help="End, with exit code 4, if an agent has not been connected by then. Else it goes on trying.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(logs.LEVELS, case_sensitive=False),
+    default="info",
+    show_default=True,
+    help="What to write to standard error.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or a JSON object a line.",
+)
+@click.option("--reload", is_flag=True, help="Start anew when a Python file beside a TARGET changes.")
+@click.option("--lifeline", type=int, hidden=True)
+def command(
+    targets: tuple[str, ...],
+    server_url: str | None,
+    token_files: tuple[Path, ...],
+    bot_tokens: tuple[str, ...],
+    give_up_after: float | None,
+    log_level: str,
+    log_format: str,
+    reload: bool,
+    lifeline: int | None,
+) -> None:
+    """Run agents on an Arinova server until Ctrl-C.
+
+    TARGET is a file, such as my_agent.py, or a module; with :attribute, the agent or the function that makes it.
+    Several TARGETs share this process. Each needs a bot token of its own, of the options or of its file.
+
+    The first Ctrl-C or SIGTERM lets running handlers finish for shutdown_timeout seconds (30 unless the agent says
+    otherwise), the second leaves at once.
+
+    \b
+    Exit codes:
+      0    ended by a signal, or the agent disconnected
+      2    wrong usage, or the TARGET cannot be used
+      3    the server refused the token
+      4    no connection within --give-up-after
+      5    it crashed
+      130  left at once: a second signal, or Ctrl-C while a TARGET was loaded
+    """
+    tokens = _tokens_of(targets, given_tokens(token_files, bot_tokens))
+    log_format_ = cast(logs.Format, log_format)
+    origins = logs.set_up(log_level, log_format_)
+    if reload:
+        from .supervisor import supervise
+
+        sys.exit(supervise(targets))
+    runner = _Runner(targets, server_url, tokens, give_up_after, origins)
+    if lifeline is not None:
+        Lifeline(lifeline, runner.stop).start()
+    sys.exit(_exit_code(runner, log_format_))
+
+
+def _tokens_of(targets: Sequence[str], tokens: Sequence[str]) -> Sequence[str | None]:
+    if not tokens:
+        return [None] * len(targets)
+    if len(tokens) != len(targets):
+        raise click.UsageError(
+            f"there are {len(targets)} TARGETs and {len(tokens)} tokens: give one for each, in their order"
+        )
+    return tokens
+
+
+def _exit_code(runner: _Runner, format: logs.Format) -> int:
+    try:
+        runner.run()
+    except TargetError as error:
+        if format == "json":
+            logger.critical("%s", error)
+        else:
+            click.echo(f"Error: {error}", err=True)
+        return CRASHED if error.late else UNUSABLE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except AuthenticationError:
+        pass  # the log has told
+    except click.UsageError:
+        raise
+    except Exception:
+        logger.critical("the agent crashed", exc_info=True)
+        return CRASHED
+    return runner.code
+
+
+class _Runner:
+    """Load all targets, each inside the run() of the one before if it has one, and run their agents.
+
+    Attributes:
+        code: the exit code.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[str],
+        server_url: str | None,
+        tokens: Sequence[str | None],
+        give_up_after: float | None,
+        origins: logs.Origins,
+    ) -> None:
+        self.code = ENDED
+        self._targets = targets
+        self._server_url = server_url
+        self._tokens = tokens
+        self._give_up_after = give_up_after
+        self._origins = origins
+        self._lock = threading.Lock()  # guards the next two
+        self._running: Sequence[ArinovaAgent] = ()
+        self._gave_up = False
+
+    def run(self) -> None:
+        """Run until all agents have ended; raise what stopped them."""
+        self._load(0, ())
+
+    def stop(self, timeout: float | None) -> bool:
+        """Let the agents end within so many seconds, by default their own; False if none runs yet."""
+        with self._lock:
+            agents = self._running
+        for agent in agents:
+            engine = agent._engine
+            if engine is not None:
+                engine.stop(agent._settings.shutdown_timeout if timeout is None else timeout)
+        return bool(agents)
+
+    def _load(self, place: int, agents: Sequence[ArinovaAgent]) -> None:
+        if place == len(self._targets):
+            self._serve(agents)
+            return
+        with_agents(
+            self._targets[place],
+            lambda more: self._load(place + 1, [*agents, *more]),
+            server_url=self._server_url,
+            bot_token=self._tokens[place],
+            several=True,
+        )
+
+    def _serve(self, agents: Sequence[ArinovaAgent]) -> None:
+        if not agents:
+            return  # they did it themselves
+        _check_tokens(agents)
+        self._origins.watch(agents)
+        for url in sorted({agent._settings.server_url for agent in agents}):
+            logger.info("connecting to %s; Ctrl-C ends it", url)
+        self.code = CRASHED
+        try:
+            starts = [agent._start for agent in agents]
+            with self._watched(agents):
+                signals = running.run(starts, max(agent._settings.shutdown_timeout for agent in agents))
+        except AuthenticationError:
+            self.code = REFUSED
+            raise
+        if self._gave_up:
+            self.code = UNREACHABLE
+        else:
+            self.code = INTERRUPTED if signals > 1 else ENDED
+        logger.info("ended")
+
+    @contextmanager
+    def _watched(self, agents: Sequence[ArinovaAgent]) -> Iterator[None]:
+        """Let ``stop`` reach the agents, and give up on them in time."""
+        timer = None
+        if self._give_up_after is not None:
+            timer = threading.Timer(self._give_up_after, self._give_up)
+            timer.name, timer.daemon = "arinova-give-up", True
+            timer.start()
+        with self._lock:
+            self._running = agents
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running = ()
+            if timer is not None:
+                timer.cancel()
+
+    def _give_up(self) -> None:
+        with self._lock:
+            missing = [agent for agent in self._running if agent.stats().connections == 0]
+            self._gave_up = bool(missing)
+        if missing:
+            logger.error("there was no connection within %g s: giving up", self._give_up_after)
+            self.stop(0.0)
+
+
+def _check_tokens(agents: Sequence[ArinovaAgent]) -> None:
+    identities = {(agent._settings.server_url, agent._account.token) for agent in agents}
+    if len(identities) < len(agents):
+        raise click.UsageError(
+            "two of the agents have the same token, and the server would serve the latest alone: "
+            "give --token-file once for each TARGET, or bot_token= in their files"
+        )

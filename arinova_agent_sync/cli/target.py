@@ -1,0 +1,316 @@
+"""What a TARGET names: a file or a module of the user's, and the agents in it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from .. import agent as agents_module
+from ..account import Account
+from ..agent import ArinovaAgent
+from ..settings import BOT_TOKEN_VARIABLE, SERVER_URL_VARIABLE
+
+if TYPE_CHECKING:
+    from ..runtime.engine import Engine
+
+__all__ = ["TargetError", "Work", "folder_of", "name_of", "split", "with_agents"]
+
+Work = Callable[[Sequence[ArinovaAgent]], None]
+
+_PACKAGE = str(Path(__file__).parents[1])
+_OVER = ("stopped", "failed")
+
+
+class TargetError(Exception):
+    """Say why a target cannot be used.
+
+    Attributes:
+        late: whether its agents had been in use before it failed.
+    """
+
+    def __init__(self, text: str, *, late: bool = False) -> None:
+        super().__init__(text)
+        self.late = late
+
+
+def with_agents(
+    target: str,
+    work: Work,
+    *,
+    server_url: str | None = None,
+    bot_token: str | None = None,
+    several: bool = False,
+) -> None:
+    """Load a target and do something with its agents.
+
+    A target that calls ``run()`` itself gets the work done inside that call, so that what it holds open around it
+    is open, and what follows comes after it.
+
+    Args:
+        target: a file, a module, or one of them with ``:attribute``; the attribute is an agent or makes one.
+        work: is given the agents; none if the target has worked with them to their end already.
+        server_url, bot_token: what they use, whatever they were made with; None leaves it as it is.
+        several: whether there may be more than one.
+
+    Raises TargetError, which says what to do, and whatever the work raises.
+    """
+    _Loading(target, work, server_url, bot_token, several).run()
+
+
+def split(target: str) -> tuple[str, str]:
+    """Return a target's file or module, and its attribute or an empty text."""
+    name, colon, attribute = target.rpartition(":")
+    if colon and name and attribute.isidentifier():
+        return name, attribute
+    return target, ""
+
+
+def name_of(target: str) -> str:
+    """Return a name for a target's agent that can be mentioned: one word."""
+    name, attribute = split(target)
+    path = Path(name)
+    stem = attribute or (path.stem if path.suffix == ".py" else name.rpartition(".")[2])
+    words = [word for word in re.split(r"[\W_]+", stem) if word]
+    return "".join(word[:1].upper() + word[1:] for word in words) or "Agent"
+
+
+def folder_of(target: str) -> Path:
+    """Return the folder from which a target imports."""
+    name, _ = split(target)
+    return Path(name).resolve().parent if _is_file(name) else Path.cwd()
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).suffix == ".py" or Path(name).exists()
+
+
+class _Loading:
+    """One target on its way from a name to its agents, and the work that is done with them."""
+
+    def __init__(
+        self, target: str, work: Work, server_url: str | None, bot_token: str | None, several: bool
+    ) -> None:
+        self._target = target
+        self._name, self._attribute = split(target)
+        self._work = work
+        self._server_url = server_url
+        self._bot_token = bot_token
+        self._several = several
+        self._thread = threading.get_ident()
+        self._module: ModuleType | None = None
+        self._called = False  # the attribute, which makes the agent
+        self._worked = False
+        self._failure: BaseException | None = None  # what the work raised
+
+    def run(self) -> None:
+        with _changed(sys.path), _changed(sys.argv), self._environment(), self._stand_ins():
+            try:
+                self._import()
+                agents = () if self._worked else self._agents()
+            except (TargetError, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                if error is self._failure or (self._worked and isinstance(error, SystemExit)):
+                    raise
+                what = "failed" if self._worked else "cannot be loaded"
+                text = f"{self._name} {what}:\n{_users_traceback(error)}"
+                raise TargetError(text, late=self._worked) from error
+            if not self._worked:
+                self._do(agents)
+
+    # The target
+
+    def _import(self) -> None:
+        name = self._name
+        sys.path.insert(0, str(folder_of(name)))
+        sys.argv[:] = [name]
+        if not _is_file(name):
+            try:
+                self._module = importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                    raise
+                text = f"There is no file and no module {name}. Name a file, such as my_agent.py."
+                raise TargetError(text) from None
+            return
+        path = Path(name).resolve()
+        if path.is_dir():
+            raise TargetError(f"{name} is a folder. Name a file in it, such as {Path(name) / 'my_agent.py'}.")
+        if not path.is_file():
+            raise TargetError(f"There is no file {name}.")
+        module_name = _free_name(path)
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        if spec is None or spec.loader is None:
+            raise TargetError(f"{name} is no Python file.")
+        self._module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(self._module)
+        except BaseException:
+            sys.modules.pop(module_name, None)
+            raise
+
+    def _agents(self) -> Sequence[ArinovaAgent]:
+        if self._attribute:
+            return self._of_attribute()
+        found = {
+            id(each): (name, each)
+            for name, each in vars(self._module).items()
+            if isinstance(each, ArinovaAgent)
+        }
+        if not found:
+            raise TargetError(
+                f"{self._name} has no ArinovaAgent at its module level. Make one there, agent = ArinovaAgent(), "
+                f"or name the function that makes it: {self._name}:function"
+            )
+        if len(found) > 1:
+            names = " or ".join(f"{self._name}:{name}" for name, _ in found.values())
+            raise TargetError(f"{self._name} has several agents. Say which: {names}")
+        return self._usable([agent for _, agent in found.values()])
+
+    def _of_attribute(self) -> Sequence[ArinovaAgent]:
+        found = getattr(self._module, self._attribute, None)
+        if callable(found) and not isinstance(found, ArinovaAgent):
+            self._called = True
+            found = found()
+            if self._worked:
+                return ()
+        if not isinstance(found, ArinovaAgent):
+            raise TargetError(f"{self._attribute} of {self._name} is no ArinovaAgent and returns none.")
+        return self._usable([found])
+
+    def _usable(self, agents: list[ArinovaAgent]) -> list[ArinovaAgent]:
+        """Leave out what the target itself has connected and disconnected."""
+        left = [agent for agent in agents if agent.stats().life not in _OVER]
+        if not left and not self._several:
+            raise TargetError(f"{self._name} has run its agent to its end.")
+        return left
+
+    # The work
+
+    def _do(self, agents: Sequence[ArinovaAgent]) -> None:
+        self._worked = True
+        for agent in agents:
+            self._point(agent)
+        try:
+            self._work(agents)
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def _run(self, *agents: ArinovaAgent) -> None:
+        """Stand for run(), called by the target's own code."""
+        if self._attribute and not self._called:
+            chosen = getattr(self._module, self._attribute, None)
+            if not isinstance(chosen, ArinovaAgent):
+                return  # it comes later, or makes its agent when it is called
+            agents = (chosen,)
+        if len(agents) > 1 and not self._several:
+            text = f"{self._name} runs several agents. Say which: {self._name}:name"
+            raise TargetError(text)
+        self._do(agents)
+
+    def _point(self, agent: ArinovaAgent) -> None:
+        settings = agent._settings
+        wanted = replace(
+            settings,
+            server_url=settings.server_url if self._server_url is None else self._server_url,
+            bot_token=settings.bot_token if self._bot_token is None else self._bot_token,
+        )
+        if (wanted.server_url, wanted.bot_token) != (settings.server_url, settings.bot_token):
+            agent._settings = wanted
+            agent._account = Account(wanted)
+
+    @contextmanager
+    def _stand_ins(self) -> Iterator[None]:
+        """Take over what connects agents while the target is loaded and worked with."""
+        import arinova_agent_sync as package
+
+        run, start, loading = agents_module.run, ArinovaAgent._start, self
+        over = False
+
+        def run_here(*agents: ArinovaAgent) -> None:
+            if over or threading.get_ident() != self._thread:
+                run(*agents)
+            else:
+                self._run(*agents)
+
+        def start_there(self: ArinovaAgent) -> Engine:
+            if not over and not loading._worked:
+                loading._point(self)
+            return start(self)
+
+        public = package.run
+        package.run = agents_module.run = run_here
+        if self._server_url is not None:
+            ArinovaAgent._start = start_there  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            over = True
+            package.run, agents_module.run = public, run
+            ArinovaAgent._start = start  # type: ignore[method-assign]
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        given = {SERVER_URL_VARIABLE: self._server_url, BOT_TOKEN_VARIABLE: self._bot_token}
+        before = {name: os.environ.get(name) for name, value in given.items() if value is not None}
+        os.environ.update({name: value for name, value in given.items() if value is not None})
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+@contextmanager
+def _changed(values: list[str]) -> Iterator[None]:
+    """Put a list back afterwards."""
+    before = list(values)
+    try:
+        yield
+    finally:
+        values[:] = before
+
+
+def _free_name(path: Path) -> str:
+    """Return what a file's module is called: as others import it, unless that name is taken."""
+    stem, place = path.stem, 1
+    if stem.isidentifier() and stem not in sys.modules and stem not in sys.stdlib_module_names:
+        return stem
+    while (name := f"arinova_target_{place}") in sys.modules:
+        place += 1
+    return name
+
+
+def _users_traceback(error: BaseException) -> str:
+    """Return a traceback without the frames of this package and of importlib."""
+    lines = traceback.TracebackException.from_exception(error)
+    pending = [lines]
+    while pending:
+        each = pending.pop()
+        each.stack = traceback.StackSummary.from_list(
+            [frame for frame in each.stack if not _is_ours(frame.filename)]
+        )
+        pending += [cause for cause in (each.__cause__, each.__context__) if cause is not None]
+    return "".join(lines.format()).rstrip()
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith((_PACKAGE + os.sep, "<frozen importlib", "<frozen runpy")) or (
+        os.sep + "importlib" + os.sep in filename
+    )
