@@ -5,6 +5,7 @@ It starts with the first callback that there is something to run for, and never 
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 from collections.abc import Callable
@@ -32,6 +33,7 @@ class Callbacks:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._context = contextvars.copy_context()  # that of connect(), as for handlers
 
     @property
     def thread(self) -> threading.Thread | None:
@@ -64,7 +66,8 @@ class Callbacks:
             self._thread.join(deadline.left())
 
     def _start(self) -> None:
-        thread = threading.Thread(target=self._run, name="arinova-callbacks", daemon=True)
+        target = partial(self._context.run, self._run)
+        thread = threading.Thread(target=target, name="arinova-callbacks", daemon=True)
         try:
             thread.start()
         except RuntimeError:

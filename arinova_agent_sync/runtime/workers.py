@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from .deadline import Deadline
@@ -22,6 +24,8 @@ class Workers:
         self._threads: set[threading.Thread] = set()
         self._busy: set[threading.Thread] = set()
         self._closed = False
+        # That of connect(). By it a notebook knows under which cell to show what a handler prints.
+        self._context = contextvars.copy_context()
 
     def threads(self) -> list[threading.Thread]:
         """Return the threads that have not ended."""
@@ -38,9 +42,8 @@ class Workers:
                 self._idle -= 1
             else:
                 self._started += 1
-                thread = threading.Thread(
-                    target=self._run, name=f"arinova-worker-{self._started}", daemon=True
-                )
+                target = partial(self._context.copy().run, self._run)
+                thread = threading.Thread(target=target, name=f"arinova-worker-{self._started}", daemon=True)
                 thread.start()
                 self._threads.add(thread)
             self._queue.put(work)
