@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .api import ArinovaClient
+
+logger = logging.getLogger("arinova_agent_sync")
 
 
 class Account:
@@ -47,8 +50,12 @@ class Account:
         """Use a permanent token in place of the bootstrap token that it was exchanged for."""
         with self._lock:
             self.token = token
-            if self._api is not None:
-                self._api.replace_token(token)
+            api = self._api
+        if api is not None:
+            try:
+                api.replace_token(token)
+            except ValueError as error:  # its text does not show the token
+                logger.warning("agent.api keeps the token it had; it cannot use the new one: %s", error)
 
     def close(self) -> None:
         """Close the client's connections; a later call makes new ones."""
