@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..api import ArinovaClient
 
 SHUTTING_DOWN = "The agent is shutting down."
+NO_THREAD = "The agent cannot run more tasks at the moment."
 CANCELLED = "cancelled"
 _LARGEST_CONTENT = 8 * LARGEST_CHUNK  # characters: beyond it the text goes out as chunks alone
 
@@ -204,8 +206,23 @@ class Dispatch:
     # On a worker
 
     def _start(self, runs: Sequence[TaskRun]) -> None:
-        for run in runs:
-            self._workers.submit(partial(self._work, run))
+        waiting = deque(runs)
+        while waiting:
+            run = waiting.popleft()
+            if not self._workers.submit(partial(self._work, run)):
+                waiting += self._give_up(run)
+
+    def _give_up(self, run: TaskRun) -> list[TaskRun]:
+        """Fail a task that no thread could be started for; return those that take its place."""
+        with self.state.lock:
+            run.handling = False
+            if run.ended is not None:
+                return self._release(run)
+            payload = frames.agent_error(run.task_id, NO_THREAD)
+            runs = self._end(run, "failed", Terminal(run.answer, payload, NO_THREAD))
+            self.state.flush_soon()
+        logger.error("task %s was not run: no thread could be started for its handler", run.task_id)
+        return runs
 
     def _work(self, run: TaskRun) -> None:
         """Run a task, and those that take its place: this worker is free for one of them."""
@@ -254,11 +271,11 @@ class Dispatch:
     def _error_text(self, error: BaseException) -> str:
         wanted = self.state.settings.error_text
         try:
-            text = wanted if isinstance(wanted, str) else wanted(error)
-        except Exception as failure:
+            text = str(wanted if isinstance(wanted, str) else wanted(error))
+        except BaseException as failure:  # the task must end whatever the user's function raises
             logger.exception("error_text failed")
             text = str(failure)
-        return clean(str(text)) or type(error).__name__
+        return clean(text) or type(error).__name__
 
     # At the end
 

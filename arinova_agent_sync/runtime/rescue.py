@@ -46,19 +46,24 @@ class Rescuer:
         with self._state.lock:
             self._state.rescues += len(terminals)
         for terminal in terminals:
-            self._workers.submit(partial(self._work, terminal))
+            if not self._workers.submit(partial(self._work, terminal)):
+                self._undelivered(terminal)
+                self._done()
 
     def _work(self, terminal: Terminal) -> None:
         try:
             self._rescue(terminal)
-        except ApiError as error:
+        except (ApiError, ValueError) as error:  # ValueError: the server's ids make no path
             logger.warning("task %s: its answer could not be rescued: %s", terminal.answer.task_id, error)
             self._undelivered(terminal)
         finally:
-            with self._state.lock:
-                self._state.rescues -= 1
-                if self._state.life is Life.DRAINING:
-                    self._state.due.notify()
+            self._done()
+
+    def _done(self) -> None:
+        with self._state.lock:
+            self._state.rescues -= 1
+            if self._state.life is Life.DRAINING:
+                self._state.due.notify()
 
     def _rescue(self, terminal: Terminal) -> None:
         answer = terminal.answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +13,8 @@ from .deadline import Deadline
 
 _IDLE = 10.0  # seconds after which a worker without work ends
 
+logger = logging.getLogger("arinova_agent_sync")
+
 
 class Workers:
     """Threads that run what is submitted, one thing at a time each; how many at once is the scheduler's to say."""
@@ -20,6 +23,7 @@ class Workers:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._idle = 0  # threads that wait for work that is not queued yet
+        self._owed = 0  # queued works that no thread was started for: busy ones take them
         self._started = 0
         self._threads: set[threading.Thread] = set()
         self._busy: set[threading.Thread] = set()
@@ -32,21 +36,28 @@ class Workers:
         with self._lock:
             return list(self._threads)
 
-    def submit(self, work: Callable[[], None]) -> None:
-        """Run something on a worker."""
+    def submit(self, work: Callable[[], None]) -> bool:
+        """Run something on a worker; after ``close`` do nothing.
+
+        If the system gives no more threads, it runs on one that is busy now, once that is free. Returns False,
+        and nothing is run, if there is none.
+        """
+        failure: RuntimeError | None = None
         # All of it under the lock: close() must find the thread started, and the work put before its end.
         with self._lock:
             if self._closed:
-                return
+                return True
             if self._idle:
                 self._idle -= 1
             else:
-                self._started += 1
-                target = partial(self._context.copy().run, self._run)
-                thread = threading.Thread(target=target, name=f"arinova-worker-{self._started}", daemon=True)
-                thread.start()
-                self._threads.add(thread)
-            self._queue.put(work)
+                failure = self._start()
+                self._owed += failure is not None and bool(self._busy)
+            accepted = failure is None or bool(self._busy)
+            if accepted:
+                self._queue.put(work)
+        if failure is not None:
+            logger.warning("no thread could be started for a handler: %s", failure)
+        return accepted
 
     def close(self, deadline: Deadline, grace: float = 0.0) -> None:
         """End the idle workers, and the busy ones once they are free; wait for the idle ones.
@@ -66,6 +77,17 @@ class Workers:
         for thread in busy:
             thread.join(busy_deadline.left())
 
+    def _start(self) -> RuntimeError | None:
+        target = partial(self._context.copy().run, self._run)
+        thread = threading.Thread(target=target, name=f"arinova-worker-{self._started + 1}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # a limit of the system's, or the interpreter is exiting
+            return error
+        self._started += 1
+        self._threads.add(thread)
+        return None
+
     def _run(self) -> None:
         me = threading.current_thread()
         try:
@@ -76,7 +98,10 @@ class Workers:
                 del work  # or its task would live until the next one comes
                 with self._lock:
                     self._busy.discard(me)
-                    self._idle += 1
+                    if self._owed:
+                        self._owed -= 1
+                    else:
+                        self._idle += 1
         finally:
             with self._lock:
                 self._threads.discard(me)

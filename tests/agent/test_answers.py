@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arinova_agent_sync import ArinovaAgent, Reply, Task
+from arinova_agent_sync import ArinovaAgent, Reply, Task, TaskCancelled
 from arinova_agent_sync.local import LocalServer
 
 
@@ -333,9 +333,10 @@ def test_mentions_reach_the_other_agent(server, make_agent):
     assert heard.wait(5)
 
 
-def test_a_failing_error_text_does_not_lose_the_task(server, make_agent):
+@pytest.mark.parametrize("failure", [ValueError("worse"), SystemExit("worse"), TaskCancelled("worse")])
+def test_a_failing_error_text_does_not_lose_the_task(server, make_agent, failure):
     def error_text(error: BaseException) -> str:
-        raise ValueError("worse")
+        raise failure
 
     agent: ArinovaAgent = make_agent(server, error_text=error_text)
 
@@ -346,3 +347,24 @@ def test_a_failing_error_text_does_not_lose_the_task(server, make_agent):
     agent.connect(5)
     reply = server.conversation().say("hi")
     assert (reply.wait(5), reply.text) == ("error", "worse")
+
+
+def test_without_another_thread_tasks_are_answered(server, make_agent, monkeypatch):
+    agent = make_agent(server, max_workers=1)
+    agent.on_task(lambda task: "fine")
+    agent.connect(5)
+    start = threading.Thread.start
+
+    def refuse_workers(thread: threading.Thread) -> None:
+        if thread.name.startswith("arinova-worker-"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse_workers)
+        replies = [server.conversation().say("hi") for _ in range(5)]
+        for reply in replies:
+            assert (reply.wait(5), reply.text) == ("error", "The agent cannot run more tasks at the moment.")
+    reply = server.conversation().say("hi")
+    assert (reply.wait(5), reply.text) == ("completed", "fine")
+    assert agent.stats().connections == 1

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from arinova_agent_sync import Undelivered
 from arinova_agent_sync.local import LocalServer
 
 
@@ -88,16 +89,45 @@ def test_rescuing_can_be_turned_off(make_agent):
 
 def test_what_cannot_be_rescued_is_handed_over(make_agent):
     desk = Desk("error")
-    desk.routes.clear()
-    results = []
+
+    async def fail(request: Request) -> JSONResponse:
+        return JSONResponse({"error": "Not a member of this conversation"}, status_code=403)
+
+    desk.routes[0] = Route("/api/v1/messages/send", fail, methods=["POST"])
+    results: list[Undelivered] = []
     handed_over = threading.Event()
 
     def undelivered(result):
         results.append(result)
         handed_over.set()
 
-    server, agent, _ = answer_late(make_agent, desk, undelivered)
+    server, agent, conversation = answer_late(make_agent, desk, undelivered)
     with server:
         assert handed_over.wait(5)
         agent.disconnect()
-    assert results[0].text == "late answer"
+    assert [(r.conversation_id, r.text) for r in results] == [(conversation.id, "late answer")]
+
+
+def test_an_id_that_makes_no_path_is_handed_over(server, make_agent):
+    agent, results, handed_over = make_agent(server), [], threading.Event()
+    started, go_on = threading.Event(), threading.Event()
+
+    @agent.on_undelivered
+    def undelivered(result):
+        results.append(result)
+        handed_over.set()
+
+    @agent.on_task
+    def handle(task):
+        started.set()
+        assert go_on.wait(5)
+        return "late answer"
+
+    agent.connect(5)
+    server.send_frame({"type": "task", "taskId": "t", "conversationId": "..", "content": "hi"})
+    assert started.wait(5)
+    server.inject("drop")
+    server.wait_for_agent(5, times=2)
+    go_on.set()
+    assert handed_over.wait(5)
+    assert [(r.task_id, r.conversation_id, r.text) for r in results] == [("t", "..", "late answer")]

@@ -65,6 +65,42 @@ def blocked(workers: Workers) -> Blocked:
     return work
 
 
+class TestWithoutAnotherThread:
+    """The system's limit is reached, or the interpreter is exiting."""
+
+    @pytest.fixture
+    def none_left(self, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        return lambda: monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    def test_a_busy_one_does_it_later(self, workers: Workers, none_left: Callable[[], None]) -> None:
+        first, done = blocked(workers), threading.Event()
+        none_left()
+        assert workers.submit(done.set)
+        assert not done.is_set()
+        first.free.set()
+        assert done.wait(SOON)
+
+    def test_later_ones_find_it_idle(self, workers: Workers, none_left: Callable[[], None]) -> None:
+        first, second = blocked(workers), Blocked()
+        none_left()
+        assert workers.submit(second)
+        first.free.set()
+        assert second.began.wait(SOON)
+        third = threading.Event()
+        assert workers.submit(third.set)  # it is busy with the second
+        second.free.set()
+        assert third.wait(SOON)
+        until(lambda: workers._idle == 1)
+
+    def test_nobody_does_it(self, workers: Workers, none_left: Callable[[], None]) -> None:
+        none_left()
+        assert not workers.submit(lambda: None)
+        assert workers.threads() == []
+
+
 class TestOnDemand:
     def test_no_thread_before_the_first_work(self, workers: Workers) -> None:
         assert workers.threads() == []
