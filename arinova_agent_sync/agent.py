@@ -460,14 +460,19 @@ class ArinovaAgent:
             engine.stop_and_wait(self._settings.shutdown_timeout)
         if not self._handlers.serves_all():
             logger.warning("there is no on_task handler: tasks are answered with the error no_task_handler")
-        engine.replace_others()
-        engine.start()
+        try:
+            engine.replace_others()
+            engine.start()
+        except BaseException:
+            engine.abort()  # or other threads would wait for its connection for ever
+            raise
         # Nobody can use or stop an agent that is not referred to any more, so it ends. A thread of its own does
         # it, since the garbage collector may come in a thread that holds one of the agent's locks.
         finalizer = weakref.finalize(
             self, _thread.start_new_thread, engine.stop, (self._settings.exit_timeout,)
         )
         finalizer.atexit = False
+        engine.on_stopped(finalizer.detach)  # or each life of the agent would be kept till the agent goes
         return engine
 
     def _new_engine(self) -> Engine:

@@ -16,6 +16,7 @@ from .answer import LARGEST_CHUNK, Answer, Run
 _LARGEST_RUN = 64 * 1024  # bytes: what is lost at a time when too much waits
 _MOST_PARTS = 4_096  # of one run that are taken at a time
 _MOST_BYTES = 512 * 1024  # of one run that are taken at a time, about
+_MOST_FRAMES = 8 * 1024 * 1024  # bytes of frames beside answers that wait for a peer which reads too little
 
 
 class Chunks(NamedTuple):
@@ -63,6 +64,7 @@ class Outbox:
         max_terminals: terminal frames kept while there is no connection.
 
     Attributes:
+        frame_bytes: bytes of the frames that are not part of an answer, passing frames aside.
         gaps: ids of tasks that lost text since the caller last looked; the caller empties it.
         given_up: terminals dropped since the caller last looked; the caller empties it.
         dropped: how many frames and runs of text were dropped, passing frames aside.
@@ -75,6 +77,7 @@ class Outbox:
         self._online = False
         self._runs: deque[Run] = deque()  # offline: those in the entries, oldest first
         self._run_bytes = 0  # of these
+        self.frame_bytes = 0
         self.gaps: list[str] = []
         self.given_up: list[Terminal] = []
         self.dropped = 0
@@ -106,17 +109,26 @@ class Outbox:
 
     def add_frame(self, payload: bytes) -> bool:
         """Append a frame that is not part of an answer; False, and nothing, if too much waits already."""
-        if not self._online and self.size + len(payload) > self._max_bytes:
+        if self._online:
+            full = self.frame_bytes > _MOST_FRAMES
+        else:
+            full = self._run_bytes + self.frame_bytes + len(payload) > self._max_bytes
+        if full:
             self.dropped += 1
             return False
         self._entries.append(payload)
+        self.frame_bytes += len(payload)
         return True
 
     def add_passing(self, frame: Passing | Pong) -> bool:
         """Append a frame for this connection alone; False, and nothing, if there is none."""
-        if self._online:
+        if not self._online:
+            return False
+        if isinstance(frame, Pong) and self._entries and isinstance(self._entries[-1], Pong):
+            self._entries[-1] = frame  # RFC 6455, 5.5.3: only the latest ping needs an answer
+        else:
             self._entries.append(frame)
-        return self._online
+        return True
 
     def go_online(self) -> None:
         """Stop merging: there is a connection again."""
@@ -150,8 +162,10 @@ class Outbox:
             taken += _size(entry)
             if isinstance(entry, Run):
                 pieces += self._take_run(entry)
-            else:
-                pieces.append(entry)
+                continue
+            pieces.append(entry)
+            if isinstance(entry, bytes):
+                self.frame_bytes -= len(entry)
         return pieces
 
     def put_back(self, pieces: Sequence[Piece]) -> None:
@@ -164,6 +178,7 @@ class Outbox:
                 self._entries.appendleft(piece.answer.take_back(piece.texts))
             elif not isinstance(piece, (Passing, Pong)):
                 self._entries.appendleft(piece)
+                self.frame_bytes += len(piece) if isinstance(piece, bytes) else 0
 
     def empty(self) -> None:
         """Give everything up: there will be no connection any more."""
@@ -175,6 +190,7 @@ class Outbox:
             if isinstance(entry, Run):
                 entry.answer.close_run(entry)
         self._entries.clear()
+        self.frame_bytes = 0
         self._forget_runs()
 
     def _add_part(self, answer: Answer, text: str) -> Run:

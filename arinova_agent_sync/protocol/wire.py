@@ -169,11 +169,13 @@ class WireError(Exception):
 
     Attributes:
         close_code: the code to close with: 1002, 1007 or 1009.
+        size: bytes of the message that was too long, as far as they were announced; None for other breaches.
     """
 
-    def __init__(self, close_code: int, text: str) -> None:
+    def __init__(self, close_code: int, text: str, size: int | None = None) -> None:
         super().__init__(text)
         self.close_code = close_code
+        self.size = size
 
 
 class FrameReader:
@@ -269,8 +271,9 @@ class FrameReader:
             raise WireError(1002, "a continuation frame continued nothing")
         if opcode != CONTINUATION and self._opcode:
             raise WireError(1002, "a message began inside another")
-        if self._size + size > self._drain_limit:
-            raise WireError(1009, f"a message of more than {self._size + size} bytes was announced")
+        total = self._size + size
+        if total > self._drain_limit:
+            raise WireError(1009, f"a message of at least {total} bytes was announced", total)
         if opcode:
             self._opcode = opcode
             self._kept = opcode == TEXT

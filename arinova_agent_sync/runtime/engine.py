@@ -70,7 +70,7 @@ class Engine:
             state, self.writer, self._dispatch, self._workers, self._callbacks, self._reader, self._stopped
         )
         self._pinger = threading.Thread(target=pinger.run, name="arinova-pinger", daemon=True)
-        self._on_stopped: list[Callable[[], None]] = []
+        self._on_stopped: list[Callable[[], object]] = []
 
     def start(self) -> None:
         """Start the threads."""
@@ -84,6 +84,21 @@ class Engine:
         atexit.register(self._exit)
         self._reader.start()
         self._pinger.start()
+
+    def abort(self) -> None:
+        """End what did not begin in full: Ctrl-C came, or a thread could not be started."""
+        self.stop(0.0)
+        if self._pinger.is_alive():
+            return  # it brings the end about
+        state = self.state
+        with state.lock:
+            state.life = Life.STOPPED
+            state.closing = True
+            connection = state.connection
+            state.changed.notify_all()
+        if connection is not None:
+            connection.link.wake()
+        self._stopped()
 
     def replace_others(self) -> None:
         """Stop the agents of this process that have the same token, such as that of a notebook's re-run cell.
@@ -139,8 +154,12 @@ class Engine:
             state.stop_by = stop_by if first else min(state.stop_by, stop_by)
             # The last part is for the farewell: what waits, the close frame, the joins.
             state.drain_by = state.stop_by - min(2.0, timeout / 4)
+            deadline = Deadline(state.stop_by - now, state.clock)
+            connection = state.connection
             state.due.notify()
             state.changed.notify_all()
+        if connection is not None:
+            connection.link.stop_by(deadline)  # the pinger may be writing to a peer that hardly reads
         if first:
             self._dispatch.refuse_waiting()
 
@@ -176,7 +195,7 @@ class Engine:
             event = "auth_failed" if isinstance(failure, AuthenticationError) else "error"
             self._callbacks.fire(event, failure)
 
-    def on_stopped(self, function: Callable[[], None]) -> None:
+    def on_stopped(self, function: Callable[[], object]) -> None:
         """Call a short function that does not block when all is over, or now if it is."""
         with self.state.lock:
             if not self.state.over:
@@ -192,16 +211,15 @@ class Engine:
                 raise ConnectionLost("disconnect() called")
             kept = state.outbox.add_frame(payload)
         if not kept:
-            logger.warning("a frame was dropped: max_buffered_bytes wait for a connection already")
-        self.writer.flush()
+            logger.warning("a frame was dropped: too much waits for the connection (max_buffered_bytes)")
+        self.writer.flush_frames()
 
     def send_now(self, payload: bytes) -> bool:
-        """Send a frame on the connection that there is; False, and nothing, if there is none."""
+        """Send a frame on the connection that there is; False, and nothing, if there is none or it is choked."""
         with self.state.lock:
-            if self.state.link is None:
+            if self.state.link is None or not self.state.outbox.add_frame(payload):
                 return False
-            self.state.outbox.add_frame(payload)
-        self.writer.flush()
+        self.writer.flush_frames()
         return True
 
     def own_threads(self) -> list[threading.Thread]:
@@ -264,7 +282,7 @@ class Engine:
 
     def _join(self, deadline: Deadline) -> None:
         me = threading.current_thread()
-        if me is not self._pinger:
+        if me is not self._pinger and self._pinger.is_alive():
             self._pinger.join(deadline.left())
         self._callbacks.join(deadline)
 

@@ -28,6 +28,7 @@ from ..protocol.session import (
     TaskStopped,
     TokenClaim,
 )
+from ..protocol.wire import WireError
 from ..proxies import proxy_for
 from .actions import Actions
 from .callbacks import Callbacks
@@ -48,6 +49,8 @@ class Reader:
 
     Args:
         give_up: called with what stops the agent for good.
+
+    Raises ValueError for an environment that names an unusable proxy.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Reader:
         self._callbacks = callbacks
         self._give_up = give_up
         self._account = account
+        self._proxy = proxy_for(self._settings.server_url, self._settings.proxy)
+        self._claimed = False  # a token, since the last authentication
 
     def run(self) -> None:
         """Keep the agent connected until it is over."""
@@ -104,10 +109,14 @@ class Reader:
 
     def _new_connection(self) -> Connection | None:
         state, settings = self._state, self._settings
+        try:
+            self._proxy = proxy_for(settings.server_url, settings.proxy)  # a laptop changes networks
+        except ValueError as error:
+            logger.warning("%s; the proxy from before is asked", error)
         link = Link(
             settings.socket_url,
             ssl_context=settings.ssl_context,
-            proxy=proxy_for(settings.server_url, settings.proxy),
+            proxy=self._proxy,
             max_message_bytes=settings.max_frame_bytes,
             send_timeout=settings.send_timeout,
             silence_timeout=settings.ping_timeout,
@@ -118,6 +127,9 @@ class Reader:
             state.connections += 1
             connection = state.connection = Connection(state.connections, link)
             state.link_state = LinkState.CONNECTING
+            stop_by = state.stop_by if state.stopping else None
+        if stop_by is not None:
+            link.stop_by(Deadline(stop_by - state.clock(), state.clock))
         link.on_ping = self._pinged
         return connection
 
@@ -181,6 +193,9 @@ class Reader:
             self._go_online(connection, event)
         elif isinstance(event, TokenClaim):
             self._take_token(event)
+            if self._claimed:  # a server that does nothing else must not be asked without a pause
+                raise LinkError("closed", "the server exchanged the token once more instead of accepting it")
+            self._claimed = True
             raise _Reconnect
         elif isinstance(event, Ignored):
             with self._state.lock:
@@ -189,6 +204,7 @@ class Reader:
     def _go_online(self, connection: Connection, event: Authenticated) -> None:
         state = self._state
         now = state.clock()
+        self._claimed = False
         with state.lock:
             state.agent_id = event.agent_id
             state.agent_name = event.agent_name or state.agent_name
@@ -244,6 +260,11 @@ class Reader:
             logger.warning("connection %d: %s", connection.number, cause)
             if cause.kind in ("protocol", "utf8"):
                 self._report_error(ProtocolError(str(cause)), cause)
+            elif cause.kind == "too_large":  # so much that it could not pass by
+                limit, breach = self._settings.max_frame_bytes, cause.__cause__
+                size = breach.size if isinstance(breach, WireError) else None
+                text = f"{cause}; the limit is {limit} bytes (max_frame_bytes)"
+                self._report_error(FrameTooLargeError(text, size=size, limit=limit), cause)
         if was_online:
             lost = None
             if not wanted:

@@ -26,7 +26,7 @@ _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave 
 _LATE = 0.000_5  # seconds that such a chunk may wait
 _PILE = 160  # chunks that leave together
 _BATCH = 64 * 1024  # bytes of text that are taken out of the outbox at a time
-_HIGH_WATER = 256 * 1024  # bytes waiting of one task above which its sender waits for the wire
+_HIGH_WATER = 256 * 1024  # bytes waiting, of one task or of none, above which their sender waits for the wire
 _HIGH_PILE = 4_096  # chunks waiting of one task above which its sender waits for the wire
 
 # Beside a thread that computes, each system call costs a turn of the interpreter's lock: 5 ms. So a write that
@@ -128,6 +128,11 @@ class Writer:
                 self._write.release()
         if state.outbox.gaps or state.outbox.given_up:
             self.report_losses()
+
+    def flush_frames(self) -> None:
+        """Write what waits; wait for the wire if a lot of frames beside answers waits already."""
+        much = self._state.outbox.frame_bytes > _HIGH_WATER
+        self.flush(self._state.settings.send_timeout if much else 0.0)
 
     def finish(self, link: Link, timeout: float) -> None:
         """Write what waits and say goodbye, waiting up to timeout seconds for another writer."""

@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
-from arinova_agent_sync import AuthenticationError, Skill, __version__
+from arinova_agent_sync import ArinovaAgent, AuthenticationError, ConnectTimeout, Skill, __version__
 from arinova_agent_sync.local import LocalServer
+
+from ..runtime.fault_server import Peer, frame, serving
 
 
 def test_the_auth_frame(server, make_agent):
@@ -161,6 +163,25 @@ def test_a_bootstrap_token_is_exchanged_and_the_new_one_used(make_agent):
         assert server.bot_token not in repr(claims)
         agent.connect(5)  # with the permanent token: the other one is spent
         assert agent.connected
+
+
+def test_a_server_that_only_exchanges_tokens_is_not_asked_without_a_pause():
+    asked = 0
+
+    def exchange(peer: Peer) -> None:
+        nonlocal asked
+        asked += 1
+        peer.upgrade()
+        peer.read_frame()
+        peer.send(frame(b'{"type":"claim_ok","agentId":"a","permanentToken":"ari_%d"}' % asked))
+        peer.until_gone()
+
+    with serving(exchange) as server:
+        agent = ArinovaAgent(server_url=server.url, bot_token="obt_x", reconnect_interval=30.0)
+        with pytest.raises(ConnectTimeout, match="exchanged the token once more"):
+            agent.connect(0.5)
+        agent.disconnect()
+    assert asked == 2
 
 
 def test_tasks_before_auth_ok_are_answered(server, make_agent):

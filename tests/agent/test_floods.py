@@ -111,3 +111,20 @@ def test_a_server_that_reads_a_byte_a_second(august, make_agent):
     assert august.wait_for_frame("agent_stream_gap", 5)["taskId"] == reply.message_id
     assert flood.buffered < 1_500_000
     assert flood.longest < 10  # send_timeout, and what a busy machine adds
+
+
+def test_reports_wait_for_a_server_that_stopped_reading(make_agent):
+    with LocalServer() as server:
+        agent = make_agent(server, send_timeout=1.0, max_buffered_bytes=0)
+        lost = threading.Event()
+        agent.on_disconnected(lost.set)
+        agent.connect(5)
+        report, most = {"text": "x" * 10_000}, 0
+        with server.inject("half-open", new=True):
+            for _ in range(100_000):
+                agent.send_telemetry("progress", report)
+                most = max(most, agent.stats().buffered_bytes)
+                if lost.is_set():
+                    break
+            assert lost.wait(20)
+        assert most < 1_000_000

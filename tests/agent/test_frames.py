@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import json
 import threading
 from decimal import Decimal
 
 import pytest
 
-from arinova_agent_sync import ConnectionLost, FrameTooLargeError, ProtocolError
+from arinova_agent_sync import ArinovaAgent, ConnectionLost, FrameTooLargeError, ProtocolError
 from arinova_agent_sync.local import LocalServer
+
+from ..runtime.fault_server import Peer, frame, serving
 
 
 @pytest.fixture
@@ -231,6 +234,39 @@ def test_an_oversized_message_is_reported_and_the_next_task_served(server, make_
     assert isinstance(errors[0], FrameTooLargeError)
     assert (errors[0].size, errors[0].limit) == (1_000_000, 100_000)
     assert agent.stats().connections == 1
+
+
+def test_a_message_too_large_to_pass_by_is_reported_and_the_next_task_served(caplog):
+    answered = threading.Event()
+    errors: list[FrameTooLargeError] = []
+
+    def log_in(peer: Peer) -> None:
+        peer.upgrade()
+        peer.read_frame()
+        peer.send(frame(b'{"type":"auth_ok","agentName":"Agent"}'))
+
+    def announce(peer: Peer) -> None:
+        log_in(peer)
+        peer.send(frame(b'{"type":', announce=1 << 62))
+        peer.until_gone()
+
+    def ask(peer: Peer) -> None:
+        log_in(peer)
+        peer.send(frame(b'{"type":"task","taskId":"t","content":"hi"}'))
+        assert json.loads(peer.read_frame()[1])["content"] == "fine"
+        answered.set()
+        peer.until_gone()
+
+    with serving(announce, ask) as server:
+        agent = ArinovaAgent(server_url=server.url, bot_token="ari_x", reconnect_interval=0.01)
+        agent.on_task(lambda task: "fine")
+        agent.on_error(errors.append)
+        agent.connect(5)
+        assert answered.wait(5)
+        agent.disconnect()
+    assert [(error.size, error.limit) for error in errors] == [(1 << 62, 16 << 20)]
+    assert "max_frame_bytes" in str(errors[0])
+    assert "max_frame_bytes" in caplog.text
 
 
 def test_reports_need_an_agent_that_runs(server, make_agent):

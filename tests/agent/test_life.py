@@ -6,6 +6,7 @@ import gc
 import socket
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -17,6 +18,7 @@ from arinova_agent_sync import (
     run,
 )
 from arinova_agent_sync.local import LocalServer
+from arinova_agent_sync.runtime.engine import Engine
 
 
 @pytest.fixture
@@ -198,6 +200,88 @@ def test_an_agent_that_nobody_refers_to_ends(server):
     del agent
     gc.collect()
     server.wait_for_disconnect(5)
+
+
+def test_an_earlier_life_is_not_kept(server, make_agent):
+    agent = make_agent(server)
+    lives = []
+    for _ in range(3):
+        agent.connect(5)
+        lives.append(weakref.ref(agent._engine))
+        agent.disconnect()
+    agent.connect(5)
+    gc.collect()
+    assert [life() for life in lives] == [None, None, None]
+
+
+@pytest.mark.parametrize("step", ["replace_others", "start"])
+def test_an_interrupted_connect_may_be_repeated(server, make_agent, monkeypatch, step):
+    agent = make_agent(server)
+    agent.on_task(lambda task: "fine")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def interrupt(engine):
+        inside.set()
+        assert go_on.wait(5)
+        raise KeyboardInterrupt
+
+    beside: list[BaseException] = []
+
+    def connect_beside():
+        try:
+            agent.connect(5)
+        except ConnectionLost as error:
+            beside.append(error)
+
+    def let_go():
+        assert inside.wait(5)
+        thread = threading.Thread(target=connect_beside)
+        thread.start()
+        go_on.set()
+        thread.join(5)
+
+    helper = threading.Thread(target=let_go)
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, step, interrupt)
+        helper.start()
+        with pytest.raises(KeyboardInterrupt):
+            agent.connect(5)
+    helper.join(10)
+    agent.connect(5)
+    assert server.conversation().say("hi").wait(5) == "completed"
+
+
+@pytest.mark.parametrize("name", ["arinova-reader", "arinova-pinger"])
+def test_a_thread_that_cannot_be_started_is_said_so(server, make_agent, monkeypatch, name):
+    agent, start = make_agent(server), threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            agent.connect(5)
+    assert agent.stats().life == "stopped"
+    begin = time.monotonic()
+    agent.disconnect()
+    assert time.monotonic() - begin < 1
+    agent.connect(5)
+
+
+def test_an_unusable_proxy_of_the_environment_is_said_so(monkeypatch, caplog):
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", "socks5://user:secret@127.0.0.1:1")
+    agent = ArinovaAgent(server_url="http://chat.example.invalid", bot_token="ari_x")
+    for move in (lambda: agent.connect(5), agent.run):
+        with pytest.raises(ValueError, match="http_proxy must be") as caught:
+            move()
+        assert "secret" not in str(caught.value)
+    assert agent.stats().life == "new"
+    assert "bug" not in caplog.text
 
 
 def test_run_refuses_what_cannot_work(server, make_agent):

@@ -170,6 +170,26 @@ def test_disconnect_while_a_peer_stopped_reading_keeps_its_deadline(server, make
     server.heal()
 
 
+def test_the_deadline_holds_while_the_pinger_writes_to_a_slow_peer(server, make_agent):
+    # Nobody waits for the end here, so nobody else would wake the pinger.
+    agent = make_agent(server, send_timeout=30.0)
+    agent.connect(5)
+    server.inject("slow-reads", bytes_per_second=20_000)
+    for _ in range(600):  # more than the kernel holds
+        with agent._engine.state.lock:
+            agent._engine.state.outbox.add_frame(b'{"type":"%s"}' % (b"x" * 10_000))
+    with agent._engine.state.lock:
+        agent._engine.state.flush_soon()
+    stopped = threading.Event()
+    agent._engine.on_stopped(stopped.set)
+    time.sleep(0.2)  # it may begin later: then there is less to see, and nothing to fail
+    begin = time.monotonic()
+    agent._engine.stop(1.0)
+    assert stopped.wait(20)
+    assert time.monotonic() - begin < 4
+    server.heal()
+
+
 @pytest.mark.parametrize("calls", [2, 5])
 def test_disconnect_from_many_threads(server, make_agent, calls):
     agent = make_agent(server)

@@ -159,6 +159,27 @@ class TestWithAConnection:
         assert everything(made) == ["b:other", "cancelled a"]
         assert a.written == 0
 
+    def test_only_the_latest_of_pongs_in_a_row_leaves(self, a: Answer) -> None:
+        made = outbox(online=True)
+        for number in range(1_000):
+            made.add_passing(Pong(b"%d" % number))
+        say(made, a, "one")
+        made.add_passing(Pong(b"last"))
+        assert len(made) == 3
+        assert everything(made) == ["999", "a:one", "last"]
+
+    def test_frames_beside_answers_are_bounded(self, a: Answer) -> None:
+        made = outbox(max_bytes=0, online=True)
+        big = b"x" * (4 << 20)
+        assert [made.add_frame(big) for _ in range(5)] == [True, True, True, False, False]
+        assert (made.frame_bytes, made.dropped) == (12 << 20, 2)
+        made.put_back(made.take(1))
+        assert made.frame_bytes == 12 << 20
+        made.take(1)
+        assert made.add_frame(b"small")
+        made.take(ALL)
+        assert made.frame_bytes == 0
+
     @pytest.mark.parametrize("bytes_kept", [0, 1])
     def test_nothing_is_bounded(self, a: Answer, bytes_kept: int) -> None:
         made = outbox(bytes_kept, 0, online=True)
