@@ -1,0 +1,54 @@
+"""Installed skills over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from arinova_agent_sync import errors
+from arinova_agent_sync.api import ArinovaClient
+from arinova_agent_sync.local import Generation, LocalServer
+
+from .conftest import Ask
+
+DRAW = {"slug": "draw", "name": "Draw", "slashCommand": "/draw", "description": "Draws"}
+
+
+@pytest.fixture
+def server(generation: Generation) -> Iterator[LocalServer]:
+    with LocalServer(generation=generation, platform_skills=[DRAW]) as made:
+        yield made
+
+
+def test_an_agent_has_the_platforms_skills_and_its_own(
+    server: LocalServer, client: ArinovaClient, client_of: Callable[..., ArinovaClient]
+) -> None:
+    bob = server.add_agent("Bob")
+    server.owner.install_skill("translate", "Translate it.", slash_command="/tr", agent=server.agent)
+    installed = {str(skill["slug"]): skill for skill in client.skills.installed()}
+    assert set(installed) == {"draw", "translate"}
+    assert installed["draw"].items() >= DRAW.items()
+    own = installed["translate"]
+    assert (own["name"], own["slashCommand"], own["promptContent"]) == ("translate", "/tr", "Translate it.")
+    assert (own["config"], own["enabled"]) == ({}, True)
+    assert [skill["slug"] for skill in client_of(server, bob).skills.installed()] == ["draw"]
+
+
+def test_what_a_skill_tells_the_model(server: LocalServer, client: ArinovaClient, ask: Ask) -> None:
+    server.owner.install_skill(
+        "two words/x", "Translate it.", template="To {{language}}", parameters=[{"name": "language"}]
+    )
+    prompt = client.skills.prompt("two words/x")
+    assert (prompt.prompt_content, prompt.prompt_template) == ("Translate it.", "To {{language}}")
+    assert prompt.parameters == ({"name": "language"},)
+    server.owner.install_skill("draw", "Draw it.")
+    assert client.skills.prompt("draw").prompt_content == "Draw it."
+    assert ask("GET", "/api/agent/skills/draw/prompt").json["promptContent"] == "Draw it."
+
+
+def test_what_is_not_installed(server: LocalServer, client: ArinovaClient) -> None:
+    server.owner.install_skill("translate", "Translate it.")
+    server.owner.uninstall_skill("translate")
+    with pytest.raises(errors.NotFoundError, match="not installed"):
+        client.skills.prompt("translate")
