@@ -40,6 +40,7 @@ from .rules import Rules
 DISCONNECTED = "Agent disconnected"
 RECONNECTED = "Agent reconnected"
 RESTARTED = "Stream interrupted by server restart"
+PROMPT_KEYS = ("promptContent", "promptTemplate", "parameters", "config")  # of a skill, not for tasks
 
 
 def _uuid() -> str:
@@ -376,7 +377,7 @@ class Chat:
         frame = task_frame(
             task,
             history_limit=self.rules.history_limit,
-            skills=[*self.skills, *self.installed.get(agent.agent_id, ())],
+            skills=self._skills_of(agent),
             august=self.rules.august,
         )
         if conversation is not None:
@@ -387,6 +388,13 @@ class Chat:
         self.pending[task.id] = task
         self._tell_of(task, {"type": "stream_start", "senderAgentName": agent.name})
         self.want(Deliver(connection, frame))
+
+    def _skills_of(self, agent: AgentAccount) -> list[Frame]:
+        own = self.installed.get(agent.agent_id, [])
+        slugs = {skill["slug"] for skill in own}
+        # Of two with one slug, the agent's own is meant; prompts are for those who ask for them.
+        common = [skill for skill in self.skills if skill.get("slug") not in slugs]
+        return [{key: skill[key] for key in skill if key not in PROMPT_KEYS} for skill in (*common, *own)]
 
     def _refuse(self, task: Task) -> None:
         # Without a connection the server answers itself, and its text later shows up in histories.

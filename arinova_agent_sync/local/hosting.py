@@ -26,6 +26,20 @@ _STARTS_WITHIN = 10.0  # seconds
 _TASKS_END_WITHIN = 1.0  # seconds
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address; raise OSError if it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off only for sockets that name TCP as their protocol.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
 class Host:
     """Serve HTTP and WebSockets on a listening socket, in one background thread.
 

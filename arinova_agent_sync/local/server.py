@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -20,7 +19,7 @@ from .board import Injection
 from .conversations import LocalConversation
 from .faults import FaultName
 from .framelog import Direction, FrameLog, FrameRecord
-from .hosting import Host
+from .hosting import Host, listen
 from .hub import Hub
 from .owner import Owner
 from .records import GROUPS, AgentAccount, ConversationType, ListenMode
@@ -56,7 +55,7 @@ class LocalServer:
             March 2026 server; 0 turns that off, which tests that repeat a text want.
         history_limit: messages that a task's history tells.
         platform_skills: what is installed for every agent, ``{"slug", "name", "slashCommand",
-            "description"}`` each.
+            "description"}`` each, and ``"promptContent"`` if an agent may ask for it.
         data: a file that keeps the accounts, conversations, notes and so on for the next server with this
             file, which takes agents up again by their names; without, they end with this object.
         max_file_size: bytes that an upload may have, with all that is around it.
@@ -136,7 +135,7 @@ class LocalServer:
                 return self
             self._store.open()
             try:
-                listener = self._listener()
+                listener = listen(self._host, self._port)
                 self._port = listener.getsockname()[1]
                 self._hosting.start(self._app, listener)
             except BaseException:
@@ -159,18 +158,6 @@ class LocalServer:
                 logger.warning("The function of an action still runs: %s", name)
             self._store.rest()
             logger.info("The embedded server has stopped")
-
-    def _listener(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # asyncio turns Nagle's algorithm off only for sockets that name TCP as their protocol.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self._host, self._port))
-        except BaseException:
-            listener.close()
-            raise
-        return listener
 
     def __enter__(self) -> LocalServer:
         return self.start()
