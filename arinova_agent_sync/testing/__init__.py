@@ -11,7 +11,8 @@ The pytest fixtures ``arinova_server`` and ``arinova_agent`` come with the packa
 ``playground``.
 """
 
+from .fixtures import AgentFactory
 from .running import run_task
 from .transcript import ActionCall, Status, Timings, Transcript, Upload
 
-__all__ = ["ActionCall", "Status", "Timings", "Transcript", "Upload", "run_task"]
+__all__ = ["ActionCall", "AgentFactory", "Status", "Timings", "Transcript", "Upload", "run_task"]

@@ -19,7 +19,8 @@ from ..task import Task
 from .files import Attachments, Files
 from .offline import SERVER_URL, TOKEN, OfflineClient
 from .payload import Message, Payload, make_payload
-from .stage import ActionAnswer, Stage
+from .stage import Stage
+from .stand_ins import ActionAnswer
 from .standing import where_it_stands
 from .transcript import Transcript
 
