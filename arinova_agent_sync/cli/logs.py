@@ -16,6 +16,7 @@ from ..agent import ArinovaAgent
 Format = Literal["text", "json"]
 
 LEVELS = ("debug", "info", "warning", "error")
+_STYLES = {logging.DEBUG: "cyan", logging.INFO: "green", logging.WARNING: "yellow", logging.ERROR: "red"}
 _OURS = "arinova_agent_sync"
 
 logger = logging.getLogger("arinova_agent_sync.cli")
@@ -91,6 +92,30 @@ class TextLines(logging.Formatter):
         return super().formatMessage(record)
 
 
+class Coloured(logging.Handler):
+    """Write lines for people to a terminal. They are not wrapped, so that tracebacks can be copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Imported here: only a terminal needs it, and it takes a while.
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from rich.text import Text
+
+        try:
+            time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+            head, newline, rest = self.format(record).partition("\n")
+            style = _STYLES.get(record.levelno, "bold red")
+            line = Text.assemble((f"{time} ", "dim"), (f"{record.levelname:<8} ", style), head)
+            line.append(newline + rest, "dim")
+            self._console.print(line, soft_wrap=True)
+        except Exception:  # noqa: BLE001 - logging's own rule: it never fails the program
+            self.handleError(record)
+
+
 def set_up(level: str, format: Format) -> Origins:
     """Let all loggers write to standard error; return what notes where records come from.
 
@@ -116,19 +141,7 @@ def _handler(format: Format, origins: Origins) -> logging.Handler:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JSONLines())
     elif sys.stderr.isatty():
-        # Imported here: only a terminal needs it, and it takes a while.
-        from rich.console import Console
-        from rich.highlighter import NullHighlighter
-        from rich.logging import RichHandler
-
-        handler = RichHandler(
-            console=Console(stderr=True),
-            show_path=False,
-            omit_repeated_times=False,
-            log_time_format="%H:%M:%S",
-            highlighter=NullHighlighter(),
-            keywords=[],
-        )
+        handler = Coloured()
         handler.setFormatter(TextLines("%(message)s", origins))
     else:
         handler = logging.StreamHandler(sys.stderr)

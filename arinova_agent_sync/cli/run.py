@@ -175,7 +175,6 @@ class _Runner:
             lambda more: self._load(place + 1, [*agents, *more]),
             server_url=self._server_url,
             bot_token=self._tokens[place],
-            several=True,
         )
 
     def _serve(self, agents: Sequence[ArinovaAgent]) -> None:

@@ -51,7 +51,7 @@ def with_agents(
     *,
     server_url: str | None = None,
     bot_token: str | None = None,
-    several: bool = False,
+    embedded: bool = False,
 ) -> None:
     """Load a target and do something with its agents.
 
@@ -62,11 +62,12 @@ def with_agents(
         target: a file, a module, or one of them with ``:attribute``; the attribute is an agent or makes one.
         work: is given the agents; none if the target has worked with them to their end already.
         server_url, bot_token: what they use, whatever they were made with; None leaves it as it is.
-        several: whether there may be more than one.
+        embedded: whether the server is one on this machine that is there for this target alone. There is one agent
+            then, and no proxy leads to it.
 
     Raises TargetError, which says what to do, and whatever the work raises.
     """
-    _Loading(target, work, server_url, bot_token, several).run()
+    _Loading(target, work, server_url, bot_token, embedded).run()
 
 
 def split(target: str) -> tuple[str, str]:
@@ -100,14 +101,14 @@ class _Loading:
     """One target on its way from a name to its agents, and the work that is done with them."""
 
     def __init__(
-        self, target: str, work: Work, server_url: str | None, bot_token: str | None, several: bool
+        self, target: str, work: Work, server_url: str | None, bot_token: str | None, embedded: bool
     ) -> None:
         self._target = target
         self._name, self._attribute = split(target)
         self._work = work
         self._server_url = server_url
         self._bot_token = bot_token
-        self._several = several
+        self._embedded = embedded
         self._thread = threading.get_ident()
         self._module: ModuleType | None = None
         self._called = False  # the attribute, which makes the agent
@@ -193,7 +194,7 @@ class _Loading:
     def _usable(self, agents: list[ArinovaAgent]) -> list[ArinovaAgent]:
         """Leave out what the target itself has connected and disconnected."""
         left = [agent for agent in agents if agent.stats().life not in _OVER]
-        if not left and not self._several:
+        if not left and self._embedded:
             raise TargetError(f"{self._name} has run its agent to its end.")
         return left
 
@@ -216,7 +217,7 @@ class _Loading:
             if not isinstance(chosen, ArinovaAgent):
                 return  # it comes later, or makes its agent when it is called
             agents = (chosen,)
-        if len(agents) > 1 and not self._several:
+        if len(agents) > 1 and self._embedded:
             text = f"{self._name} runs several agents. Say which: {self._name}:name"
             raise TargetError(text)
         self._do(agents)
@@ -227,8 +228,9 @@ class _Loading:
             settings,
             server_url=settings.server_url if self._server_url is None else self._server_url,
             bot_token=settings.bot_token if self._bot_token is None else self._bot_token,
+            proxy="" if self._embedded else settings.proxy,
         )
-        if (wanted.server_url, wanted.bot_token) != (settings.server_url, settings.bot_token):
+        if wanted != settings:
             agent._settings = wanted
             agent._account = Account(wanted)
 

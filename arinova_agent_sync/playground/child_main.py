@@ -34,6 +34,7 @@ def main() -> int:
                 lambda agents: _serve(agents[0], orders, tell),
                 server_url=order["server_url"],
                 bot_token=order["bot_token"],
+                embedded=True,
             )
         except TargetError as problem:
             tell(event="error", text=str(problem))

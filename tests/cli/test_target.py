@@ -135,17 +135,17 @@ def test_several_agents_of_one_target_where_they_may_be(write: Write) -> None:
     path = write(
         ECHO + "\n    other = ArinovaAgent()\n    from arinova_agent_sync import run; run(agent, other)"
     )
-    assert len(loaded(path, several=True)) == 2
+    assert len(loaded(path)) == 2
     with pytest.raises(TargetError, match=r"runs several agents\. Say which"):
-        loaded(path)
+        loaded(path, embedded=True)
 
 
 def test_a_target_that_has_run_its_agent_to_its_end(write: Write, server: LocalServer) -> None:
     path = write(ECHO + "\n    with agent: pass")
     given = {"server_url": server.url, "bot_token": server.bot_token}
-    assert loaded(path, several=True, **given) == []
+    assert loaded(path, **given) == []
     with pytest.raises(TargetError, match="has run its agent to its end"):
-        loaded(path, **given)
+        loaded(path, embedded=True, **given)
 
 
 def test_modules_neighbours_and_files_that_bear_a_taken_name(

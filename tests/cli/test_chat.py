@@ -1,0 +1,224 @@
+"""``arinova-agent chat``: with a person in a terminal, and with a pipe."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ..test_demo import CTRL_C, CTRL_D, Terminal
+from .conftest import ECHO, Command, Write
+
+Start = Callable[..., Command]
+
+SLOW = """
+    from arinova_agent_sync import ArinovaAgent, Skill
+
+    agent = ArinovaAgent(skills=[Skill("shout", "Shout", "Say it loudly")])
+
+
+    @agent.on_task
+    def handle(task):
+        for number in range(int(task.content)):
+            yield f"{number} "
+            task.cancelled.wait(0.02)
+
+
+    @agent.on_command("shout")
+    def shout(task):
+        return task.arguments.upper()
+"""
+
+
+@pytest.fixture
+def chat() -> Iterator[Callable[..., Terminal]]:
+    """Start a chat in a terminal."""
+    opened: list[Terminal] = []
+
+    def open(*arguments: object) -> Terminal:
+        command = (sys.executable, "-m", "arinova_agent_sync", "chat", *map(str, arguments))
+        opened.append(Terminal(*command))
+        return opened[-1]
+
+    yield open
+    for terminal in opened:
+        terminal.close()
+
+
+def test_a_person_chats_stops_answers_and_leaves(chat: Callable[..., Terminal], write: Write) -> None:
+    terminal = chat(write(SLOW))
+    terminal.expect("MyAgent is on a server in this process")
+    terminal.expect("It knows /shout.")
+    terminal.expect("you     > ")
+    terminal.type("3\n")
+    terminal.expect("MyAgent > 0 1 2 \n")
+    terminal.expect("you     > ")
+    terminal.type("1000\n")
+    terminal.expect(" 5 ")
+    terminal.type(CTRL_C)
+    terminal.expect("[stopped]")
+    terminal.expect("you     > ")
+    terminal.type("1000\n")
+    terminal.expect(" 5 ")
+    terminal.type("/cancel\n")
+    terminal.expect("[stopped]")
+    terminal.expect("you     > ")
+    terminal.type("/shout hello\n")
+    terminal.expect("MyAgent > HELLO\n")
+    terminal.expect("you     > ")
+    terminal.type("/cancel\n")
+    terminal.expect("There is no answer to stop.")
+    terminal.expect("you     > ")
+    terminal.type("/quit\n")
+    assert terminal.exit_code() == 0
+    assert "Traceback" not in terminal.shown
+
+
+def test_what_is_typed_while_an_answer_streams_comes_next(
+    chat: Callable[..., Terminal], write: Write
+) -> None:
+    terminal = chat(write(SLOW))
+    terminal.expect("you     > ")
+    terminal.type("30\n")
+    terminal.expect(" 2 ")
+    terminal.type("/shout later\n")
+    terminal.expect(" 29 \n")
+    terminal.expect("MyAgent > LATER\n")
+    terminal.expect("you     > ")
+    terminal.type("1000\n")
+    terminal.expect(" 2 ")
+    terminal.type("/quit\n")
+    terminal.expect("[stopped]")
+    assert terminal.exit_code() == 0
+
+
+@pytest.mark.parametrize("keys", [CTRL_C, CTRL_D])
+def test_the_sample_agent_and_the_end_at_the_prompt(chat: Callable[..., Terminal], keys: bytes) -> None:
+    terminal = chat()
+    terminal.expect("you   > ")
+    terminal.type("hi\n")
+    terminal.expect("Polly > Squawk! hi I am Polly")
+    terminal.expect("you   > ")
+    terminal.type(keys)
+    assert terminal.exit_code() == 0
+    assert "Traceback" not in terminal.shown
+
+
+def test_a_pipe_gets_answers_and_nothing_else(command: Start, write: Write) -> None:
+    write(ECHO)
+    piped = command("chat", "my_agent.py", keyboard=True)
+    piped.type("one\n\n/two\nthree")
+    piped.hang_up()
+    assert piped.exit_code() == 0
+    assert (piped.out.text, piped.err.text) == ("echo: one\necho: /two\necho: three\n", "")
+
+
+def test_a_program_at_the_other_end_of_the_pipe_sees_an_answer_grow_and_stops_it(
+    command: Start, write: Write
+) -> None:
+    write(SLOW)
+    piped = command("chat", "my_agent.py", keyboard=True)
+    piped.type("1000\n")
+    piped.out.expect("0 1 2 ")
+    piped.type("/cancel\n2\n")
+    piped.err.expect("[stopped]")
+    piped.out.expect("\n0 1 \n")
+    piped.type("/quit\n")
+    assert piped.exit_code() == 0
+
+
+def test_a_failed_answer_fails_the_command(command: Start, write: Write) -> None:
+    write(SLOW)
+    piped = command("chat", "my_agent.py", keyboard=True)
+    piped.type("nonsense\n1\n")
+    piped.hang_up()
+    assert piped.exit_code() == 1
+    assert piped.out.text == "0 \n"
+    assert "ValueError: invalid literal" in piped.err.text
+    assert "[error: invalid literal" in piped.err.text
+
+
+def test_a_dismissed_answer_is_none_and_no_failure(command: Start, write: Write) -> None:
+    write(ECHO.replace('return f"echo: {task.content}"', "task.dismiss()"))
+    piped = command("chat", "my_agent.py", keyboard=True)
+    piped.type("hi\n")
+    piped.hang_up()
+    assert piped.exit_code() == 0
+    assert (piped.out.text, piped.err.text) == ("", "[no answer]\n")
+
+
+def test_an_agent_that_leaves_is_told(command: Start, write: Write) -> None:
+    source = """
+    import sys
+    import threading
+
+
+    def watch():
+        agent.wait()
+        print("it has gone", file=sys.stderr)
+
+
+    @agent.on_command("leave")
+    def leave(task):
+        threading.Thread(target=watch).start()
+        agent.disconnect()
+        return "Goodbye."
+    """
+    write(ECHO + source)
+    piped = command("chat", "my_agent.py", keyboard=True)
+    piped.type("/leave\n")
+    piped.err.expect("it has gone")
+    piped.type("still there?\n")
+    assert piped.exit_code() == 1
+    assert (piped.out.text, "The agent has disconnected for good." in piped.err.text) == ("Goodbye.\n", True)
+
+
+def test_ctrl_c_ends_a_pipe_even_if_a_handler_hangs(command: Start, write: Write) -> None:
+    write(ECHO.replace("return", "yield 'begun'; import time; time.sleep(600); yield"))
+    piped = command("chat", "my_agent.py", keyboard=True)
+    piped.type("hi\nnever said\n")
+    piped.out.expect("begun")
+    piped.interrupt()
+    assert piped.exit_code() == 128 + signal.SIGINT
+    assert piped.out.text == "begun\n"
+    assert "Traceback" not in piped.err.text
+
+
+def test_a_target_of_another_server_that_runs_itself_is_chatted_with_here(
+    command: Start, write: Write
+) -> None:
+    source = ECHO.replace("ArinovaAgent()", 'ArinovaAgent(server_url="https://example.com", bot_token="x")')
+    write(source + "\n    agent.run()\n    print('the target goes on')")
+    piped = command("chat", "my_agent.py", keyboard=True, HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="")
+    piped.type("hi\n")
+    piped.hang_up()
+    assert piped.exit_code() == 0
+    assert piped.out.text == "echo: hi\nthe target goes on\n"
+
+
+def test_data_keeps_the_conversation(command: Start, write: Write, tmp_path: Path) -> None:
+    write(ECHO.replace("task.content", "[message.content for message in task.history]"))
+    for said in ("one", "two"):
+        piped = command("chat", "my_agent.py", "--data", "chat.db", keyboard=True)
+        piped.type(f"{said}\n")
+        piped.hang_up()
+        assert piped.exit_code() == 0
+    assert "one" in piped.out.text
+    (tmp_path / "broken.db").write_text("this is no database, and long enough to be seen as none" * 100)
+    piped = command("chat", "my_agent.py", "--data", "broken.db")
+    assert piped.exit_code() == 1
+    assert "Error: the conversation cannot be kept in broken.db" in piped.err.text
+    assert "Traceback" not in piped.err.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [(["no_such_file.py"], "Error: There is no file"), (["a", "b"], "unexpected extra argument")],
+)
+def test_wrong_arguments_are_told(command: Start, arguments: list[str], problem: str) -> None:
+    piped = command("chat", *arguments)
+    assert piped.exit_code() == 2
+    assert problem in piped.err.text
