@@ -103,8 +103,9 @@ def make_agent(
 
     @agent.on_task
     def talk(task: Task) -> Iterator[str] | Reply | None:
-        if not task.content and not task.attachments:
+        if not task.content and (not task.history or task.history[-1].role != "user"):
             # Another agent of the group has answered and mentions nobody. Two that answer each other never end.
+            # The attachments say nothing here: the server sends those of the latest user message along.
             task.dismiss()
             return None
         mentions = _asked_for(task, agent.agent_name)
