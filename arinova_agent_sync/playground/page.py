@@ -132,9 +132,14 @@ class Page:
         if tasks:
             update["timeline"] = self._room.timeline()
         if frames:
-            items, skipped, self._last_frame = self._room.frames(self._last_frame)
+            items, skipped, more = self._room.frames(self._last_frame)
             if items:
+                self._last_frame = items[-1]["n"]
                 update["frames"] = {"items": items, "skipped": skipped}
+            if more:
+                with self._lock:
+                    self._frames = True
+                self._wake.set()
         if self._tab == "agent" and self._loop.time() >= self._next_stats:
             stats = await asyncio.to_thread(self._playground.stats, _STATS_WITHIN)
             self._next_stats = self._loop.time() + _STATS_EVERY
@@ -211,8 +216,8 @@ class Page:
                 return opened
             case "user":
                 name = _text(asked, "name").strip()
-                if not name or len(name) > _LONGEST_NAME:
-                    raise ValueError(f"a name has 1 to {_LONGEST_NAME} characters")
+                if len(name) > _LONGEST_NAME or not name.isprintable() or not name:
+                    raise ValueError(f"a name has 1 to {_LONGEST_NAME} characters, all of which can be seen")
                 room.add_user(name)
                 playground.changes.tell(None)
             case "tab":

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..local import LocalConversation, LocalServer
 from ..local.framelog import FrameRecord
-from ..local.records import GROUPS, Conversation, Message, Task
+from ..local.records import GROUPS, Conversation, Message, ReplyStatus, Task
 from . import masking
 
 Json = dict[str, Any]
@@ -23,6 +23,7 @@ _TITLE = 60  # characters
 _SNIPPET = 90
 _TASKS = 100  # that a timeline shows
 _FRAMES = 400  # of one update
+_LATEST_FRAMES = 3000  # that a page keeps; what is older is not sent to one that lags or comes late
 _FRAME_TEXT = 400  # characters of a frame in a list
 
 
@@ -141,23 +142,18 @@ class Room:
         with self._hub.lock:
             return [self._times(task) for task in islice(reversed(self._hub.chat.tasks.values()), _TASKS)]
 
-    def frames(self, after: int) -> tuple[list[Json], int, int]:
-        """Return the frames behind a number, how many were left out, and the number to go on from."""
-        fresh: list[FrameRecord] = []
-        skipped = 0
+    def frames(self, after: int) -> tuple[list[Json], int, bool]:
+        """Return the next frames behind a number, how many were left out before them, and whether more wait."""
         with self._hub.lock:
             tokens, names = self._tokens(), self._names()
-        records = self._server.frames
-        for record in reversed(records):
+        behind: list[FrameRecord] = []
+        for record in islice(reversed(self._server.frames), _LATEST_FRAMES):
             if record.number <= after:
                 break
-            if len(fresh) < _FRAMES:
-                fresh.append(record)
-            else:
-                skipped = record.number - after
-                break
-        last = records[-1].number if records else after
-        return [self._frame(record, tokens, names) for record in reversed(fresh)], skipped, last
+            behind.append(record)
+        fresh = behind[: -_FRAMES - 1 : -1]
+        skipped = fresh[0].number - after - 1 if fresh else 0
+        return [self._frame(record, tokens, names) for record in fresh], skipped, len(behind) > _FRAMES
 
     def frame(self, number: int) -> str | None:
         """Return the whole text of a frame, None if it is gone."""
@@ -251,12 +247,13 @@ class Room:
             "agent": task.agent.name,
             "conversation": task.conversation.id if task.conversation is not None else None,
             "text": _line(task.prompt.content, _TITLE),
+            "error": _line(task.error or "", _SNIPPET),
             "status": task.status,
             "sent": round((task.sent_at - self._began) * 1000, 1),
             "started": after(task.dispatched_at),
             "first": after(task.first_chunk_at),
             "done": after(task.done_at),
-            "age": round((time.monotonic() - task.sent_at) * 1000, 1),
+            "age": None if task.done_at else after(time.monotonic()),
             "chunks": len(task.streamed.pieces),
             "characters": task.streamed.length,
         }
@@ -295,13 +292,21 @@ def _message(row: Message, task: Task | None) -> Json:
 
 
 def _waiting(conversation: Conversation) -> Json:
-    """Tell which answers wait behind another one, and which messages the duplicate guard kept from an agent."""
-    return {
-        "queued": [
-            {"id": task.id, "agent": task.agent.name, "message": task.prompt.message.id}
+    """Tell which answers wait behind another one, which agents had nothing to say to a user, and which messages
+    the duplicate guard kept from an agent."""
+
+    def with_status(status: ReplyStatus, asked_by: str | None = None) -> list[Json]:
+        return [
+            {"agent": task.agent.name, "message": task.prompt.message.id}
             for task in conversation.tasks
-            if task.status == "pending" and task.prompt.message is not None
-        ],
+            if task.status == status
+            and task.prompt.message is not None
+            and asked_by in (None, task.prompt.message.role)
+        ]
+
+    return {
+        "queued": with_status("pending"),
+        "silent": with_status("deleted", asked_by="user"),
         "ignored": [
             task.prompt.message.id
             for task in conversation.tasks

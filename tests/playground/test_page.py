@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from arinova_agent_sync.playground import masking, page
+from arinova_agent_sync.playground import masking, page, room
 from arinova_agent_sync.task import TaskCancelled
 
 from .conftest import PATIENCE
@@ -223,6 +223,36 @@ def test_frames_are_told_as_they_happen_without_tokens(make_playground, open_tab
     assert masking.MASK in tab.ask("frame", number=auth["n"])
     assert playground.server.bot_token not in repr(tab.updates)
     assert [frame["n"] for frame in tab.frames] == sorted({frame["n"] for frame in tab.frames})
+
+
+def test_no_frame_is_left_out_on_its_way_but_old_ones_for_a_page_that_comes_late(
+    make_playground, open_tab, monkeypatch
+):
+    monkeypatch.setattr(room, "_FRAMES", 10)
+    playground = make_playground()
+    tab = open_tab(playground)
+    tab.open()
+    for _ in range(30):
+        tab.say("hi")
+    tab.until(lambda: len(tab.answers("completed")) == 30)
+    tab.ask("tab", name="frames")
+    last = playground.server.frames[-1].number
+    tab.until(lambda: tab.frames and tab.frames[-1]["n"] == last)
+    assert [frame["n"] for frame in tab.frames] == list(range(1, last + 1))
+    assert tab.left_out == 0
+    monkeypatch.setattr(room, "_LATEST_FRAMES", 50)
+    late = open_tab(playground)
+    late.ask("tab", name="frames")
+    late.until(lambda: late.frames and late.frames[-1]["n"] == last)
+    assert [frame["n"] for frame in late.frames] == list(range(last - 49, last + 1))
+    assert late.left_out == last - 50
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 41, "Ada\u202eevil", "line\nbreak"])
+def test_a_user_has_a_name_that_can_be_seen(tab, name):
+    with pytest.raises(ValueError, match=r"a name has 1 to 40 characters|name is missing"):
+        tab.ask("user", name=name)
+    assert tab.sections["users"] == ["owner"]
 
 
 def test_a_long_frame_is_cut_in_the_list_and_whole_on_demand(tab):
