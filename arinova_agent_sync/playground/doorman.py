@@ -20,7 +20,8 @@ _POLICY = (
     "form-action 'none'",
     "frame-ancestors 'none'",
     "require-trusted-types-for 'script'",
-    "trusted-types dompurify",
+    "worker-src 'self'",
+    "trusted-types dompurify highlighter",
 )
 HEADERS = {
     "x-content-type-options": "nosniff",

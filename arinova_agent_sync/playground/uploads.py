@@ -16,7 +16,8 @@ MAX_TOTAL = 256 * 1024 * 1024  # of all; the oldest give way
 # What a browser may show in a page. SVG is left out: it can hold scripts.
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
 _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
-_ODD = re.compile(r"[\x00-\x1f\x7f/\\]+")
+# Control characters, slashes, and what turns the direction of writing, with which "exe.txt" looks like "txt.exe".
+_ODD = re.compile(r"[\x00-\x1f\x7f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
 @dataclass(frozen=True)

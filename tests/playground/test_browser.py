@@ -291,6 +291,95 @@ def test_no_markdown_makes_anything_that_acts(make_playground, visit):
     assert page.evaluate("violations") == []
 
 
+def test_what_cannot_be_rendered_stays_plain_and_the_next_answer_is_rendered(make_playground, visit):
+    odd = {
+        "quotations": ">" * 3000 + " deep",
+        "list": "- " * 2000 + "deep",
+        "grammar": "```markdown\n" + "[a](" * 4000 + "\n```\n\nbehind it",  # takes a highlighter for ever
+        "fine": "**fine**\n\n```python\nreturn 1\n```",
+    }
+    page = visit(make_playground(lambda task: odd[task.content]))
+    for number, kind in enumerate(odd):
+        say(page, kind)
+        expect(answers(page)).to_have_count(number + 1)
+    expect(answers(page).nth(0)).to_contain_text(">>>>>> deep")
+    expect(answers(page).nth(1)).to_contain_text("- - - deep")
+    expect(answers(page).nth(2)).to_contain_text("behind it")
+    expect(answers(page).nth(3).locator("strong")).to_have_text("fine")
+    expect(answers(page).nth(3).locator(".hljs-keyword")).to_have_text("return")
+    assert answers(page).nth(2).locator("[class^=hljs-]").count() == 0
+    assert page.evaluate("violations") == []
+
+
+def test_the_view_follows_the_answer_until_the_user_scrolls_up(make_playground, visit):
+    go_on = threading.Event()
+
+    def handler(task):
+        for number in range(200):
+            yield f"## Part {number}\n\nSome words.\n\n```python\nreturn {number}\n```\n\n"
+        assert go_on.wait(PATIENCE)
+        for number in range(200, 400):
+            yield f"## Part {number}\n\nSome words.\n\n"
+
+    page = visit(make_playground(handler))
+    log = page.locator("#log")
+    say(page, "go")
+    expect(page.get_by_role("heading", name="Part 199")).to_be_in_viewport()
+    page.mouse.move(600, 400)
+    page.mouse.wheel(0, -500)
+    expect(page.get_by_role("button", name="Newest message")).to_be_visible()
+    before = log.evaluate("log => log.scrollTop")
+    go_on.set()
+    expect(answers(page)).to_have_count(1)
+    expect(answers(page)).to_contain_text("Part 399")
+    assert log.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight") > 400
+    assert abs(log.evaluate("log => log.scrollTop") - before) < 200
+    page.get_by_role("button", name="Newest message").click()
+    expect(page.get_by_role("heading", name="Part 399")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Newest message")).to_be_hidden()
+
+
+def test_each_paragraph_runs_in_its_own_direction_and_columns_keep_theirs(make_playground, visit, picture):
+    text = "Left to right.\n\nשלום עולם\n\n- עולם\n- שלום\n\n| a | b |\n|---|--:|\n| c | d |\n"
+    page = visit(make_playground(lambda task: text))
+    say(page, "שלום")
+    expect(answers(page)).to_have_count(1)
+    ends = (
+        answers(page)
+        .locator("p")
+        .evaluate_all(
+            "nodes => nodes.map((node) => {"
+            " const range = document.createRange(); range.selectNodeContents(node);"
+            " const text = range.getBoundingClientRect(), box = node.getBoundingClientRect();"
+            " return text.left - box.left < 2 ? 'left' : box.right - text.right < 2 ? 'right' : 'middle'; })"
+        )
+    )
+    assert ends[:2] == ["left", "right"]
+    directions = "nodes => nodes.map((node) => getComputedStyle(node).direction)"
+    assert answers(page).locator("ul").evaluate_all(directions) == ["rtl"]
+    assert page.locator(".message.user .bubble").evaluate_all(directions) == ["rtl"]
+    aligned = "nodes => nodes.map((node) => getComputedStyle(node).textAlign)"
+    assert answers(page).locator("td").evaluate_all(aligned)[1] in ("right", "-webkit-right")
+    picture(page, "directions")
+
+
+def test_lists_keep_their_numbers_and_boxes(make_playground, visit):
+    page = visit(make_playground(lambda task: "7. seven\n8. eight\n\n- [x] done\n- [ ] to do\n"))
+    say(page, "go")
+    expect(answers(page).locator("ol")).to_have_attribute("start", "7")
+    boxes = answers(page).get_by_role("checkbox")
+    expect(boxes).to_have_count(2)
+    expect(boxes.nth(0)).to_be_checked()
+    expect(boxes.nth(1)).not_to_be_checked()
+    expect(boxes.nth(0)).to_be_disabled()
+
+
+def test_an_agent_that_answers_nothing_is_told(make_playground, visit):
+    page = visit(make_playground(lambda task: task.dismiss()))
+    say(page, "hello?")
+    expect(page.locator(".message.user .note")).to_have_text("Ada answered nothing")
+
+
 def longest_task(page: Page, text: str, last: str) -> float:
     """Let the agent answer; return how long the page was busy at most, in milliseconds."""
     before = answers(page).count()
@@ -390,7 +479,7 @@ def test_reply_several_users_and_a_group(sample, visit, picture):
     expect(answers(page).nth(1)).to_be_visible()
     page.get_by_label("Speak as", exact=True).select_option("+")
     page.get_by_label("Name", exact=True).fill("Mallory")
-    page.get_by_role("button", name="Add").click()
+    page.keyboard.press("Enter")
     expect(page.get_by_label("Speak as", exact=True)).to_have_value("Mallory")
     answers(page).first.hover()
     answers(page).first.get_by_role("button", name="Reply").click()
@@ -419,6 +508,7 @@ def test_frames_are_filtered_read_and_copied(make_playground, visit, picture):
     assert '"find me"' in page.evaluate("navigator.clipboard.readText()")
     page.get_by_label("Direction").select_option("")
     page.get_by_label("Filter frames").fill("agent_auth")
+    expect(page.locator(".frame .type")).to_have_text(["agent_auth"])
     page.locator(".frame").click()
     expect(page.locator("#frame-text")).to_contain_text("•••")
     assert playground.server.bot_token not in page.content()
@@ -449,6 +539,20 @@ def test_a_phone_shows_one_thing_at_a_time_in_light_and_dark(sample, visit, pict
     expect(page.locator("#timeline .task")).to_have_count(1)
     page.get_by_role("button", name="Close the inspector").tap()
     expect(page.locator("#panel")).to_be_hidden()
+
+
+def test_files_in_a_group_do_not_make_agents_talk_for_ever(sample, visit):
+    page = visit(sample)
+    page.get_by_role("button", name="Iris, Otto").click()
+    page.locator("#picker").set_input_files(
+        {"name": "note.txt", "mimeType": "text/plain", "buffer": b"hello"}
+    )
+    expect(page.locator("#files .file small")).to_have_text("5 B")
+    say(page, "read this")
+    expect(answers(page)).to_have_count(2)
+    page.get_by_role("tab", name="Timeline").click()
+    # Each answer makes a task for the other agent, who has nothing to say to it.
+    expect(page.locator("#timeline .status")).to_have_text(["no answer", "no answer", "done", "done"])
 
 
 def test_dark_mode_on_a_desktop(sample, visit, picture):

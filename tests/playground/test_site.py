@@ -153,6 +153,8 @@ def test_odd_names_and_types_are_made_harmless(playground, fetch):
     assert told["fileName"] == ".._.._etc_passwd"
     assert told["fileType"] == "application/octet-stream"
     assert fetch(playground, told["url"]).body == b"x"
+    turned = json.loads(upload(playground, fetch, b"x", "a%E2%80%AEtxt.exe").body)
+    assert turned["fileName"] == "a_txt.exe"
 
 
 def test_uploads_need_the_token_and_have_a_limit(playground, fetch, monkeypatch):

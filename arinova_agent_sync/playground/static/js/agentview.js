@@ -1,6 +1,6 @@
 // How the agents are: state, errors, counters, skills.
 
-import {avatar, byId, h} from "./dom.js";
+import {avatar, byId, h, number} from "./dom.js";
 import {on, state} from "./store.js";
 
 const MAIN = ["life", "link", "connections", "running", "queued", "threads"];
@@ -11,7 +11,7 @@ export function agentView({restart}) {
 
   function render() {
     list.replaceChildren(
-      h("div.row", {}, h("p.muted", {}, "Conversations stay when agents restart."), h("button.small", {type: "button", onclick: restart}, "Restart")),
+      h("div.row", {}, h("p.muted", {}, "Conversations stay when agents restart."), h("button.small", {type: "button", onclick: restart}, state.agents.length > 1 ? "Restart all" : "Restart")),
       ...state.agents.map(card),
     );
   }
@@ -22,11 +22,11 @@ export function agentView({restart}) {
     const word = agent.connected ? "connected" : agent.state === "connected" ? "disconnected" : agent.state ?? "disconnected";
     return h("section.card", {"aria-label": agent.name},
       h("header", {}, avatar(agent.name), h("strong", {}, agent.name), h(`span.status.${agent.connected ? "completed" : "error"}`, {}, word)),
-      agent.problem ? h("pre.problem", {tabindex: "0"}, agent.problem) : null,
+      agent.problem ? h("div.problem", {}, h("strong", {}, agent.connected ? "Its latest error" : "Why"), h("pre", {tabindex: "0"}, agent.problem)) : null,
       h("p.muted", {}, `${count(agent.connections, "connection")} so far, ${count(agent.restarts ?? 0, "restart")}`),
       counters ? h("dl.stats", {}, ...names.map((name) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, shown(counters[name]))))) : h("p.muted", {}, "It tells no counters now."),
       agent.skills.length ? h("details", {}, h("summary", {}, count(agent.skills.length, "skill")),
-        h("ul.skills", {}, ...agent.skills.map((skill) => h("li", {}, h("code", {}, `/${skill.id}`), " ", skill.description)))) : null);
+        h("ul.skills", {}, ...agent.skills.map((skill) => h("li", {dir: "auto"}, h("code", {}, `/${skill.id}`), " ", skill.description)))) : null);
   }
 
   on("stats", (told) => {
@@ -45,5 +45,5 @@ export function agentView({restart}) {
   }
 }
 
-const shown = (value) => (typeof value === "number" ? value.toLocaleString("en") : String(value));
-const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+const shown = (value) => (typeof value === "number" ? number(value) : String(value));
+const count = (much, what) => `${number(much)} ${what}${much === 1 ? "" : "s"}`;

@@ -22,7 +22,11 @@ function renderAll() {
   for (const answer of waiting) {
     if (performance.now() > end) break;
     waiting.delete(answer); // it comes back to the end of the line if it has more
-    answer.render();
+    try {
+      answer.render();
+    } catch {
+      answer.giveUp();
+    }
   }
   frame = waiting.size ? requestAnimationFrame(renderAll) : 0;
   for (const listener of afterwards) listener();
@@ -42,6 +46,7 @@ export class Answer {
     this.shown = 0; // characters of the tail that the plain text shows
     this.next = 0; // the length of the tail at which a plain block is looked at once more
     this.open = open;
+    this.hopeless = false; // what cannot be rendered, such as a thousand quotations in each other, stays plain
     this.append(text);
   }
 
@@ -55,7 +60,19 @@ export class Answer {
     later(this);
   }
 
+  giveUp() {
+    this.hopeless = true;
+    this.tail += this.coming;
+    this.coming = "";
+    this.showPlain(false);
+  }
+
   render() {
+    if (this.hopeless) {
+      this.plain.appendData(this.coming);
+      this.coming = "";
+      return;
+    }
     this.tail += this.coming.slice(0, STEP);
     this.coming = this.coming.slice(STEP);
     if (this.coming) later(this);

@@ -7,6 +7,7 @@ import {on, state} from "./store.js";
 const NEAR = 80; // pixels from the end at which the view follows
 const SPOKEN = 400; // characters of an answer that are read aloud
 const PAGE = 200; // messages
+const STEERING = 1000; // milliseconds after a key or the wheel in which a move of the view is the user's
 
 const IMAGES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
 const NOTES = {error: "Failed", cancelled: "Stopped"};
@@ -17,12 +18,13 @@ export function chat({reply, more}) {
   let shown = new Map(); // message id: {data, node, answer}
   let most = PAGE;
   let following = true;
+  let steered = -Infinity; // when the user did last what moves the view
   let placed = 0;
 
   function clear() {
     shown = new Map();
-    following = true;
     list.replaceChildren();
+    keepFollowing(true);
   }
 
   function show(news) {
@@ -42,7 +44,7 @@ export function chat({reply, more}) {
       if (known) known.node.replaceWith(entry.node);
       else place(entry);
       shown.set(op.id, entry);
-      if (op.role === "user") following = true;
+      if (op.role === "user") keepFollowing(true);
       if (op.role === "agent" && op.status !== "streaming" && known) speak(entry);
     } else if (known && op.op === "append") {
       known.data.text += op.text;
@@ -70,14 +72,14 @@ export function chat({reply, more}) {
   function make(data) {
     const own = data.role === "user";
     const entry = {data, answer: own ? null : new Answer(data.text, data.status === "streaming")};
-    const body = own ? h("div.bubble", {}, data.text) : entry.answer.node;
+    const body = own ? h("div.bubble", {dir: "auto"}, data.text) : entry.answer.node;
     entry.state = h("p.state");
     entry.node = h(
       `article.message.${own ? "user" : "agent"}`,
       {"data-seq": data.seq, "data-id": data.id, "aria-label": `${data.by} at ${clock(data.at)}`},
       own ? null : avatar(data.by),
       h("div.content", {},
-        h("header", {}, h("span.by", {}, data.by), h("time", {datetime: data.at}, clock(data.at))),
+        h("header", {}, h("span.by", {dir: "auto"}, data.by), h("time", {datetime: data.at}, clock(data.at))),
         quote(data.replyTo),
         data.attachments.length ? h("div.attachments", {}, ...data.attachments.map(attachment)) : null,
         data.text || !own ? body : null,
@@ -104,11 +106,12 @@ export function chat({reply, more}) {
     if (!id) return null;
     const answered = shown.get(id)?.data;
     const text = answered ? answered.text.slice(0, 160).replace(/\s+/g, " ") : "An earlier message";
-    return h("button.quote", {type: "button", onclick: () => jump(id)}, h("strong", {}, answered?.by ?? ""), " ", text);
+    return h("button.quote", {type: "button", dir: "auto", title: "Show the message", onclick: () => jump(id)}, h("strong", {}, answered?.by ?? ""), " ", text);
   }
 
   function jump(id) {
     const node = shown.get(id)?.node;
+    if (node) keepFollowing(false);
     node?.scrollIntoView({block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"});
     node?.classList.add("flash");
     setTimeout(() => node?.classList.remove("flash"), 1200);
@@ -122,7 +125,8 @@ export function chat({reply, more}) {
   // Which answers wait, which messages the server kept from the agent, and whether there is more above.
   function marks(news) {
     for (const node of list.querySelectorAll(".note")) node.remove();
-    for (const {id, agent, message} of news.queued) note(message, `${agent} answers this next`, id);
+    for (const {agent, message} of news.queued) note(message, `${agent} answers this next`);
+    for (const {agent, message} of news.silent) note(message, `${agent} answered nothing`);
     for (const message of news.ignored) note(message, "Not given to the agent: the server drops a text that is repeated within 5 seconds");
     list.querySelector(".earlier")?.remove();
     if (news.more) {
@@ -137,13 +141,20 @@ export function chat({reply, more}) {
   function empty() {
     list.replaceChildren(
       h("div.empty", {}, h("span.mark.large", {"aria-hidden": "true"}), h("h2", {}, "Say something"),
-        h("p", {}, "Messages go to the agent as the real server would send them. Type ", h("kbd", {}, "/"), " to see what it offers.")),
+        h("p", {}, "Messages go to the agent as the real server would send them. Type ", h("kbd", {}, "/"),
+          state.conversations.get(state.current)?.type === "h2a" ? " to see what it offers." : " to see what they offer, @ to mention one.")),
     );
   }
 
   function emitStreaming() {
     streaming = [...shown.values()].some(({data}) => data.status === "streaming");
     api.onstreaming?.(streaming);
+  }
+
+  function keepFollowing(is) {
+    following = is;
+    log.classList.toggle("following", is);
+    byId("to-end").hidden = is;
   }
 
   function follow() {
@@ -158,15 +169,22 @@ export function chat({reply, more}) {
   afterRendering(() => {
     if (following) log.scrollTop = log.scrollHeight;
   });
-  log.addEventListener("scroll", () => {
-    following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
-    byId("to-end").hidden = following;
+  // Only who scrolls is left alone. The view moves by itself as well, whenever what is above changes its height.
+  for (const kind of ["wheel", "touchmove", "keydown", "focusin", "pointerdown"]) {
+    log.addEventListener(kind, (event) => {
+      if (kind !== "pointerdown" || event.target === log) steered = event.timeStamp; // the scroll bar is the log's
+    }, {passive: true});
+  }
+  log.addEventListener("scroll", (event) => {
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+    keepFollowing(atEnd || (following && event.timeStamp - steered > STEERING));
   }, {passive: true});
   const resized = new ResizeObserver(follow);
   for (const node of [log, list]) resized.observe(node);
   byId("to-end").addEventListener("click", () => {
-    following = true;
+    keepFollowing(true);
     follow();
+    log.focus();
   });
   on("conversation", show);
 
@@ -187,7 +205,7 @@ function attachment(file) {
     return h("a.picture", {href: url, target: "_blank", rel: "noopener noreferrer", title: about},
       h("img", {src: url, alt: file.fileName, loading: "lazy"}));
   }
-  const inside = [icon("file"), h("span.name", {}, file.fileName), h("small", {}, size(file.fileSize))];
+  const inside = [icon("file"), h("span.name", {dir: "auto", title: file.fileName}, file.fileName), h("small", {}, size(file.fileSize))];
   return url ? h("a.file", {href: url, target: "_blank", rel: "noopener noreferrer", download: file.fileName}, ...inside) : h("span.file", {}, ...inside);
 }
 

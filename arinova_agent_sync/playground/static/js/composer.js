@@ -4,7 +4,7 @@ import {announce, byId, h, icon, size} from "./dom.js";
 import {members, on, state} from "./store.js";
 
 const LARGEST = 25 * 1024 * 1024; // bytes of a file
-const MOST_SHOWN = 8; // suggestions
+const MOST_SHOWN = 50; // suggestions
 
 export function composer({send, stop, addUser}) {
   const input = byId("input");
@@ -18,7 +18,11 @@ export function composer({send, stop, addUser}) {
 
   async function submit() {
     const text = input.value.trim();
-    if ((!text && !files.length) || files.some(({attachment, problem}) => !attachment && !problem)) return;
+    if (!ready()) return;
+    if (files.some(({attachment, problem}) => !attachment && !problem)) {
+      announce("The files are still being uploaded");
+      return;
+    }
     const attachments = files.filter(({attachment}) => attachment).map(({attachment}) => attachment.id);
     const mentions = members().filter(({name}) => text.includes(`@${name}`)).map(({id}) => id);
     const before = {text: input.value, files, answering};
@@ -36,6 +40,9 @@ export function composer({send, stop, addUser}) {
     }
   }
 
+  // A file that could not be uploaded is nothing to send.
+  const ready = () => input.value.trim() !== "" || files.some(({problem}) => !problem);
+
   function reset() {
     input.value = "";
     files = [];
@@ -50,19 +57,19 @@ export function composer({send, stop, addUser}) {
     const reply = byId("replying");
     reply.hidden = !answering;
     if (answering) {
-      reply.replaceChildren(icon("reply"), h("span", {}, h("strong", {}, answering.by), " ", answering.text.slice(0, 120).replace(/\s+/g, " ")),
+      reply.replaceChildren(icon("reply"), h("span", {dir: "auto"}, h("strong", {}, answering.by), " ", answering.text.slice(0, 120).replace(/\s+/g, " ")),
         h("button.icon", {type: "button", "aria-label": "Do not reply to it", onclick: () => answer(null)}, icon("close")));
     }
     const list = byId("files");
     list.hidden = !files.length;
     list.replaceChildren(...files.map((entry) => chip(entry)));
-    byId("send").disabled = !input.value.trim() && !files.length;
+    byId("send").disabled = !ready();
   }
 
-  function answer(message) {
+  function answer(message, focus = true) {
     answering = message;
     render();
-    input.focus();
+    if (focus) input.focus();
   }
 
   // Files
@@ -70,7 +77,7 @@ export function composer({send, stop, addUser}) {
   function chip(entry) {
     const {file, attachment, problem} = entry;
     return h(`li.file${problem ? ".bad" : attachment ? "" : ".loading"}`, {},
-      icon("file"), h("span.name", {}, file.name), h("small", {}, problem ?? (attachment ? size(file.size) : "uploading…")),
+      icon("file"), h("span.name", {dir: "auto", title: file.name}, file.name), h("small", {}, problem ?? (attachment ? size(file.size) : "uploading…")),
       h("button.icon", {type: "button", "aria-label": `Remove ${file.name}`, onclick: () => {
         files = files.filter((each) => each !== entry);
         render();

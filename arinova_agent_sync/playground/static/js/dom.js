@@ -82,7 +82,9 @@ export function size(bytes) {
 
 export function milliseconds(value) {
   if (value === null || value === undefined) return "–";
-  if (value < 10) return `${value.toFixed(1)} ms`;
-  if (value < 10000) return `${Math.round(value)} ms`;
-  return `${(value / 1000).toFixed(1)} s`;
+  return value < 10 ? `${value.toFixed(1)} ms` : `${number(Math.round(value))} ms`;
 }
+
+export const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(3)} s`;
+
+export const number = (value) => value.toLocaleString("en");

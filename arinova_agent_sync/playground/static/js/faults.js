@@ -1,7 +1,9 @@
 // Buttons that injure the connection, and one that heals it.
 
-import {byId, h} from "./dom.js";
-import {on, state} from "./store.js";
+import {announce, byId, h} from "./dom.js";
+import {agent, on as when, state} from "./store.js";
+
+const SHOWN = 1500; // milliseconds
 
 const AT_ONCE = [
   ["drop", "Drop", "The TCP connection ends.", {}],
@@ -26,7 +28,8 @@ export function faults({inject, heal}) {
 
   function render() {
     const focused = view.contains(document.activeElement) ? [...view.querySelectorAll("button,select")].indexOf(document.activeElement) : -1;
-    const on = new Set(state.faults.map(({name}) => name));
+    const on = new Map(); // the name of a fault: whom it hits
+    for (const {name, agent: id} of state.faults) on.set(name, [...(on.get(name) ?? []), id === null ? "everyone" : agent(id)?.name ?? "?"]);
     const badge = byId("fault-count");
     badge.hidden = !on.size;
     badge.textContent = String(on.size);
@@ -35,13 +38,28 @@ export function faults({inject, heal}) {
         h("button.primary", {type: "button", disabled: !on.size, onclick: () => heal(null)}, "Heal all")),
       h("h2", {}, "At once"),
       h("div.buttons", {}, ...AT_ONCE.map(([name, label, about, parameters]) =>
-        h("button.fault", {type: "button", onclick: () => inject(name, target, parameters)}, h("strong", {}, label), h("span", {}, about)))),
+        h("button.fault", {type: "button", onclick: (event) => strike(event.currentTarget, name, label, parameters)},
+          h("strong", {}, label, h("em")), h("span", {}, about)))),
       h("h2", {}, "Until healed"),
       h("div.buttons", {}, ...LASTING.map(([name, label, about, parameters]) =>
         h(`button.fault${on.has(name) ? ".on" : ""}`, {type: "button", "aria-pressed": String(on.has(name)), onclick: () => (on.has(name) ? heal(name) : inject(name, target, parameters))},
-          h("strong", {}, label), h("span", {}, about)))),
+          h("strong", {}, label, h("em", {}, on.has(name) ? `on for ${[...new Set(on.get(name))].join(", ")}` : "")), h("span", {}, about)))),
     );
     if (focused >= 0) view.querySelectorAll("button,select")[focused]?.focus();
+  }
+
+  // What happens at once leaves nothing to be seen here, so the button tells that it did.
+  async function strike(button, name, label, parameters) {
+    const place = [...view.querySelectorAll("button")].indexOf(button);
+    if (!(await inject(name, target, parameters))) return;
+    const struck = view.querySelectorAll("button")[place];
+    struck?.classList.add("done");
+    struck?.querySelector("em").replaceChildren("done");
+    announce(`${label}: done`);
+    setTimeout(() => {
+      struck?.classList.remove("done");
+      struck?.querySelector("em").replaceChildren();
+    }, SHOWN);
   }
 
   function chooser() {
@@ -50,6 +68,6 @@ export function faults({inject, heal}) {
     return select;
   }
 
-  on("faults", render);
-  on("agents", render);
+  when("faults", render);
+  when("agents", render);
 }

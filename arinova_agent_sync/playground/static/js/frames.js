@@ -1,6 +1,6 @@
 // Every frame in and out as it happens. Only the rows in view exist.
 
-import {byId, copy, h} from "./dom.js";
+import {byId, copy, h, number, seconds, size} from "./dom.js";
 import {on, state} from "./store.js";
 
 const MOST = 3000; // frames that are kept
@@ -29,6 +29,7 @@ export function frames({fetchFrame}) {
     skipped += lost;
     all.push(...items);
     if (all.length > MOST) {
+      skipped += all.length - MOST;
       all = all.slice(-MOST);
       fitting = all.filter(fits);
     } else {
@@ -57,7 +58,8 @@ export function frames({fetchFrame}) {
     rows.style.transform = `translateY(${first * ROW}px)`;
     rows.replaceChildren(...fitting.slice(first, last).map(row));
     if (!fitting.length) rows.replaceChildren(h("p.nothing", {}, all.length ? "No frame fits the filter." : "No frames yet."));
-    list.setAttribute("aria-label", `Frames, ${fitting.length} shown${skipped ? `, ${skipped} left out` : ""}`);
+    const shown = fitting.length === all.length ? number(all.length) : `${number(fitting.length)} of ${number(all.length)}`;
+    byId("frame-count").textContent = `${shown} frames${skipped ? `, ${number(skipped)} older ones left out` : ""}`;
     if (chosen) list.setAttribute("aria-activedescendant", `frame-${chosen.n}`);
   }
 
@@ -66,7 +68,7 @@ export function frames({fetchFrame}) {
     return h(`div.frame.${frame.in ? "in" : "out"}${chosen?.n === frame.n ? ".chosen" : ""}`,
       {role: "option", id: `frame-${frame.n}`, "aria-selected": String(chosen?.n === frame.n), "data-n": frame.n},
       h("span.arrow", {title: frame.in ? "from the agent" : "to the agent"}, frame.in ? "←" : "→"),
-      h("span.t", {}, (frame.t / 1000).toFixed(3)),
+      h("span.t", {title: "seconds since the playground began"}, (frame.t / 1000).toFixed(3)),
       h("span.type", {}, frame.type),
       several && frame.agent ? h("span.who-of", {}, frame.agent) : null,
       h("span.text", {}, preview(frame.text)));
@@ -76,7 +78,8 @@ export function frames({fetchFrame}) {
     if (!frame) return;
     chosen = frame;
     byId("frame-detail").hidden = false;
-    byId("frame-name").textContent = `${frame.in ? "←" : "→"} ${frame.type} · ${frame.agent || "not authenticated"} · connection ${frame.connection} · ${frame.size} B`;
+    byId("frame-name").textContent = `${frame.in ? "←" : "→"} ${frame.type}`;
+    byId("frame-about").textContent = [frame.agent || "not authenticated", `connection ${frame.connection}`, size(frame.size), seconds(frame.t)].join(" · ");
     byId("frame-text").textContent = frame.text;
     const place = fitting.indexOf(frame);
     if (place * ROW < list.scrollTop) list.scrollTop = place * ROW;
@@ -122,6 +125,7 @@ export function frames({fetchFrame}) {
   on("frames", take);
   return {closeDetail, reset: () => {
     all = [];
+    skipped = 0;
     refilter();
   }};
 }

@@ -64,6 +64,7 @@ input.said = () => messages.said();
 
 async function open(id, most) {
   const news = await link.ask("open", {conversation: id, ...(most ? {most} : {})});
+  if (state.current !== id) input.answer(null, false);
   state.current = id;
   state.seen.set(id, state.conversations.get(id)?.seq ?? 0);
   sessionStorage.setItem("conversation", id);
@@ -85,10 +86,12 @@ function renderTitle() {
   const title = titleOf(conversation);
   byId("title").textContent = title;
   document.title = `${title} · Arinova playground`;
-  const away = members().filter(({connected}) => !connected).map(({name}) => name);
+  const away = members().filter(({connected}) => !connected);
   const group = conversation.type !== "h2a";
-  byId("subtitle").textContent = away.length ? `${group ? `${away.join(", ")}: ` : ""}not connected` : group ? `Group of ${members().length}` : "connected";
+  const names = group ? `${away.map(({name}) => name).join(", ")}: ` : "";
+  byId("subtitle").textContent = away.length ? `${names}not connected` : group ? `Group of ${members().length}` : "connected";
   byId("subtitle").classList.toggle("away", away.length > 0);
+  byId("why").hidden = !away.some(({problem}) => problem);
   byId("input").placeholder = group ? "Message the group, @ to mention" : `Message ${title}`;
 }
 for (const section of ["agents", "conversations", "current"]) on(section, renderTitle);
@@ -153,7 +156,7 @@ const frameList = frames({fetchFrame: (number) => link.ask("frame", {number})});
 timeline();
 agentView({restart: () => link.ask("restart").catch(report)});
 faults({
-  inject: (name, agent, parameters) => link.ask("inject", {name, agent, parameters}).catch(report),
+  inject: (name, agent, parameters) => link.ask("inject", {name, agent, parameters}).then(() => true, report),
   heal: (name) => link.ask("heal", {name}).catch(report),
 });
 
@@ -169,6 +172,13 @@ byId("panel-close").addEventListener("click", () => togglePanel(false));
 byId("menu").addEventListener("click", () => drawer("sidebar"));
 byId("veil").addEventListener("click", () => drawer(null));
 byId("help-open").addEventListener("click", () => byId("help").showModal());
+byId("why").addEventListener("click", () => {
+  showTab("agent");
+  togglePanel(true);
+  byId("tab-agent").focus();
+});
+// Not submit buttons: Enter in a dialog presses the first of those.
+for (const button of document.querySelectorAll("[data-cancel]")) button.addEventListener("click", () => button.closest("dialog").close("cancel"));
 for (const query of [narrow, medium]) query.addEventListener("change", layout);
 
 // Keys
@@ -180,6 +190,7 @@ addEventListener("keydown", (event) => {
     if (input.close()) return;
     if (drawerOpen) drawer(null);
     else if (byId("panel").contains(event.target) && frameList.closeDetail()) byId("frames").focus();
+    else if (event.target === byId("frame-filter") && event.target.value) return; // the browser clears it
     else if (input.replying()) input.answer(null);
     else stop();
   } else if (event.altKey && !event.ctrlKey && !event.metaKey) {

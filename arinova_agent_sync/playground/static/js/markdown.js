@@ -1,11 +1,12 @@
 // Markdown of strangers: no HTML, no script, no remote picture; links only where links may lead.
 
-import {Marked} from "../vendor/marked.js";
+import {Lexer, Marked} from "../vendor/marked.js";
 import DOMPurify from "../vendor/purify.js";
-import hljs from "../vendor/highlight.js";
 import {copy, h, icon} from "./dom.js";
+import {highlight} from "./highlight.js";
 
-const LONGEST_HIGHLIGHTED = 20000; // characters; longer code stays plain
+const LONGEST_RUN = 50_000; // characters of one paragraph; a longer one stays plain, and the page usable
+const DEEPEST = 60; // blocks in each other; laying out more takes a browser long
 const SAFE_LINK = /^(?:https?:|mailto:)/i;
 
 const escaped = (text) =>
@@ -33,14 +34,26 @@ const RULES = {
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: SAFE_LINK,
+  ADD_URI_SAFE_ATTR: ["start", "align", "type"], // they hold no address, so the rule for links is not theirs
   RETURN_DOM_FRAGMENT: true,
 };
+const SIDED = "ul, ol, blockquote, table"; // blocks that show on which side their text begins
 const CODE_RULES = {ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true};
 
-export const blocks = (text) => marked.lexer(text);
+class Blocks extends Lexer {
+  inlineTokens(text, tokens = []) {
+    if (text.length <= LONGEST_RUN) return super.inlineTokens(text, tokens);
+    tokens.push({type: "text", raw: text, text});
+    return tokens;
+  }
+}
+
+export const blocks = (text) => new Blocks(marked.defaults).lex(text);
 
 // Return the elements of some blocks; `open` says that more text may come, so code is not highlighted yet.
+// Fails for blocks that nest too deeply.
 export function rendered(tokens, links, open = false) {
+  if (deeper(tokens, DEEPEST)) throw new RangeError("nested too deeply");
   tokens.links = links;
   const fragment = DOMPurify.sanitize(marked.parser(tokens), RULES);
   for (const link of fragment.querySelectorAll("a")) dress(link);
@@ -48,6 +61,7 @@ export function rendered(tokens, links, open = false) {
     if (box.getAttribute("type") === "checkbox") box.disabled = true;
     else box.remove();
   }
+  for (const block of fragment.querySelectorAll(SIDED)) block.dir = "auto";
   for (const code of fragment.querySelectorAll("pre > code")) frame(code, open);
   for (const table of fragment.querySelectorAll("table")) {
     const scroller = h("div.table", {tabindex: "0", role: "region", "aria-label": "Table"});
@@ -55,6 +69,10 @@ export function rendered(tokens, links, open = false) {
     scroller.append(table);
   }
   return fragment;
+}
+
+function deeper(tokens, than) {
+  return than < 0 || tokens.some(({tokens: inside = [], items = []}) => deeper([...items, ...inside], than - 1));
 }
 
 function dress(link) {
@@ -74,16 +92,12 @@ function dress(link) {
 
 function frame(code, open) {
   const language = /language-([\w+#-]+)/.exec(code.className)?.[1] ?? "";
-  const text = code.textContent;
-  if (!open && text.length <= LONGEST_HIGHLIGHTED && hljs.getLanguage(language)) {
-    const html = hljs.highlight(text, {language, ignoreIllegals: true}).value;
-    code.replaceChildren(DOMPurify.sanitize(html, CODE_RULES));
-  }
+  if (!open) highlight(code.textContent, language, (html) => code.replaceChildren(DOMPurify.sanitize(html, CODE_RULES)));
   code.className = "hljs";
   const pre = code.parentNode;
   const button = h("button.icon", {type: "button", title: "Copy the code", "aria-label": "Copy the code"}, icon("copy"));
   button.addEventListener("click", () => copy(code.textContent, button));
-  const figure = h("div.code", {}, h("header", {}, h("span", {}, language || "text"), button));
+  const figure = h("div.code", {dir: "ltr"}, h("header", {}, h("span", {}, language || "text"), button));
   pre.replaceWith(figure);
   pre.tabIndex = 0;
   figure.append(pre);

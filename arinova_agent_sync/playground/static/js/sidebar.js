@@ -28,7 +28,9 @@ export function sidebar({open, begin}) {
       focused?.focus();
     }
     const {source = "", data, generation = ""} = state.about;
-    byId("about").textContent = [source, `${generation} server`, data ? `kept in ${data}` : "not kept"].join(" · ");
+    const month = generation && generation[0].toUpperCase() + generation.slice(1);
+    byId("about").replaceChildren(h("strong", {dir: "auto"}, source), h("span", {}, `A server like that of ${month} 2026`),
+      h("span", {}, data ? `Conversations are kept in ${data}` : "Conversations end with it; --data keeps them"));
   }
 
   function button(conversation) {
@@ -40,10 +42,11 @@ export function sidebar({open, begin}) {
     const preview = conversation.streaming ? "is answering…" : conversation.title || (group ? "New group" : "New conversation");
     return h(
       `button.conversation${current ? ".current" : ""}${unread ? ".unread" : ""}`,
-      {type: "button", "aria-current": current ? "true" : null, onclick: () => open(conversation.id)},
+      // One stop for the Tab key; the arrow keys go on from there.
+      {type: "button", tabindex: current ? "0" : "-1", "aria-current": current ? "true" : null, onclick: () => open(conversation.id)},
       h("span.face", {}, group ? h("span.stack", {}, ...conversation.agents.slice(0, 2).map((id) => avatar(agent(id)?.name ?? "?"))) : avatar(name),
         h(`span.dot${online ? ".on" : ""}`, {title: online ? "connected" : "not connected"})),
-      h("span.what", {}, h("span.name", {}, name), h(`span.preview${conversation.streaming ? ".live" : ""}`, {}, preview)),
+      h("span.what", {}, h("span.name", {dir: "auto"}, name), h(`span.preview${conversation.streaming ? ".live" : ""}`, {dir: "auto"}, preview)),
       unread ? h("span.new", {"aria-label": "new messages"}) : null,
     );
   }
