@@ -105,7 +105,7 @@ class Actions(Resource):
             )
             return page_of(answer, answer.objects("pending"))
 
-        return Pages(fetch, by_cursor("cursor", lambda _: None))
+        return self._pages(fetch, by_cursor("cursor", lambda _: None), timeout)
 
     def history(self, conversation_id: str, *, timeout: float | None = None) -> JSON:
         """Return the calls of a conversation, in the server's own form (GET /actions/history/{id})."""

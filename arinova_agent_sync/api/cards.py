@@ -190,7 +190,7 @@ class Cards(Resource):
                 page = replace(page, has_more=number * size < page.total)
             return page
 
-        return Pages(fetch, by_number(start["page"]))
+        return self._pages(fetch, by_number(start["page"]), timeout)
 
     def commits(self, card_id: str, *, timeout: float | None = None) -> Sequence[CardCommit]:
         """Return the commits of a card."""

@@ -81,9 +81,10 @@ class Columns(Resource):
     def reorder(self, board_id: str, column_ids: Iterable[str], *, timeout: float | None = None) -> None:
         """Put the columns of a board into an order; it takes the ids of all of them."""
         path = route("/kanban/boards/{board_id}/columns/reorder", board_id=board_id)
-        self._transport.json(
-            "POST", path, json={"columnIds": strings("column_ids", column_ids)}, timeout=timeout
-        )
+        ids = strings("column_ids", column_ids)
+        if ids is None:
+            raise TypeError("column_ids must be a list of str, not NoneType")
+        self._transport.json("POST", path, json={"columnIds": ids}, timeout=timeout)
 
     def _of_board(self, board_id: str, timeout: Timeout) -> Sequence[Column]:
         path = route("/kanban/boards/{board_id}/columns", board_id=board_id)

@@ -114,7 +114,9 @@ class Messages(Resource):
         def edge(page: Page[Message]) -> str | None:
             return page.items[-1 if forwards else 0].id
 
-        return Pages(fetch, by_cursor("after" if forwards else "before", edge), newest_first=not forwards)
+        return self._pages(
+            fetch, by_cursor("after" if forwards else "before", edge), timeout, newest_first=not forwards
+        )
 
     def around(
         self,

@@ -62,7 +62,7 @@ class Notes(Resource):
             )
             return page_of(answer, answer.models(Note, "notes"))
 
-        return Pages(fetch, by_cursor("before", lambda page: page.items[-1].id))
+        return self._pages(fetch, by_cursor("before", lambda page: page.items[-1].id), timeout)
 
     def get(self, note_id: str, *, timeout: float | None = None) -> Note:
         """Return a note; raise NotFoundError if there is none."""

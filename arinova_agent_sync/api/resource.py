@@ -42,7 +42,18 @@ class Resource:
             )
             return page_of(answer, items(answer))
 
-        return Pages(fetch, by_offset(offset, limit))
+        return self._pages(fetch, by_offset(offset, limit), timeout)
+
+    def _pages(
+        self,
+        fetch: Callable[[Position], Page[T]],
+        following: Callable[[Page[T], Position], Position | None],
+        timeout: Timeout,
+        *,
+        newest_first: bool = False,
+    ) -> Pages[T]:
+        self._transport.deadline(timeout)  # a wrong timeout is told here, not in the caller's loop
+        return Pages(fetch, following, newest_first=newest_first)
 
 
 def page_of(answer: Answer, items: list[T]) -> Page[T]:
