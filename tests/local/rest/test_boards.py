@@ -77,6 +77,12 @@ class TestBoards:
         for method, path in (("POST", "/kanban/boards"), ("PATCH", f"/kanban/boards/{board.id}")):
             refused = ask(method, path, {"name": " "})
             assert (refused.status, refused.json) == (400, {"error": "Name is required"})
+        nameless = ask("POST", "/kanban/boards", {"name": "Play", "columns": [{"name": ""}]})
+        assert nameless.json == {"error": "Column name is required"}
+        assert ask("POST", f"/kanban/boards/{board.id}/columns", {"name": " "}).json == {
+            "error": "Name is required"
+        }
+        assert [each.name for each in client.boards.list()] == ["Work"]
 
     @march
     def test_march_writes_without_a_grant(self, server: LocalServer, client: ArinovaClient) -> None:

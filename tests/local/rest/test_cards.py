@@ -181,6 +181,9 @@ class TestChange:
         there = client.cards.create("there", column_name="Review")
         client.cards.update(card.id, column_id=there.column_id)
         assert [found.id for found in client.cards.list()] == [there.id, card.id]
+        # It was there already, and stays where it is.
+        client.cards.update(there.id, column_id=there.column_id)
+        assert [found.id for found in client.cards.list()] == [there.id, card.id]
 
     def test_done(self, client: ArinovaClient, card: Card) -> None:
         assert client.cards.complete(card.id).column_name == "Done"
@@ -206,6 +209,8 @@ class TestChange:
         with pytest.raises(errors.NotFoundError, match="Column not found"):
             client.cards.bulk_move({card.id: done, other.id: str(uuid.uuid4())})
         assert {found.column_name for found in client.cards.list()} == {"Backlog"}
+        with pytest.raises(errors.BadRequestError, match="must not be empty"):
+            client.request("POST", "/kanban/cards/bulk-move", json={"moves": []})
         assert client.cards.bulk_move({card.id: done, other.id: done}) == {"moved": 2}
         assert {found.column_name for found in client.cards.list()} == {"Done"}
 

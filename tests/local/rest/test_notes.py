@@ -168,13 +168,15 @@ class TestChange:
 
 
 class TestAround:
-    def test_a_discussion(self, server: LocalServer, client: ArinovaClient, book: str) -> None:
+    def test_a_discussion(self, client: ArinovaClient, ask: Ask, book: str) -> None:
         note = client.notes.create("one", notebook_id=book)
         assert client.notes.thread(note.id) == []
         added = client.notes.comment(note.id, "I agree")
         assert (added["role"], added["content"]) == ("assistant", "I agree")
         client.notes.comment(note.id, "or not")
         assert [message["content"] for message in client.notes.thread(note.id)] == ["I agree", "or not"]
+        refused = ask("POST", f"/notes/{note.id}/thread", {"content": " "})
+        assert (refused.status, refused.json) == (400, {"error": "Content is required"})
 
     def test_a_note_shows_what_points_to_it(self, client: ArinovaClient, book: str) -> None:
         note = client.notes.create("one", notebook_id=book)
