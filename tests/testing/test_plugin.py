@@ -58,12 +58,12 @@ def test_an_agent_answers_on_the_server(run: Run) -> None:
             reply = arinova_server.conversation().say("hello")
             assert (reply.wait(), reply.text) == ("error", "Sorry.")
 
-        def test_a_group(arinova_server, arinova_agent):
+        def test_two_agents(arinova_server, arinova_agent):
+            bob = arinova_server.add_agent("Bob")
             arinova_agent(lambda task: "Ann", max_workers=1)
-            arinova_agent(lambda task: "Bob", bot_token=arinova_server.add_agent("Bob").token)
-            group = arinova_server.conversation(type="group")
-            group.say("who is there?")
-            assert {reply.wait() and reply.text for reply in group.replies} == {"Ann", "Bob"}
+            arinova_agent(lambda task: "Bob", bot_token=bob.token)
+            for account, name in ((None, "Ann"), (bob, "Bob")):
+                assert list(arinova_server.conversation(account).say("who?")) == [name]
         """
     )
     result.assert_outcomes(passed=4)
@@ -148,6 +148,14 @@ def test_without_the_extra_tests_fail_and_say_what_to_install(run: Run) -> None:
     result.stdout.fnmatch_lines(
         ['no arinova_server: *needs: pip install "arinova-agent-sync[[]playground[]]"'], consecutive=True
     )
+
+
+def test_the_documented_tests_pass(run: Run) -> None:
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    (source,) = re.findall(
+        r"^<!-- compiled only: pytest runs it -->\n```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL
+    )
+    run(source).assert_outcomes(passed=2)
 
 
 def test_the_fixtures_are_listed_with_what_they_do(pytester: pytest.Pytester, run: Run) -> None:
