@@ -109,7 +109,7 @@ class Store:
             connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         last = connection.execute("SELECT value FROM meta WHERE key = 'run'").fetchone()
         if self._claimed and last != (self._run,):
-            raise ValueError(f"{self.path} was changed by another server meanwhile; make a new LocalServer")
+            raise ValueError(f"{self.path} was changed or replaced meanwhile; make a new LocalServer")
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('run', ?)", (self._run,))
         self._claimed = True
 

@@ -134,7 +134,7 @@ class TestFile:
         store = Store(path)
         store.rest()
         Store(path).close()
-        with pytest.raises(ValueError, match="changed by another server meanwhile"):
+        with pytest.raises(ValueError, match="changed or replaced meanwhile"):
             store.open()
 
     def test_what_is_no_database_is_refused_and_left_alone(self, path: Path) -> None:
