@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from arinova_agent_sync import ArinovaAgent, ArinovaError, Reply, Task, TaskCancelled
 from arinova_agent_sync.handlers import TaskHandler
 from arinova_agent_sync.testing import run_task
+
+ROOT = Path(__file__).parents[2]
 
 
 def calls(task: Task) -> None:
@@ -417,3 +423,26 @@ def test_it_does_not_take_long() -> None:
 def test_wrong_arguments(wrong: dict[str, object], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         run_task(**{"handler": returns, **wrong})  # type: ignore[arg-type]
+
+
+def test_it_needs_no_extra_and_no_pytest() -> None:
+    program = """
+import sys
+for name in ("starlette", "uvicorn", "websockets", "click", "rich", "watchfiles", "pytest"):
+    sys.modules[name] = None
+from arinova_agent_sync.testing import run_task
+def handle(task):
+    yield from task.content
+    assert task.content == "hi"
+print(run_task(handle, "hi").text, "asyncio" in sys.modules)
+run_task(handle, "ho")
+"""
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.stdout == "hi False\n"
+    assert process.stderr.rstrip().endswith("AssertionError")
+    assert "in handle" in process.stderr
