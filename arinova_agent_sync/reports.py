@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .protocol import frames
-from .protocol.jsonvalues import checked, checked_object, clean
+from .protocol.jsonvalues import checked, checked_object, clean_text
 from .settings import text as check_text
 
 _TEXTS = ("sessionId", "model", "provider", "toolName", "error")
@@ -20,7 +20,7 @@ def telemetry(event: str, data: Mapping[str, object] | None) -> bytes:
     The types of the fields that the March 2026 server stores are checked: it takes a number in a string for a
     missing one, in silence.
     """
-    event = clean(check_text("event", event))
+    event = clean_text("event", event)
     fields = checked_object({} if data is None else data, "data")
     if event in _KNOWN_EVENTS:
         _check_known(fields)
@@ -30,7 +30,7 @@ def telemetry(event: str, data: Mapping[str, object] | None) -> bytes:
 def hud_update(data: Mapping[str, object], conversation_id: str | None) -> bytes:
     """Return the frame for a conversation's head-up display."""
     if conversation_id is not None:
-        conversation_id = clean(check_text("conversation_id", conversation_id))
+        conversation_id = clean_text("conversation_id", conversation_id)
     return frames.frame("hud_update", data=checked_object(data, "data"), conversationId=conversation_id)
 
 
@@ -57,7 +57,7 @@ def task_update(
     present = {key: value for key, value in data.items() if value is not None}
     return frames.frame(
         "task_update",
-        agentName=clean(check_text("agent_name", agent_name)),
+        agentName=clean_text("agent_name", agent_name),
         data=checked_object(present, "task_update"),
     )
 

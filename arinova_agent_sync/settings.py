@@ -48,6 +48,7 @@ class Skill(msgspec.Struct, frozen=True):
                 raise ValueError(f"Skill {name} must not be empty")
             if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
                 raise ValueError(f"Skill {name} must not hold NUL or lone surrogates: {value!r}")
+            msgspec.structs.force_setattr(self, name, str.__str__(value))  # the encoder takes an exact str
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,9 +115,9 @@ def check(given: Mapping[str, object]) -> Settings:
     values: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     values["server_url"] = server_url(values.get("server_url"))
     values["bot_token"] = bot_token(values.get("bot_token"))
-    for name, (low, high) in _SECONDS.items():
+    for name, (high, zero) in _SECONDS.items():
         if name in values:
-            values[name] = seconds(name, values[name], low, high)
+            values[name] = seconds(name, values[name], high=high, least=zero)
     for name, (least, most) in _COUNTS.items():
         if name in values:
             values[name] = count(name, values[name], least, most)
@@ -186,15 +187,18 @@ def bot_token(given: object) -> str:
         raise TypeError(f"bot_token must be a str, not {type(token).__name__}")
     if not all("!" <= letter <= "~" for letter in token):
         raise ValueError("bot_token must hold printable ASCII characters only, and no blanks")
-    return token
+    return str.__str__(token)  # the encoder takes an exact str
 
 
-def seconds(name: str, value: object, low: float = 0.0, high: float = _LONGEST_SECONDS) -> float:
-    """Return a finite number of seconds above low and up to high."""
+def seconds(
+    name: str, value: object, low: float = 0.0, high: float = _LONGEST_SECONDS, *, least: bool = False
+) -> float:
+    """Return a finite number of seconds above low, or from it on if it is the least, and up to high."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not low < value <= high:  # NaN is neither
-        raise ValueError(f"{name} must be more than {low:g} and at most {high:g} seconds, not {value!r}")
+    if not low <= value <= high or (value == low and not least):  # NaN is neither
+        bound = "at least" if least else "more than"
+        raise ValueError(f"{name} must be {bound} {low:g} and at most {high:g} seconds, not {_shown(value)}")
     return float(value)
 
 
@@ -203,8 +207,13 @@ def count(name: str, value: object, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}")
     if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least} to {most}, not {value}")
+        raise ValueError(f"{name} must be from {least} to {most}, not {_shown(value)}")
     return value
+
+
+def _shown(value: float) -> str:
+    # Python refuses to write out an int of more than 4,300 digits.
+    return repr(value) if isinstance(value, float) or abs(value) < 10**20 else "one of more than 20 digits"
 
 
 def text(name: str, value: object, *, empty: bool = False) -> str:
@@ -275,13 +284,13 @@ def _error_text(name: str, value: object) -> object:
     return value
 
 
-_SECONDS = {
-    "reconnect_interval": (0.0, 3_600.0),
-    "ping_interval": (0.0, 3_600.0),
-    "ping_timeout": (0.0, 7_200.0),
-    "connect_timeout": (0.0, 600.0),
-    "send_timeout": (0.0, 600.0),
-    "shutdown_timeout": (-1e-9, _LONGEST_SECONDS),
+_SECONDS = {  # the most, and whether 0 is allowed
+    "reconnect_interval": (3_600.0, False),
+    "ping_interval": (3_600.0, False),
+    "ping_timeout": (7_200.0, False),
+    "connect_timeout": (600.0, False),
+    "send_timeout": (600.0, False),
+    "shutdown_timeout": (_LONGEST_SECONDS, True),
 }
 _COUNTS = {
     "max_workers": (1, 10_000),

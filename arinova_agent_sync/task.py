@@ -17,7 +17,7 @@ from .models import (
     ReplyTo,
     text,
 )
-from .protocol.jsonvalues import clean
+from .protocol.jsonvalues import clean_text
 from .settings import text as check_text
 from .transcript import chat_messages, command_in, mentions_in
 
@@ -167,8 +167,10 @@ class Task:
 
         Raises TypeError if it is no str; TaskCancelled in the handler's thread, when the user stopped it.
         """
-        if not isinstance(text, str):
-            raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
+        if type(text) is not str:  # Markup, say, which the encoder refuses
+            if not isinstance(text, str):
+                raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
+            text = str.__str__(text)
         self._door.chunk(text)
 
     def send_complete(self, content: str | None = None, mentions: Sequence[str] | None = None) -> None:
@@ -359,4 +361,4 @@ def checked_mentions(mentions: Sequence[str] | None) -> tuple[str, ...]:
         return ()
     if isinstance(mentions, (str, bytes)) or not isinstance(mentions, Iterable):
         raise TypeError(f"mentions must be a list of agent ids, not {type(mentions).__name__}")
-    return tuple(dict.fromkeys(clean(check_text("each of mentions", mention)) for mention in mentions))
+    return tuple(dict.fromkeys(clean_text("each of mentions", mention) for mention in mentions))

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Union
 
+from ..settings import text
+
 # What JSON can say. Spelled with Union: the alias is evaluated, and Python 3.10 knows no `|` for strings.
 JSONValue = Union[None, bool, int, float, str, Sequence["JSONValue"], Mapping[str, "JSONValue"]]
 
@@ -15,11 +17,13 @@ _LARGEST = sys.float_info.max  # what the server's parser refuses a whole frame 
 
 
 def clean(text: str) -> str:
-    """Return the text without NUL and with U+FFFD for each lone surrogate.
+    """Return the text as an exact str, without NUL and with U+FFFD for each lone surrogate.
 
     The March 2026 server drops a frame with a lone surrogate in silence, and its database refuses NUL, which
     leaves the message unfinished for ever.
     """
+    if type(text) is not str:
+        text = str.__str__(text)  # str() of a member of an enumeration is its name
     if "\0" in text:
         text = text.replace("\0", "")
     if text.isascii():
@@ -30,6 +34,14 @@ def clean(text: str) -> str:
         # By way of UTF-16, so that the two halves of one character become that character.
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def clean_text(name: str, value: object) -> str:
+    """Return a string, cleaned; raise TypeError or ValueError if it is none or nothing is in it."""
+    cleaned = clean(text(name, value))
+    if not cleaned:
+        raise ValueError(f"{name} holds nothing but NUL characters")
+    return cleaned
 
 
 def checked(value: object, name: str) -> JSONValue:
@@ -56,7 +68,7 @@ def _checked(value: object, name: str, depth: int) -> JSONValue:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return clean(str.__str__(value))  # str() of a member of an enumeration is its name
+        return clean(value)
     if isinstance(value, int):
         if abs(value) > _LARGEST:
             raise ValueError(f"{name} is an int of more digits than others can read")
@@ -79,5 +91,5 @@ def _object(value: Mapping[object, object], name: str, depth: int) -> dict[str, 
     for key, item in value.items():
         if not isinstance(key, str):
             raise TypeError(f"{name} has the key {key!r}, which is no str")
-        result[clean(str.__str__(key))] = _checked(item, f"{name}[{key!r}]", depth + 1)
+        result[clean(key)] = _checked(item, f"{name}[{key!r}]", depth + 1)
     return result

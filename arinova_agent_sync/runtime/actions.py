@@ -11,10 +11,9 @@ from .. import models
 from ..errors import ActionError, ActionTimeout, ConnectionLost, TaskCancelled
 from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
-from ..protocol.jsonvalues import checked_object, clean
+from ..protocol.jsonvalues import checked_object, clean_text
 from ..protocol.outbox import Passing
 from ..settings import seconds
-from ..settings import text as check_text
 from .state import Connection, State
 from .writer import Writer
 
@@ -82,7 +81,7 @@ class Actions:
             timeout = self._state.settings.action_timeout
         timeout = seconds("timeout", timeout)
         call = PendingCall(
-            _text(options, "call_id") or f"call_{uuid.uuid4().hex}", clean(check_text("action", action))
+            _text(options, "call_id") or f"call_{uuid.uuid4().hex}", clean_text("action", action)
         )
         payload = _payload(call, arguments, options)
         connection = self._send(call, payload, run)
@@ -154,4 +153,4 @@ def _payload(call: PendingCall, arguments: Mapping[str, object], options: Action
 
 def _text(options: Mapping[str, object], name: str) -> str | None:
     value = options.get(name)
-    return None if value is None else clean(check_text(name, value))
+    return None if value is None else clean_text(name, value)
