@@ -144,6 +144,16 @@ class TestWrongValues:
         with pytest.raises(ValueError, match=rf"^{name} must be more than 0 "):
             made(**{name: 0})
 
+    def test_no_shutdown_time_at_all_is_one(self) -> None:
+        assert made(shutdown_timeout=0).shutdown_timeout == 0
+        with pytest.raises(ValueError, match=r"^shutdown_timeout must be at least 0 .* seconds, not -1$"):
+            made(shutdown_timeout=-1)
+
+    @pytest.mark.parametrize("name", [*SECONDS, *COUNTS])
+    def test_a_number_that_python_will_not_write_out(self, name: str) -> None:
+        with pytest.raises(ValueError, match=rf"^{name} must be .*, not one of more than 20 digits$"):
+            made(**{name: 10**5_000})
+
     @pytest.mark.parametrize("name", COUNTS)
     @pytest.mark.parametrize("value", ["5", True, 5.0, [5], object()], ids=repr)
     def test_counts_of_the_wrong_type(self, name: str, value: object) -> None:
