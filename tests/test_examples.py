@@ -10,14 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
 
 import pytest
 from _pytest.mark import ParameterSet
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 import arinova_agent_sync
 from arinova_agent_sync import ArinovaAgent
@@ -57,20 +55,11 @@ def running(program: Path, server: LocalServer, **environment: str) -> Iterator[
     server.wait_for_disconnect()
 
 
-async def answer_http(request: Request) -> JSONResponse:
-    """Stand in for the server's HTTP API."""
-    if request.method == "GET":
-        return JSONResponse(
-            {"messages": [{"id": "1", "role": "user", "content": "a table"}], "hasMore": False}
-        )
-    await request.body()
-    return JSONResponse({"messageId": "2", "url": "/uploads/table.csv", "fileName": "table.csv"})
-
-
 @pytest.fixture
-def server() -> Iterator[LocalServer]:
-    http = Route("/api/v1/{rest:path}", answer_http, methods=["GET", "POST"])
-    with LocalServer(agent_name="Ann", duplicate_window=0, routes=[http]) as server:
+def server(request: pytest.FixtureRequest) -> Iterator[LocalServer]:
+    # The page about HTTP tells of routes that the March server lacks.
+    generation = "august" if "[http.md" in request.node.name else "march"
+    with LocalServer(agent_name="Ann", duplicate_window=0, generation=generation) as server:
         yield server
 
 
@@ -164,7 +153,8 @@ def test_every_example_is_tested() -> None:
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^(<!-- compiled only: .* -->\n)?```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# What is said to the agent of a section's code, and what it answers; the code of other sections just runs.
+# What is said to the agent of a section's code, and what it answers, where * stands for anything; the code of
+# other sections just runs.
 TALKS = {
     "README.md: arinova_agent_sync": ("good morning", "You said: good morning "),
     "README.md: Handlers": ("a poem", "Roses are red\nViolets are blue\n"),
@@ -173,7 +163,7 @@ TALKS = {
     "README.md: The life of an agent": ("where?", "I am here."),
     "README.md: Files, history, notes: the HTTP API": (
         "a table",
-        "Here is your table: {url}/uploads/table.csv",
+        "Here is your table: {url}/uploads/*.csv",
     ),
     "README.md: Several agents": ("hello", "HELLO"),
     "README.md: Notebooks": ("hello", "olleh"),
@@ -222,11 +212,18 @@ def made(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     yield made
     for agent in made:
         agent.disconnect(timeout=2.0)
+        agent.api.close()
 
 
 @pytest.mark.parametrize(("source", "section", "compiled_only"), blocks())
 def test_documented_code(
-    source: str, section: str, compiled_only: bool, server: LocalServer, made: list[ArinovaAgent]
+    source: str,
+    section: str,
+    compiled_only: bool,
+    server: LocalServer,
+    made: list[ArinovaAgent],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code = compile(source, section, "exec")
     if compiled_only:
@@ -235,9 +232,14 @@ def test_documented_code(
     first = server.add_agent("First", "ari_first")
     group = server.conversation(type="group", members=[server.agent, bob])
     # What the text around the code speaks of.
+    server.owner.create_notebook("Minutes")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plot.png").write_bytes(b"a picture")
+    agent = ArinovaAgent()
     names: dict[str, object] = {
         "ArinovaAgent": ArinovaAgent,
-        "agent": ArinovaAgent(),
+        "agent": agent,
+        "client": agent.api,
         "conversation_id": group.id,
     }
     exec(code, names)
@@ -253,7 +255,8 @@ def test_documented_code(
     conversation = group if grouped else server.conversation(first if "first" in names else None)
     said, answer = TALKS[section]
     reply = conversation.say(said, wait_for_agent=0)
-    assert (reply.wait(), reply.text) == ("completed", answer.format(url=server.url))
+    assert reply.wait() == "completed"
+    assert fnmatchcase(reply.text, answer.format(url=server.url))
     assert reply.mentions == ((bob.agent_id,) if grouped else ())
 
 
