@@ -81,6 +81,9 @@ def command(
             data=data,
             source=", ".join(targets) or "sample agent",
         )
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"the conversations cannot be kept: {error}") from error
+    try:
         playground.start()
     except OSError as error:
         raise click.ClickException(

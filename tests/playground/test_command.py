@@ -107,6 +107,14 @@ def test_wrong_arguments_are_told(arguments, problem):
     assert problem in result.output
 
 
+def test_a_file_that_keeps_no_conversations_is_told(tmp_path):
+    (tmp_path / "diary.txt").write_text("Dear diary, " * 100)
+    result = CliRunner().invoke(command, ["--no-browser", "--data", str(tmp_path / "diary.txt")])
+    assert result.exit_code == 1
+    assert "cannot be kept" in result.output
+    assert "choose another file" in result.output
+
+
 def test_a_port_that_is_taken_is_told(server):
     result = CliRunner().invoke(command, ["--no-browser", "--port", str(server.port)])
     assert result.exit_code == 1
