@@ -27,7 +27,7 @@ class Lines:
     def __init__(self, prompt: str) -> None:
         self._prompt = prompt
         self._descriptor = sys.stdin.fileno() if sys.stdin is not None else -1
-        self.typed = self._descriptor >= 0 and sys.stdin.isatty()
+        self.typed = sys.stdin is not None and sys.stdin.isatty()
         self._edited = self.typed and sys.stdout is not None and sys.stdout.isatty()
         self._over = self._descriptor < 0
         self._beginning = b""  # of the next line
