@@ -198,7 +198,11 @@ def _content(desk: Desk, file: Row) -> Answer:
     data = desk.store.value("SELECT data FROM contents WHERE file_id = ?", file["id"])
     shown = f"inline; filename*=UTF-8''{quote(file['fileName'])}"
     # Whatever an agent uploads, no browser is to run it as a page of this server.
-    headers = [("content-disposition", shown), ("x-content-type-options", "nosniff")]
+    headers = [
+        ("content-disposition", shown),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+        ("x-content-type-options", "nosniff"),
+    ]
     return Answer(200, data, _header_value(file["fileType"]), headers)
 
 
