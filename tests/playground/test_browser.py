@@ -198,6 +198,61 @@ def test_a_drop_shows_and_heals_and_the_next_answer_comes(make_playground, visit
     expect(answers(page)).to_contain_text("echo: still there?")
 
 
+def test_an_agent_that_does_not_run_says_why_where_it_is_seen(visit, picture):
+    from arinova_agent_sync.playground.agents import State
+    from arinova_agent_sync.playground.playground import Playground
+
+    class Broken:
+        """An agent whose file cannot be loaded."""
+
+        def __init__(self, url, token, changed):
+            self._state = State(changed)
+
+        def start(self):
+            self._state.set(
+                "failed", "Traceback:\n  File 'mine.py', line 2\nSyntaxError: '(' was never closed"
+            )
+
+        def stop(self, timeout):
+            pass
+
+        def restart(self):
+            self._state.set("starting")
+
+        def stats(self, timeout):
+            return None
+
+        def state(self):
+            return self._state.get()
+
+    with Playground({"Ada": Broken}) as playground:
+        page = visit(playground)
+        trouble = page.locator("#trouble")
+        expect(trouble).to_contain_text("Ada: SyntaxError: '(' was never closed")
+        picture(page, "trouble")
+        trouble.get_by_role("button", name="Details").click()
+        expect(page.get_by_role("tabpanel", name="Agent")).to_contain_text("File 'mine.py', line 2")
+        page.get_by_role("button", name="Restart").click()
+        expect(trouble).to_be_hidden()
+
+
+def test_conversations_are_there_again_in_the_next_run(make_playground, visit, tmp_path):
+    kept = tmp_path / "kept.db"
+    first = make_playground(data=kept)
+    page = visit(first)
+    say(page, "keep **this**")
+    expect(answers(page)).to_contain_text("echo: keep this")
+    page.close()
+    first.stop()
+    page = visit(make_playground(data=kept))
+    expect(page.locator(".message.user .bubble")).to_have_text("keep **this**")
+    expect(answers(page)).to_contain_text("echo: keep this")
+    expect(page.locator("#about")).to_contain_text("kept in kept.db")
+    expect(page.locator("#conversations button")).to_have_count(1)
+    say(page, "and this")
+    expect(answers(page)).to_have_count(2)
+
+
 def test_the_page_comes_back_after_the_server_was_away(make_playground, visit):
     playground = make_playground()
     page = visit(playground)
@@ -212,24 +267,45 @@ def test_the_page_comes_back_after_the_server_was_away(make_playground, visit):
     expect(answers(page)).to_have_count(2)
 
 
+DOT = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763a8a9"
+    "a900000304018187ff6e540000000049454e44ae426082"
+)
+
+
+def test_a_picture_that_the_agent_uploaded_is_shown_and_a_page_of_it_can_do_nothing(make_playground, visit):
+    def handler(task):
+        picture = task.upload_file(DOT, file_name="dot.png", mime_type="image/png")
+        harm = b"<script>document.title = 'harmed'</script><p>shown</p>"
+        page = task.upload_file(harm, file_name="page.html", mime_type="text/html")
+        return f"![a dot]({picture.url}) and [a page]({page.url})"
+
+    page = visit(make_playground(handler))
+    say(page, "draw")
+    image = answers(page).get_by_role("img", name="a dot")
+    expect(image).to_be_visible()
+    assert image.evaluate("image => image.naturalWidth") == 1
+    with page.context.expect_page() as opened:
+        answers(page).get_by_role("link", name="a page").click()
+    expect(opened.value.get_by_text("shown")).to_be_visible()
+    assert opened.value.title() == ""
+    assert page.evaluate("violations") == []
+
+
 def test_files_are_attached_by_choice_and_by_drop_and_pictures_are_shown(make_playground, visit, picture):
-    png = bytes.fromhex(
-        "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763a8a9"
-        "a900000304018187ff6e540000000049454e44ae426082"
-    )
     page = visit(
         make_playground(lambda task: ", ".join(f"{a.file_name}={len(a.read())}" for a in task.attachments))
     )
-    page.locator("#picker").set_input_files({"name": "dot.png", "mimeType": "image/png", "buffer": png})
-    expect(page.locator("#files .file small")).to_have_text(f"{len(png)} B")
+    page.locator("#picker").set_input_files({"name": "dot.png", "mimeType": "image/png", "buffer": DOT})
+    expect(page.locator("#files .file small")).to_have_text(f"{len(DOT)} B")
     dropped = page.evaluate_handle(
         "() => { const data = new DataTransfer();"
         " data.items.add(new File(['hello'], 'note.txt', {type: 'text/plain'})); return data; }"
     )
     page.dispatch_event("#chat", "drop", {"dataTransfer": dropped})
-    expect(page.locator("#files .file small")).to_have_text([f"{len(png)} B", "5 B"])
+    expect(page.locator("#files .file small")).to_have_text([f"{len(DOT)} B", "5 B"])
     say(page, "two files")
-    expect(answers(page)).to_contain_text(f"dot.png={len(png)}, note.txt=5")
+    expect(answers(page)).to_contain_text(f"dot.png={len(DOT)}, note.txt=5")
     image = page.locator(".message.user .picture img")
     expect(image).to_be_visible()
     assert page.evaluate("document.querySelector('.picture img').naturalWidth") == 1

@@ -1,7 +1,7 @@
 // The messages of the conversation that is shown.
 
 import {afterRendering, Answer} from "./answer.js";
-import {announce, avatar, byId, copy, h, icon, size} from "./dom.js";
+import {announce, avatar, byId, copy, h, icon, local, size} from "./dom.js";
 import {on, state} from "./store.js";
 
 const NEAR = 80; // pixels from the end at which the view follows
@@ -207,13 +207,6 @@ function attachment(file) {
   }
   const inside = [icon("file"), h("span.name", {dir: "auto", title: file.fileName}, file.fileName), h("small", {}, size(file.fileSize))];
   return url ? h("a.file", {href: url, target: "_blank", rel: "noopener noreferrer", download: file.fileName}, ...inside) : h("span.file", {}, ...inside);
-}
-
-// Files of this server are shown under the name by which the page knows it; all others are not loaded.
-function local(address) {
-  const url = new URL(address, location.origin);
-  const here = url.origin === location.origin || (["127.0.0.1", "localhost", "[::1]"].includes(url.hostname) && url.port === location.port);
-  return here && /^\/(playground\/files|uploads)\//.test(url.pathname) ? url.pathname : null;
 }
 
 function clock(at) {

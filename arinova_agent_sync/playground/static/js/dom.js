@@ -16,6 +16,7 @@ export function h(what, attributes = {}, ...children) {
   return node;
 }
 
+const HOME = ["127.0.0.1", "localhost", "[::1]"];
 const PATHS = {
   menu: "M4 7h16M4 12h16M4 17h10",
   plus: "M12 5v14M5 12h14",
@@ -47,6 +48,14 @@ export function avatar(name) {
   let sum = 0;
   for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
   return h(`span.avatar.hue${sum % 8}`, {"aria-hidden": "true"}, [...name][0]?.toUpperCase() ?? "?");
+}
+
+// Files of this server have the path for which the page knows it; all others are not loaded, and have none.
+export function local(address) {
+  if (!URL.canParse(address, location.origin)) return null;
+  const url = new URL(address, location.origin);
+  const here = url.origin === location.origin || (HOME.includes(url.hostname) && url.port === location.port);
+  return here && /^\/(playground\/files|uploads)\//.test(url.pathname) ? url.pathname : null;
 }
 
 export function announce(text) {

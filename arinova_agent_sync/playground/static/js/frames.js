@@ -50,7 +50,7 @@ export function frames({fetchFrame}) {
 
   function drawNow() {
     drawing = 0;
-    byId("frames-space").style.height = `${Math.max(1, fitting.length) * ROW}px`;
+    byId("frames-space").style.height = fitting.length ? `${fitting.length * ROW}px` : "100%";
     if (list.dataset.toEnd) list.scrollTop = list.scrollHeight;
     delete list.dataset.toEnd;
     const first = Math.max(0, Math.floor(list.scrollTop / ROW) - MARGIN);

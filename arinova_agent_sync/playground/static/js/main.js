@@ -91,10 +91,23 @@ function renderTitle() {
   const names = group ? `${away.map(({name}) => name).join(", ")}: ` : "";
   byId("subtitle").textContent = away.length ? `${names}not connected` : group ? `Group of ${members().length}` : "connected";
   byId("subtitle").classList.toggle("away", away.length > 0);
-  byId("why").hidden = !away.some(({problem}) => problem);
+  showTrouble(away.find(({problem}) => problem));
   byId("input").placeholder = group ? "Message the group, @ to mention" : `Message ${title}`;
 }
 for (const section of ["agents", "conversations", "current"]) on(section, renderTitle);
+
+// The last line of a traceback tells most.
+function showTrouble(agent) {
+  const [words, button] = byId("trouble").children;
+  byId("trouble").hidden = !agent;
+  const line = agent?.problem.trim().split("\n").at(-1) ?? "";
+  if (agent && words.textContent !== `${agent.name}: ${line}`) words.textContent = `${agent.name}: ${line}`;
+  button.onclick = () => {
+    showTab("agent");
+    togglePanel(true);
+    byId("tab-agent").focus();
+  };
+}
 
 // The inspector and the drawers
 
@@ -172,11 +185,6 @@ byId("panel-close").addEventListener("click", () => togglePanel(false));
 byId("menu").addEventListener("click", () => drawer("sidebar"));
 byId("veil").addEventListener("click", () => drawer(null));
 byId("help-open").addEventListener("click", () => byId("help").showModal());
-byId("why").addEventListener("click", () => {
-  showTab("agent");
-  togglePanel(true);
-  byId("tab-agent").focus();
-});
 // Not submit buttons: Enter in a dialog presses the first of those.
 for (const button of document.querySelectorAll("[data-cancel]")) button.addEventListener("click", () => button.closest("dialog").close("cancel"));
 for (const query of [narrow, medium]) query.addEventListener("change", layout);

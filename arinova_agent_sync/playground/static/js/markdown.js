@@ -2,12 +2,12 @@
 
 import {Lexer, Marked} from "../vendor/marked.js";
 import DOMPurify from "../vendor/purify.js";
-import {copy, h, icon} from "./dom.js";
+import {copy, h, icon, local} from "./dom.js";
 import {highlight} from "./highlight.js";
 
 const LONGEST_RUN = 50_000; // characters of one paragraph; a longer one stays plain, and the page usable
 const DEEPEST = 60; // blocks in each other; laying out more takes a browser long
-const SAFE_LINK = /^(?:https?:|mailto:)/i;
+const SAFE_LINK = /^(?:https?:|mailto:|\/uploads\/|\/playground\/files\/)/i;
 
 const escaped = (text) =>
   text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
@@ -16,11 +16,11 @@ const marked = new Marked({
   gfm: true,
   renderer: {
     html: ({text, raw}) => escaped(raw ?? text),
-    // The page may load no remote picture at all; a link to it waits for a click.
+    // The page may load no remote picture at all; a link to it waits for a click. What an agent uploaded is shown.
     image: ({href, text, title}) => {
       const label = escaped(text || title || "picture");
       if (!SAFE_LINK.test(href)) return label;
-      return `<a class="remote-image" href="${escaped(href)}">${label}</a>`;
+      return `<a class="${local(href) ? "picture" : "remote-image"}" href="${escaped(href)}">${label}</a>`;
     },
   },
 });
@@ -82,7 +82,11 @@ function dress(link) {
   }
   link.target = "_blank";
   link.rel = "noopener noreferrer";
-  if (link.classList.contains("remote-image")) {
+  const path = local(link.getAttribute("href"));
+  if (path) link.setAttribute("href", path);
+  if (path && link.classList.contains("picture")) {
+    link.replaceChildren(h("img", {src: path, alt: link.textContent, loading: "lazy"}));
+  } else if (link.classList.contains("remote-image")) {
     link.title = `Open the picture ${link.href}`;
     link.prepend(icon("picture"));
   } else {

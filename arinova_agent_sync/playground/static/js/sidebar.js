@@ -30,7 +30,8 @@ export function sidebar({open, begin}) {
     const {source = "", data, generation = ""} = state.about;
     const month = generation && generation[0].toUpperCase() + generation.slice(1);
     byId("about").replaceChildren(h("strong", {dir: "auto"}, source), h("span", {}, `A server like that of ${month} 2026`),
-      h("span", {}, data ? `Conversations are kept in ${data}` : "Conversations end with it; --data keeps them"));
+      data ? h("span", {}, `Conversations are kept in ${data}`)
+        : h("span", {title: "Start the playground with --data FILE to keep them."}, "Conversations are not saved"));
   }
 
   function button(conversation) {
