@@ -368,3 +368,25 @@ def test_without_another_thread_tasks_are_answered(server, make_agent, monkeypat
     reply = server.conversation().say("hi")
     assert (reply.wait(5), reply.text) == ("completed", "fine")
     assert agent.stats().connections == 1
+
+
+def test_a_chunk_behind_the_end_is_refused_while_another_thread_writes(server, make_agent):
+    agent, done = make_agent(server), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        with agent._engine.writer._write:  # everything waits now
+            task.send_chunk("the whole answer")
+            task.send_complete()
+            for _ in range(3):
+                task.send_chunk("late")
+        done.set()
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert done.wait(5)
+    agent.send_telemetry("push", {})
+    assert (reply.wait(5), reply.text) == ("completed", "the whole answer")
+    agent.disconnect()
+    types = [frame.type for frame in server.frames if frame.direction == "in"]
+    assert types[1:4] == ["agent_chunk", "agent_complete", "agent_telemetry"]

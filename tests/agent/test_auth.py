@@ -140,6 +140,50 @@ def test_a_second_auth_ok_fires_connected_again(server, make_agent):
     assert agent.stats().connections == 1
 
 
+def test_each_auth_ok_tells_who_the_agent_is_anew(server, make_agent):
+    agent = make_agent(server)
+    connected = threading.Semaphore(0)
+    agent.on_connected(lambda: connected.release())
+    agent.connect(5)
+    assert connected.acquire(timeout=5)
+    seed = {
+        "kind": "first_touch_opening",
+        "seedId": "s",
+        "agentId": "a",
+        "action": "greet",
+        "prompt": "Say hello.",
+    }
+    server.send_frame({"type": "auth_ok", "agentId": "a", "onboardingSeed": seed})
+    assert connected.acquire(timeout=5)
+    assert (agent.agent_id, agent.onboarding_seed.prompt) == ("a", "Say hello.")
+    server.send_frame({"type": "auth_ok"})
+    assert connected.acquire(timeout=5)
+    assert (agent.agent_id, agent.agent_name, agent.onboarding_seed) == (None, "Agent", None)
+
+
+def test_a_ping_of_the_websocket_protocol_is_answered_once_authenticated():
+    # The March 2026 server drops a connection on which anything but text comes before auth_ok.
+    got: list[tuple[int, bytes]] = []
+
+    def ping(peer: Peer) -> None:
+        peer.upgrade()
+        peer.read_frame()
+        peer.send(frame(b"early", opcode=9) + frame(b'{"type":"auth_ok"}') + frame(b"late", opcode=9))
+        peer.send(frame(b'{"type":"task","taskId":"t"}'))
+        got.extend((peer.read_frame(), peer.read_frame()))
+        done.set()
+        peer.until_gone()
+
+    done = threading.Event()
+    with serving(ping) as server:
+        agent = ArinovaAgent(server_url=server.url, bot_token="ari_x")
+        agent.connect(5)
+        assert done.wait(5)
+        agent.disconnect()
+    assert got[0] == (10, b"late")
+    assert b"missing_content" in got[1][1]
+
+
 def test_a_silent_server_is_left_after_connect_timeout(server, make_agent):
     agent = make_agent(server, connect_timeout=0.2)
     with server.inject("late-auth", seconds=30.0, count=1):

@@ -188,6 +188,27 @@ def test_fifty_cancelled_handlers_in_blocking_calls_do_not_starve_the_agent(serv
         release.set()
 
 
+def test_no_heartbeats_for_a_cancelled_task_whose_handler_goes_on(server, make_agent):
+    agent, release = make_agent(server, _heartbeat_interval=0.03), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        release.wait(20)
+
+    agent.connect(5)
+    try:
+        stopped, other = (server.conversation().say(text) for text in ("stop me", "go on"))
+        server.wait_for_frame("agent_heartbeat", 5, taskId=stopped.message_id)
+        stopped.cancel()
+        end = server.wait_for_frame("agent_error", 5, taskId=stopped.message_id)
+        beat = server.wait_for_frame("agent_heartbeat", 5, after=end, taskId=other.message_id)
+        beat = server.wait_for_frame("agent_heartbeat", 5, after=beat, taskId=other.message_id)
+        beats = server.frames[server.frames.index(end) : server.frames.index(beat)]
+        assert {frame["taskId"] for frame in beats if frame.type == "agent_heartbeat"} == {other.message_id}
+    finally:
+        release.set()
+
+
 def test_past_the_leftovers_new_tasks_wait_with_a_warning(server, make_agent, package_log):
     agent, release = make_agent(server, max_workers=1, _leftover_factor=2), threading.Event()
     running = threading.Semaphore(0)

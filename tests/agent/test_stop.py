@@ -52,8 +52,11 @@ def test_detached_tasks_are_waited_for(server, make_agent):
     stopper.start()
     while agent.stats().life != "draining":
         time.sleep(0.001)
+    stopper.join(0.2)
+    assert stopper.is_alive()
     tasks[0].send_complete("in time")
     stopper.join(5)
+    assert not stopper.is_alive()
     assert (reply.wait(5), reply.text) == ("completed", "in time")
 
 
