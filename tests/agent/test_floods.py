@@ -119,12 +119,20 @@ def test_reports_wait_for_a_server_that_stopped_reading(make_agent):
         lost = threading.Event()
         agent.on_disconnected(lost.set)
         agent.connect(5)
-        report, most = {"text": "x" * 10_000}, 0
-        with server.inject("half-open", new=True):
+        report, most = {"text": "x" * 10_000}, [0]
+
+        def tell() -> None:
             for _ in range(100_000):
                 agent.send_telemetry("progress", report)
-                most = max(most, agent.stats().buffered_bytes)
+                most.append(agent.stats().buffered_bytes)
                 if lost.is_set():
                     break
+
+        tellers = [threading.Thread(target=tell) for _ in range(2)]  # one writes, the other might go on
+        with server.inject("half-open", new=True):
+            for teller in tellers:
+                teller.start()
             assert lost.wait(20)
-        assert most < 1_000_000
+            for teller in tellers:
+                teller.join(5)
+        assert max(most) < 1_000_000

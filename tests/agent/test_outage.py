@@ -241,6 +241,20 @@ def test_messages_and_action_calls_need_a_connection(august, make_agent):
     august.wait_for_frame("agent_telemetry", 5, event="session_start")
 
 
+def test_without_a_connection_a_message_goes_over_http_once(august, make_agent):
+    agent, conversation = make_agent(august), august.conversation()
+    agent.send_message(conversation.id, "before connect()")
+    agent.connect(5)
+    agent.send_message(conversation.id, "on the socket")
+    conversation.wait_for_message(5, content="on the socket")
+    agent.disconnect()
+    with august.inject("http-drop", done=True, count=1):  # it is taken, and the answer to it gets lost
+        agent.send_message(conversation.id, "after disconnect()")
+    texts = [message.content for message in conversation.messages]
+    assert texts == ["before connect()", "on the socket", "after disconnect()"]
+    assert august.wait_for_frame("agent_send", 5)["content"] == "on the socket"
+
+
 def test_undelivered_answers_are_handed_over(server, make_agent):
     agent = make_agent(server, reconnect_interval=60.0, max_buffered_bytes=1 << 20)
     go_on, lost = threading.Event(), threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -16,8 +17,9 @@ from arinova_agent_sync.local import LocalServer
 class Desk:
     """The two HTTP routes that a rescue uses, with a status of the test's choosing."""
 
-    def __init__(self, status: str) -> None:
+    def __init__(self, status: str, delay: float = 0.0) -> None:
         self.status = status
+        self.delay = delay  # seconds
         self.sent: list[dict[str, object]] = []
         self.looked, self.posted = threading.Event(), threading.Event()
         self.routes = [
@@ -27,6 +29,7 @@ class Desk:
 
     async def around(self, request: Request) -> JSONResponse:
         self.looked.set()
+        await asyncio.sleep(self.delay)
         message = {"id": request.query_params["around"], "status": self.status, "content": "late answer"}
         return JSONResponse({"messages": [message], "hasMore": False})
 
@@ -77,6 +80,15 @@ def test_an_answer_whose_task_lives_or_was_stopped_is_not_sent_again(make_agent,
         assert desk.looked.wait(5)
         agent.disconnect()
     assert desk.sent == []
+
+
+def test_disconnect_waits_for_an_answer_that_is_being_rescued(make_agent):
+    desk = Desk("error", delay=0.8)
+    server, agent, _ = answer_late(make_agent, desk)
+    with server:
+        assert desk.looked.wait(5)
+        agent.disconnect()
+        assert [message["content"] for message in desk.sent] == ["late answer"]
 
 
 def test_rescuing_can_be_turned_off(make_agent):
@@ -131,3 +143,38 @@ def test_an_id_that_makes_no_path_is_handed_over(server, make_agent):
     go_on.set()
     assert handed_over.wait(5)
     assert [(r.task_id, r.conversation_id, r.text) for r in results] == [("t", "..", "late answer")]
+
+
+def test_on_its_own_connection_an_answer_is_not_asked_about(make_agent):
+    desk = Desk("error")
+    with LocalServer(duplicate_window=0, routes=desk.routes) as server:
+        agent = make_agent(server)
+        agent.on_task(lambda task: "an answer in time")
+        agent.connect(5)
+        server.inject("drop")
+        server.wait_for_agent(5, times=2)
+        assert server.conversation().say("hi").wait(5) == "completed"
+        agent.disconnect()
+    assert not desk.looked.is_set()
+
+
+def test_a_late_error_is_not_asked_about(make_agent):
+    desk, started, go_on = Desk("error"), threading.Event(), threading.Event()
+    with LocalServer(duplicate_window=0, routes=desk.routes) as server:
+        agent = make_agent(server)
+
+        @agent.on_task
+        def handle(task):
+            started.set()
+            assert go_on.wait(5)
+            raise LookupError("nothing found")
+
+        agent.connect(5)
+        server.conversation().say("hi")
+        assert started.wait(5)
+        server.inject("drop")
+        server.wait_for_agent(5, times=2)
+        go_on.set()
+        server.wait_for_frame("agent_error", 5, error="nothing found")
+        agent.disconnect()
+    assert not desk.looked.is_set()
