@@ -390,3 +390,21 @@ def test_a_chunk_behind_the_end_is_refused_while_another_thread_writes(server, m
     agent.disconnect()
     types = [frame.type for frame in server.frames if frame.direction == "in"]
     assert types[1:4] == ["agent_chunk", "agent_complete", "agent_telemetry"]
+
+
+def test_of_a_failed_task_nothing_else_leaves_any_more(server, make_agent):
+    agent, done = make_agent(server), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        with agent._engine.writer._write:  # everything waits now
+            task.send_chunk("which the error takes the place of")
+            task.send_error("that failed")
+        done.set()
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert done.wait(5)
+    agent.send_telemetry("push", {})
+    assert (reply.wait(5), reply.text) == ("error", "that failed")
+    assert "agent_chunk" not in [frame.type for frame in server.frames]

@@ -253,6 +253,7 @@ def test_without_a_connection_a_message_goes_over_http_once(august, make_agent):
     texts = [message.content for message in conversation.messages]
     assert texts == ["before connect()", "on the socket", "after disconnect()"]
     assert august.wait_for_frame("agent_send", 5)["content"] == "on the socket"
+    agent.api.close()
 
 
 def test_undelivered_answers_are_handed_over(server, make_agent):
