@@ -16,9 +16,12 @@ from contextlib import AbstractContextManager, nullcontext
 from io import StringIO
 
 from . import frames
+from .jsonvalues import clean
+from .streamed import Streamed
 
 LARGEST_CHUNK = 256 * 1024  # characters: six bytes each at most, far below the server's 16 MiB a frame
 _SHORTEST_FIRST = 2  # characters
+_LARGE_PART = 64  # bytes
 _NO_LOCK = nullcontext()
 
 
@@ -26,7 +29,7 @@ class Run:
     """Pieces of a task's answer that wait for the wire, in the order in which they were said.
 
     Attributes:
-        parts: the pieces, cleaned.
+        parts: the pieces; those that the answer's text does not have yet may still need cleaning.
         size: their bytes, about.
         said: how many of the parts the answer's text has already.
         merged: whether they leave as one, since they waited for a connection.
@@ -93,7 +96,7 @@ class Answer:
         self.gap_told = False
         self.run: Run | None = None  # where the next piece goes, while it waits
         self.written = 0  # characters that the server has
-        self._said = StringIO()
+        self._said = Streamed()
         self._held = ""
         self._kept: StringIO | None = None  # what the server has, once that is no beginning of what was said
 
@@ -102,7 +105,7 @@ class Answer:
         """Everything that was streamed."""
         with self.lock:
             self._catch_up()
-        return self._said.getvalue()
+        return self._said.value()
 
     def open_run(self) -> Run:
         """Put a new run behind what waits already."""
@@ -131,7 +134,7 @@ class Answer:
             rest = Run(self)
             rest.parts = run.parts[most:]
             rest.said = len(rest.parts)
-            rest.size = run.size * len(rest.parts) // len(run.parts)
+            rest.size = run.size * len(rest.parts) // (len(run.parts) or 1)
             run.size -= rest.size
             del run.parts[most:]
             if self.run is run:
@@ -139,14 +142,16 @@ class Answer:
         return rest
 
     def speak(self, text: str) -> Sequence[str]:
-        """Take a piece that is written at once; return its chunks. Nothing may wait before it."""
-        self._said.write(text)
+        """Take a clean piece that is written at once; return its chunks. Nothing may wait before it."""
+        self._said.add((text,), len(text))
         return self.cut((text,))
 
     def cut(self, texts: Sequence[str]) -> Sequence[str]:
         """Return the chunks to write for these pieces, and count them as written."""
-        if max(map(len, texts)) < self.written:  # too short to be taken for the whole text
-            self._write("".join(texts))
+        size = sum(map(len, texts))
+        # Too short to be taken for the whole text, all of them, or one by one.
+        if self._kept is None and (size < self.written or max(map(len, texts)) < self.written):
+            self.written += size
             return texts
         chunks: list[str] = []
         for text in texts:
@@ -192,7 +197,13 @@ class Answer:
     def _catch_up(self) -> None:
         run = self.run
         if run is not None and run.said < len(run.parts):
-            self._said.write("".join(run.parts[run.said :] if run.said else run.parts))
+            fresh = run.parts[run.said :] if run.said else run.parts
+            # Small ones are looked at together: a part that needs cleaning is rare.
+            texts = ["".join(fresh)] if run.size < _LARGE_PART * len(fresh) else fresh
+            if any(clean(text) != text for text in texts):
+                texts = [part for part in map(clean, fresh) if part]
+                run.parts[run.said :] = texts
+            self._said.add(texts, run.size)
             run.said = len(run.parts)
 
     def _write(self, text: str) -> None:
@@ -203,4 +214,4 @@ class Answer:
     def _server_text(self) -> str:
         if self._kept is not None:
             return self._kept.getvalue()
-        return self._said.getvalue()[: self.written]
+        return self._said.value()[: self.written]

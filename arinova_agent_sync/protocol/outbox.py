@@ -64,6 +64,7 @@ class Outbox:
         max_terminals: terminal frames kept while there is no connection.
 
     Attributes:
+        entries: what waits; others may look whether it is empty.
         frame_bytes: bytes of the frames that are not part of an answer, passing frames aside.
         gaps: ids of tasks that lost text since the caller last looked; the caller empties it.
         given_up: terminals dropped since the caller last looked; the caller empties it.
@@ -73,7 +74,7 @@ class Outbox:
     def __init__(self, max_bytes: int, max_terminals: int) -> None:
         self._max_bytes = max_bytes
         self._max_terminals = max_terminals
-        self._entries: deque[Entry] = deque()
+        self.entries: deque[Entry] = deque()
         self._online = False
         self._runs: deque[Run] = deque()  # offline: those in the entries, oldest first
         self._run_bytes = 0  # of these
@@ -83,12 +84,12 @@ class Outbox:
         self.dropped = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     @property
     def size(self) -> int:
         """How many bytes of text and frames wait."""
-        return sum(map(_size, self._entries))
+        return sum(map(_size, self.entries))
 
     def add_chunk(self, answer: Answer, text: str) -> Run:
         """Append streamed text, cleaned and not empty; return the run that it is the end of.
@@ -103,7 +104,7 @@ class Outbox:
 
     def add_terminal(self, terminal: Terminal) -> None:
         """Append a task's last frame; without a connection, the oldest is given up past max_terminals."""
-        self._entries.append(terminal)
+        self.entries.append(terminal)
         if not self._online:
             self._keep_most_terminals()
 
@@ -116,7 +117,7 @@ class Outbox:
         if full:
             self.dropped += 1
             return False
-        self._entries.append(payload)
+        self.entries.append(payload)
         self.frame_bytes += len(payload)
         return True
 
@@ -124,10 +125,10 @@ class Outbox:
         """Append a frame for this connection alone; False, and nothing, if there is none."""
         if not self._online:
             return False
-        if isinstance(frame, Pong) and self._entries and isinstance(self._entries[-1], Pong):
-            self._entries[-1] = frame  # RFC 6455, 5.5.3: only the latest ping needs an answer
+        if isinstance(frame, Pong) and self.entries and isinstance(self.entries[-1], Pong):
+            self.entries[-1] = frame  # RFC 6455, 5.5.3: only the latest ping needs an answer
         else:
-            self._entries.append(frame)
+            self.entries.append(frame)
         return True
 
     def go_online(self) -> None:
@@ -142,8 +143,8 @@ class Outbox:
         if not self._online:
             return
         self._online = False
-        self._entries = deque(entry for entry in self._entries if _outlives_connection(entry))
-        for entry in self._entries:
+        self.entries = deque(entry for entry in self.entries if _outlives_connection(entry))
+        for entry in self.entries:
             if isinstance(entry, Run) and not entry.lost:
                 entry.answer.close_run(entry)
                 entry.merged = True
@@ -157,8 +158,8 @@ class Outbox:
         """Remove and return what is to be written next, in order: about most bytes, at least one entry."""
         pieces: list[Piece] = []
         taken = 0
-        while self._entries and taken < most:
-            entry = self._entries.popleft()
+        while self.entries and taken < most:
+            entry = self.entries.popleft()
             taken += _size(entry)
             if isinstance(entry, Run):
                 pieces += self._take_run(entry)
@@ -175,21 +176,21 @@ class Outbox:
         """
         for piece in reversed(pieces):
             if isinstance(piece, Chunks):
-                self._entries.appendleft(piece.answer.take_back(piece.texts))
+                self.entries.appendleft(piece.answer.take_back(piece.texts))
             elif not isinstance(piece, (Passing, Pong)):
-                self._entries.appendleft(piece)
+                self.entries.appendleft(piece)
                 self.frame_bytes += len(piece) if isinstance(piece, bytes) else 0
 
     def empty(self) -> None:
         """Give everything up: there will be no connection any more."""
-        self.given_up += [entry for entry in self._entries if isinstance(entry, Terminal)]
+        self.given_up += [entry for entry in self.entries if isinstance(entry, Terminal)]
         self.dropped += sum(
-            isinstance(entry, bytes) or (isinstance(entry, Run) and not entry.lost) for entry in self._entries
+            isinstance(entry, bytes) or (isinstance(entry, Run) and not entry.lost) for entry in self.entries
         )
-        for entry in self._entries:
+        for entry in self.entries:
             if isinstance(entry, Run):
                 entry.answer.close_run(entry)
-        self._entries.clear()
+        self.entries.clear()
         self.frame_bytes = 0
         self._forget_runs()
 
@@ -206,7 +207,7 @@ class Outbox:
         run = answer.run
         if run is None or (run.merged and run.size >= _LARGEST_RUN):
             run = answer.open_run()
-            self._entries.append(run)
+            self.entries.append(run)
             if not self._online:
                 run.merged = True
                 self._runs.append(run)
@@ -218,13 +219,15 @@ class Outbox:
         if run.size > _MOST_BYTES:
             most = min(most, 1 + len(run.parts) * _MOST_BYTES // run.size)
         if len(run.parts) > most and not run.merged:
-            self._entries.appendleft(answer.split(run, most))
+            self.entries.appendleft(answer.split(run, most))
         answer.close_run(run)
         if answer.muted or (run.lost and answer.gap_told):
             return []
         if run.lost:
             answer.gap_told = True
             return [frames.agent_stream_gap(answer.task_id)]
+        if not run.parts:  # they were cleaned away
+            return []
         texts = answer.cut(["".join(run.parts)] if run.merged else run.parts)
         return [Chunks(answer, texts)] if texts else []
 
@@ -236,19 +239,19 @@ class Outbox:
             if self._owes_notice(run.answer):
                 self.gaps.append(run.answer.task_id)
             else:
-                self._entries.remove(run)
+                self.entries.remove(run)
             run.lose()
 
     def _owes_notice(self, answer: Answer) -> bool:
         """Tell whether the server must hear of a loss: once for each task, in the place of its first loss."""
         return not (answer.muted or answer.gap_told) and not any(
-            isinstance(entry, Run) and entry.lost and entry.answer is answer for entry in self._entries
+            isinstance(entry, Run) and entry.lost and entry.answer is answer for entry in self.entries
         )
 
     def _keep_most_terminals(self) -> None:
-        terminals = [entry for entry in self._entries if isinstance(entry, Terminal)]
+        terminals = [entry for entry in self.entries if isinstance(entry, Terminal)]
         for terminal in terminals[: max(0, len(terminals) - self._max_terminals)]:
-            self._entries.remove(terminal)
+            self.entries.remove(terminal)
             self.given_up.append(terminal)
 
     def _forget_runs(self) -> None:

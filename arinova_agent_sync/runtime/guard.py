@@ -144,7 +144,16 @@ class SocketGuard:
         """
         sent = 0
         try:
-            piece: bytes | memoryview = data if len(data) <= self._piece else memoryview(data)[: self._piece]
+            if len(data) <= self._piece:  # nearly always it leaves at once
+                with self._lock:
+                    self._check()
+                    try:
+                        sent = self._sock.send(data)
+                    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                        pass
+                if sent == len(data):
+                    return
+            piece: bytes | memoryview = memoryview(data)[sent : sent + self._piece]
             stuck: Deadline | None = None
             while sent < len(data):
                 with self._lock:

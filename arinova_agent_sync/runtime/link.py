@@ -40,7 +40,7 @@ Kind = Literal[
 ]
 
 _READ_AHEAD = 64 * 1024  # bytes
-_MASK_POOL = 1024  # bytes
+_MASK_POOL = 4 * 1024  # bytes
 _PARTING = 0.2  # seconds to get rid of a close frame in
 _WIRE_KINDS: dict[int, Kind] = {1002: "protocol", 1007: "utf8", 1009: "too_large"}
 
@@ -253,9 +253,11 @@ class Link:
         self.write(data)
         return len(data)
 
-    def send_text(self, payload: bytes) -> None:
-        """Send one text message, in UTF-8; see ``write``."""
-        self.write(wire.text_frame(payload, self._mask_keys(1)))
+    def send_text(self, payload: bytes) -> int:
+        """Send one text message, in UTF-8; see ``write``. Returns how many bytes that took."""
+        data = wire.text_frame(payload, self._mask_keys(1))
+        self.write(data)
+        return len(data)
 
     def send_control(self, opcode: int, payload: bytes = b"") -> None:
         """Send a ping or a pong (``wire.PING``, ``wire.PONG``) of at most 125 bytes; see ``write``."""

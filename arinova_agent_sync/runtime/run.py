@@ -115,10 +115,9 @@ class TaskRun:
             self.patience = 0
 
     def chunk(self, text: str) -> None:
-        """Stream a piece of text, cleaned."""
-        if not text.isascii() or "\0" in text:
-            text = clean(text)
-        # The hot path: where a run of this task waits already, somebody is on the way to write it.
+        """Stream a piece of text."""
+        # The hot path: where a run of this task waits already, somebody is on the way to write it, and cleans
+        # the whole of it at once.
         answer = self.answer
         if answer.run is not None:
             with answer.lock:
@@ -127,6 +126,7 @@ class TaskRun:
                     run.parts.append(text)
                     run.size += len(text)
                     return
+        text = clean(text)
         open_still = self._dispatch.writer.chunk(self, text) if text else self.ended is None
         if not open_still:
             self.refuse()

@@ -23,7 +23,7 @@ from .run import PILE_BYTES, TaskRun
 from .state import State
 
 _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
-_LATE = 0.000_5  # seconds that such a chunk may wait
+_LATE = 0.001  # seconds that such a chunk may wait
 _PILE = 160  # chunks that leave together
 _BATCH = 64 * 1024  # bytes of text that are taken out of the outbox at a time
 _HIGH_WATER = 256 * 1024  # bytes waiting, of one task or of none, above which their sender waits for the wire
@@ -75,7 +75,8 @@ class Writer:
                 self._write.release()
             if open_still is not None:
                 self._note_write(run, now)
-                self.flush()
+                if self._state.outbox.entries:
+                    self.flush()
                 return open_still
         return self._queue(run, text, now, since)
 
@@ -163,16 +164,23 @@ class Writer:
 
     def _straight(self, run: TaskRun, text: str) -> bool | None:
         """Write a chunk past the outbox; None, and nothing, if something waits there or it cannot be written."""
-        state = self._state
+        state, answer = self._state, run.answer
         with state.lock:
             if run.ended is not None:
                 return False
             link = state.link
-            if link is None or state.outbox or len(text) > LARGEST_CHUNK:
+            if link is None or state.outbox.entries or len(text) > LARGEST_CHUNK:
                 return None
-            texts = run.answer.speak(text)
-        if texts:
-            self._send(link, (Chunks(run.answer, texts),))
+            texts = answer.speak(text)
+        if len(texts) != 1:
+            if texts:
+                self._send(link, (Chunks(answer, texts),))
+            return True
+        try:
+            size = link.send_text(answer.chunk_prefix + encode_text(texts[0]) + b"}")
+            state.counters.count_written(1, 1, size)
+        except WriteFailed as failure:
+            self._failed(link, failure, (Chunks(answer, texts),))
         return True
 
     def _drain(self) -> None:
@@ -222,17 +230,22 @@ class Writer:
                 size += link.send_texts(payloads)
             state.counters.count_written(frames + len(payloads), chunks, size)
         except WriteFailed as failure:
-            logger.debug("a write failed: %s", failure)
             whole = wire.whole(payloads, failure.sent)
             rest = _behind(pieces[begin:], whole)
             chunks = _chunks(pieces) - _chunks(rest)
             state.counters.count_written(frames + whole, chunks, size + failure.sent)
-            with state.lock:
-                state.outbox.put_back(rest)
-                state.take_link_down(link)
-            link.wake()
+            self._failed(link, failure, rest)
             return False
         return True
+
+    def _failed(self, link: Link, failure: WriteFailed, rest: Sequence[Piece]) -> None:
+        """Keep what did not leave whole, and drop the link: nothing can follow half a frame."""
+        logger.debug("a write failed: %s", failure)
+        state = self._state
+        with state.lock:
+            state.outbox.put_back(rest)
+            state.take_link_down(link)
+        link.wake()
 
 
 def _behind(pieces: Sequence[Piece], frames: int) -> list[Piece]:

@@ -57,6 +57,30 @@ def gap(task_id: str) -> str:
     return frames.agent_stream_gap(task_id).decode()
 
 
+@pytest.mark.parametrize(
+    "parts", [["a\0", "\0", "\ud83d", "b"], ["\0"] * 5_000, ["x" * 1_000, "\ud83d" * 1_000]]
+)
+@pytest.mark.parametrize("said_before", ["", "before"])
+def test_parts_that_were_appended_as_they_came_are_cleaned(parts: list[str], said_before: str) -> None:
+    made, answer = outbox(online=True), Answer("t")
+    if said_before:
+        say(made, answer, said_before)
+        made.take(ALL)
+    run = made.add_chunk(answer, "first ")
+    for part in parts:
+        run.parts.append(part)
+        run.size += len(part)
+    clean = "first " + "".join(parts).replace("\0", "").replace("\ud83d", "\ufffd")
+    written = []
+    while made.entries:
+        for piece in made.take(ALL):
+            assert isinstance(piece, Chunks)
+            written += piece.texts
+    assert "" not in written
+    assert "".join(written) == clean
+    assert answer.text == said_before + clean
+
+
 @pytest.fixture
 def a() -> Answer:
     return Answer("a")
