@@ -23,7 +23,7 @@ PATIENCE = 20.0  # seconds
 
 # Prints a line once the main thread stands in a function, so that an interrupt meets it there.
 TELL_WHEN = """
-import gc, sys, threading, time
+import contextvars, gc, sys, threading, time
 
 def tell_when_in(name, file):
     def watch():
@@ -37,7 +37,8 @@ def tell_when_in(name, file):
                 frame = frame.f_back
             time.sleep(0.005)
 
-    threading.Thread(target=watch).start()
+    # In the cell's context: by the threads' ids alone, older kernels lose their way.
+    threading.Thread(target=contextvars.copy_context().run, args=(watch,)).start()
 
 def nap():
     time.sleep(60)
