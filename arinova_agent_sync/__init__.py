@@ -47,8 +47,6 @@ from .models import (
     Member,
     ReplyTo,
 )
-from .protocol.session import OnboardingSeed, TokenClaim
-from .runtime.undelivered import Undelivered
 from .settings import Skill
 from .task import Task
 
@@ -95,10 +93,19 @@ __all__ = [
 if TYPE_CHECKING:
     from .api import ArinovaClient
     from .attachments import Attachment
+    from .protocol.session import OnboardingSeed, TokenClaim
     from .runtime.counters import Stats
+    from .runtime.undelivered import Undelivered
 
 # Imported when they are asked for, with what they need: few programs do, and the import is to be quick.
-_LATER = {"ArinovaClient": ".api", "Attachment": ".attachments", "Stats": ".runtime.counters"}
+_LATER = {
+    "ArinovaClient": ".api",
+    "Attachment": ".attachments",
+    "OnboardingSeed": ".protocol.session",
+    "Stats": ".runtime.counters",
+    "TokenClaim": ".protocol.session",
+    "Undelivered": ".runtime.undelivered",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,6 @@ All are daemons and start in connect(). The locks and their order stand in runti
 from __future__ import annotations
 
 import _thread
-import html
 import logging
 import os
 import ssl
@@ -25,7 +24,6 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from . import settings as options
 from .account import Account
 from .handlers import TaskHandler
-from .protocol.session import OnboardingSeed
 from .registry import HandlerTable
 from .runtime.listeners import Listeners
 from .settings import ConcurrencyMode, ErrorText, Skill
@@ -33,6 +31,7 @@ from .settings import text as check_text
 from .speaker import Speaker
 
 if TYPE_CHECKING:
+    from .protocol.session import OnboardingSeed
     from .runtime.counters import Stats
     from .runtime.engine import Engine
 
@@ -276,6 +275,8 @@ class ArinovaAgent(Speaker):
         return f"ArinovaAgent({self._settings.server_url!r}, {stats.life}, {stats.link})"
 
     def _repr_html_(self) -> str:
+        import html  # here: notebooks alone need its table of characters
+
         stats = self.stats()
         name = self.agent_name or self.agent_id or "agent"
         rows = "".join(

@@ -10,7 +10,7 @@ from .models import HistoryMessage, Member, ReplyTo
 from .settings import count, text
 
 _MOST = 1_000_000
-_COMMAND = re.compile(r"/([^\s/]+)(?:\s+(.*))?\Z", re.DOTALL)
+_COMMAND = r"(?s)/([^\s/]+)(?:\s+(.*))?\Z"  # compiled when a task is first asked for its command
 
 
 class Asked(Protocol):
@@ -64,9 +64,9 @@ def command_in(content: str, history: Sequence[HistoryMessage]) -> tuple[str | N
 
     A server that decorates the content leaves the text as typed at the end of the history.
     """
-    match = _COMMAND.match(content)
+    match = re.match(_COMMAND, content)
     if match is None and history and _is_trigger(history[-1], content):
-        match = _COMMAND.match(history[-1].content)
+        match = re.match(_COMMAND, history[-1].content)
     if match is None:
         return None, ""
     return match[1], (match[2] or "").strip()
