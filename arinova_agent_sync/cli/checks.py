@@ -334,7 +334,7 @@ class Checkup:
 _ADVICE = {
     401: "the socket and the HTTP API ask for the same token: check it, with its beginning ari_",
     403: "the token may not do this: check the bot's rights, and the IP allow-list of its owner",
-    404: "check server_url: it has to be the address of an Arinova server, without a path",
+    404: "check server_url: that is no Arinova server, or its API is at another address",
     5: "the server, or what stands before it, is out of order: try again later",
 }
 

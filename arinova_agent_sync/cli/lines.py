@@ -43,7 +43,7 @@ class Lines:
         if self._edited and not self._lines and not self._over:
             return self._input()
         if self._edited and self._lines:
-            print(f"{self._prompt}{self._lines[0]}")  # typed ahead, while an answer streamed
+            sys.stdout.write(f"{self._prompt}{self._lines[0]}\n")  # typed ahead, while an answer streamed
         elif self.typed and not self._over:
             sys.stderr.write(self._prompt)
             sys.stderr.flush()

@@ -18,6 +18,7 @@ from .target import folder_of
 logger = logging.getLogger("arinova_agent_sync.cli")
 
 _REPLACED_WITHIN = 5.0  # seconds
+_KILLED_WITHIN = 2.0  # seconds
 _LEAVES_WITHIN = 3.0  # seconds after a second signal
 _INTERRUPTED = 130  # exit code
 _CHANGED = object()
@@ -28,6 +29,7 @@ def supervise(targets: Sequence[str]) -> int:
 
     It ends with a signal alone: an agent that ended by itself waits for a file to change.
     """
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # what it tells is told below
     folders = sorted({folder_of(target) for target in targets})
     arguments = [argument for argument in sys.argv[1:] if argument != "--reload"]
     del arguments[: arguments.index("run") + 1]
@@ -121,7 +123,7 @@ class _Child:
         """End it now, if it has not ended."""
         self._close()
         self._process.kill()
-        self._thread.join()
+        self._thread.join(_KILLED_WITHIN)
 
     def _close(self) -> None:
         if self._lifeline >= 0:

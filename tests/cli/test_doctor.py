@@ -22,6 +22,7 @@ from arinova_agent_sync.protocol import wire
 
 from ..runtime.fault_server import Peer, authority, connect_proxy, frame, serving
 from ..test_demo import Terminal
+from .conftest import Command
 
 TOKEN = "ari_" + "1f" * 24
 NOW = datetime.datetime.now(datetime.timezone.utc)
@@ -356,16 +357,16 @@ def test_a_token_in_clear_over_a_network(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "the token travels in clear" in line(result, "TLS")
 
 
-def test_json(server: LocalServer) -> None:
-    result = CliRunner().invoke(doctor, ["--server-url", server.url, "--json"])
-    assert result.exit_code == 1
-    found = json.loads(result.stdout)
+def test_json(server: LocalServer, command: Callable[..., Command]) -> None:
+    examined = command("doctor", "--server-url", server.url, "--json", ARINOVA_BOT_TOKEN=TOKEN)
+    assert examined.exit_code() == 1
+    found = json.loads(examined.out.text)
     assert (found["server"], found["ok"]) == (server.url, False)
     checks = {check["name"]: check for check in found["checks"]}
     assert checks["WebSocket"] | {"status": "ok", "advice": ""} == checks["WebSocket"]
     assert checks["authentication"]["status"] == "fail"
     assert checks["ping"]["seconds"] is None
-    assert "takes the place" in result.stderr
+    assert "takes the place" in examined.err.text
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 from arinova_agent_sync.cli.run import command as run
 from arinova_agent_sync.local import LocalServer
 
+from ..test_demo import CTRL_C, Terminal
 from .conftest import ECHO, PATIENCE, Command, Write
 
 Start = Callable[..., Command]
@@ -155,6 +157,25 @@ def test_the_log_as_json_has_a_line_for_everything(
         "ZeroDivisionError" in line.get("exception", "") and "side" in line["message"] for line in lines
     )
     assert any("beware" in line["message"] for line in lines)
+
+
+def test_the_log_in_a_terminal_is_for_people(server: LocalServer, write: Write, token_file: Path) -> None:
+    path = write(ECHO.replace('return f"echo: {task.content}"', "raise ValueError(task.content)"))
+    terminal = Terminal(
+        *(sys.executable, "-m", "arinova_agent_sync", "run", str(path)),
+        *("--server-url", server.url, "--token-file", str(token_file)),
+    )
+    try:
+        terminal.expect("INFO     connected as Agent\n")
+        server.conversation().say("a [bold]word[/bold]")
+        terminal.expect("ERROR    task ")
+        terminal.expect("\nTraceback (most recent call last):\n")
+        terminal.expect("\nValueError: a [bold]word[/bold]\n")
+        terminal.type(CTRL_C)
+        terminal.expect("INFO     ended\n")
+        assert terminal.exit_code() == 0
+    finally:
+        terminal.close()
 
 
 def test_a_refused_token(command: Start, server: LocalServer, write: Write) -> None:
