@@ -183,7 +183,10 @@ def test_a_drop_shows_and_heals_and_the_next_answer_comes(make_playground, visit
     page.get_by_role("button", name=re.compile("^Refuse auth")).click()
     expect(page.locator("#fault-count")).to_have_text("1")
     picture(page, "faults")
+    expect(page.get_by_role("button", name=re.compile("^Refuse auth"))).to_contain_text("on")
     page.get_by_role("button", name=re.compile("^Drop The TCP")).click()
+    expect(page.locator(".fault.done")).to_contain_text("Drop")
+    expect(page.locator("#announcer")).to_have_text("Drop: done")
     expect(page.locator("#subtitle")).to_have_text("not connected")
     page.get_by_role("button", name="Heal all").click()
     page.get_by_role("tab", name="Agent").click()
@@ -629,6 +632,28 @@ def test_files_in_a_group_do_not_make_agents_talk_for_ever(sample, visit):
     page.get_by_role("tab", name="Timeline").click()
     # Each answer makes a task for the other agent, who has nothing to say to it.
     expect(page.locator("#timeline .status")).to_have_text(["no answer", "no answer", "done", "done"])
+
+
+def test_completion_and_mentions_know_names_of_any_script_and_where_they_end(make_playground, visit):
+    names = ("Ann", "Anna", "小明", "C++", "Ann-(x)")
+    page = visit(make_playground(names=names))
+    page.get_by_role("button", name=", ".join(names)).click()
+    expect(page.locator("#subtitle")).to_have_text(f"Group of {len(names)}")
+    page.get_by_label("Speak as", exact=True).select_option("+")
+    page.get_by_label("Name", exact=True).fill("Mallory")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Speak as", exact=True)).to_have_value("Mallory")
+    box = page.get_by_label("Message", exact=True)
+    box.press_sequentially("@小")
+    expect(page.locator("#popup [role=option]")).to_have_text(["@小明"])
+    box.press("Tab")
+    expect(box).to_have_value("@小明 ")
+    box.press_sequentially("and @Anna, @c++!")
+    box.press("Enter")
+    # Of others than their owner, agents hear what mentions them.
+    page.get_by_role("tab", name="Timeline").click()
+    expect(page.locator("#timeline header strong")).to_have_count(3)
+    assert sorted(page.locator("#timeline header strong").all_inner_texts()) == ["Anna", "C++", "小明"]
 
 
 def test_dark_mode_on_a_desktop(sample, visit, picture):

@@ -6,6 +6,12 @@ import {members, on, state} from "./store.js";
 const LARGEST = 25 * 1024 * 1024; // bytes of a file
 const MOST_SHOWN = 50; // suggestions
 
+// "@Ann" is not mentioned by "@Anna".
+function mentioned(name, text) {
+  const pattern = name.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  return new RegExp(`@${pattern}(?![\\p{L}\\p{N}_])`, "iu").test(text);
+}
+
 export function composer({send, stop, addUser}) {
   const input = byId("input");
   const popup = byId("popup");
@@ -24,7 +30,7 @@ export function composer({send, stop, addUser}) {
       return;
     }
     const attachments = files.filter(({attachment}) => attachment).map(({attachment}) => attachment.id);
-    const mentions = members().filter(({name}) => text.includes(`@${name}`)).map(({id}) => id);
+    const mentions = members().filter(({name}) => mentioned(name, text)).map(({id}) => id);
     const before = {text: input.value, files, answering};
     const replyTo = answering?.id ?? null;
     reset();
@@ -112,8 +118,8 @@ export function composer({send, stop, addUser}) {
 
   function suggest() {
     const before = input.value.slice(0, input.selectionStart);
-    const command = /^\/([\w-]*)$/.exec(before);
-    const mention = /(?:^|\s)@(\w*)$/.exec(before);
+    const command = /^\/(\S*)$/.exec(before);
+    const mention = /(?:^|\s)@([\p{L}\p{N}_]*)$/u.exec(before);
     suggestions = [];
     if (command) {
       const seen = new Set();

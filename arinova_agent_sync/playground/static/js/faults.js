@@ -25,11 +25,13 @@ const LASTING = [
 export function faults({inject, heal}) {
   const view = byId("faults");
   let target = "";
+  let struck = ""; // the label of the button that was pressed last
+  let fading = 0;
 
   function render() {
     const focused = view.contains(document.activeElement) ? [...view.querySelectorAll("button,select")].indexOf(document.activeElement) : -1;
-    const on = new Map(); // the name of a fault: whom it hits
-    for (const {name, agent: id} of state.faults) on.set(name, [...(on.get(name) ?? []), id === null ? "everyone" : agent(id)?.name ?? "?"]);
+    const on = new Map(); // the name of a fault: whom it hits, nobody for all
+    for (const {name, agent: id} of state.faults) on.set(name, [...(on.get(name) ?? []), ...(id === null ? [] : [agent(id)?.name ?? "?"])]);
     const badge = byId("fault-count");
     badge.hidden = !on.size;
     badge.textContent = String(on.size);
@@ -38,27 +40,26 @@ export function faults({inject, heal}) {
         h("button.primary", {type: "button", disabled: !on.size, onclick: () => heal(null)}, "Heal all")),
       h("h2", {}, "At once"),
       h("div.buttons", {}, ...AT_ONCE.map(([name, label, about, parameters]) =>
-        h("button.fault", {type: "button", onclick: (event) => strike(event.currentTarget, name, label, parameters)},
-          h("strong", {}, label, h("em")), h("span", {}, about)))),
+        h(`button.fault${label === struck ? ".done" : ""}`, {type: "button", onclick: () => strike(name, label, parameters)},
+          h("strong", {}, label, h("em", {}, label === struck ? "done" : "")), h("span", {}, about)))),
       h("h2", {}, "Until healed"),
       h("div.buttons", {}, ...LASTING.map(([name, label, about, parameters]) =>
         h(`button.fault${on.has(name) ? ".on" : ""}`, {type: "button", "aria-pressed": String(on.has(name)), onclick: () => (on.has(name) ? heal(name) : inject(name, target, parameters))},
-          h("strong", {}, label, h("em", {}, on.has(name) ? `on for ${[...new Set(on.get(name))].join(", ")}` : "")), h("span", {}, about)))),
+          h("strong", {}, label, h("em", {}, on.has(name) ? ["on", [...new Set(on.get(name))].join(", ")].filter(Boolean).join(" for ") : "")), h("span", {}, about)))),
     );
     if (focused >= 0) view.querySelectorAll("button,select")[focused]?.focus();
   }
 
   // What happens at once leaves nothing to be seen here, so the button tells that it did.
-  async function strike(button, name, label, parameters) {
-    const place = [...view.querySelectorAll("button")].indexOf(button);
+  async function strike(name, label, parameters) {
     if (!(await inject(name, target, parameters))) return;
-    const struck = view.querySelectorAll("button")[place];
-    struck?.classList.add("done");
-    struck?.querySelector("em").replaceChildren("done");
+    struck = label;
     announce(`${label}: done`);
-    setTimeout(() => {
-      struck?.classList.remove("done");
-      struck?.querySelector("em").replaceChildren();
+    render();
+    clearTimeout(fading);
+    fading = setTimeout(() => {
+      struck = "";
+      render();
     }, SHOWN);
   }
 
