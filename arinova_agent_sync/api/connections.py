@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import socket
 import ssl
 import time
@@ -19,6 +20,7 @@ from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util import wait_for_read
+from urllib3.util.wait import wait_for_socket
 
 from ..proxies import Proxy
 from .bodies import SourceError
@@ -30,6 +32,14 @@ Blocks = Callable[[], Iterable[bytes]]  # a request's body, from its beginning e
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BLOCK = 64 * 1024  # bytes per read or write
+_EARLY = 4 * 1024  # bytes read ahead of their turn at once
+
+# What a server says before its answer, such as 100 Continue; 101 would be the end of HTTP on a connection.
+_INTERIM_STATUS = rb"HTTP/1\.[01] 1(?!01)[0-9]{2}"
+_INTERIM = re.compile(_INTERIM_STATUS + rb"\b.*?\r?\n\r?\n", re.DOTALL)
+_BEGUN_INTERIM = re.compile(_INTERIM_STATUS)
+_STATUS_LENGTH = len(b"HTTP/1.1 100")  # bytes that tell the one from the other
+_MAX_INTERIM = 64 * 1024  # bytes
 
 # A request that must not be sent twice goes out on a new connection rather than on one that was idle for
 # longer: a server whose keep-alive ends (after 5 s with many, 2 s at the least) might close it at that moment.
@@ -92,28 +102,59 @@ class _TimedSocket:
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
         self._sock = sock
         self._connection = connection
-        self._early = b""  # the first byte of an answer, if it was read before its turn
+        self._early = b""  # what was read before its turn
 
     def has_answer(self, patience: float = 0.0) -> bool:
-        """Whether an answer, or the end of the connection, arrives within so many seconds.
+        """Whether anything, or the end of the connection, arrives within so many seconds."""
+        return bool(self._early) or self._read_early(patience) is not None
+
+    def is_answered(self) -> bool:
+        """Whether the answer, or the end of the connection, is there before the request has left whole.
+
+        What a server says before its answer, such as 100 Continue, is dropped.
+        """
+        if self._read_early() == b"":
+            return True
+        while interim := _INTERIM.match(self._early):
+            self._early = self._early[interim.end() :]
+        if len(self._early) < _STATUS_LENGTH:
+            return False
+        return _BEGUN_INTERIM.match(self._early) is None or len(self._early) > _MAX_INTERIM
+
+    def _read_early(self, patience: float = 0.0) -> bytes | None:
+        """Return what arrived: b"" at the end of the connection, None if there is nothing.
 
         That there is something to read says too little: under TLS 1.3 servers send tickets after the handshake.
         """
-        if self._early:
-            return True
         if not wait_for_read(self._sock, timeout=patience):
-            return False
+            return None
         self._sock.settimeout(0.0)
         try:
-            self._early = self._sock.recv(1)
+            arrived = self._sock.recv(_EARLY)
         except (BlockingIOError, ssl.SSLWantReadError):
-            return False
-        return True
+            return None
+        self._early += arrived
+        return arrived
 
-    def read_early(self) -> bytes:
-        """Return what has_answer() has read, once."""
-        early, self._early = self._early, b""
+    def take_early(self, most: int) -> bytes:
+        """Return what was read before its turn, once."""
+        early, self._early = self._early[:most], self._early[most:]
         return early
+
+    def send_unless_answered(self, data: bytes) -> bool:
+        """Send; return whether all has left: not if the server answers first, which may read no more then."""
+        view = memoryview(data)
+        while view:
+            if self.is_answered():
+                return False
+            self._sock.settimeout(0.0)
+            try:
+                view = view[self._sock.send(view[:_BLOCK]) :]
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                wait_for_socket(
+                    self._sock, read=True, write=True, timeout=self._connection.deadline.require()
+                )
+        return True
 
     def sendall(self, data: bytes) -> None:
         view = memoryview(data)
@@ -145,9 +186,9 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
-        if early := self._sock.read_early():
-            buffer[:1] = early
-            return 1
+        if early := self._sock.take_early(len(buffer)):
+            buffer[: len(early)] = early
+            return len(early)
         self._sock.settimeout()
         return cast("int | None", self._raw.readinto(buffer))
 
@@ -288,9 +329,8 @@ class Connection(HTTPConnection):
         try:
             self.request(method, target, headers=headers, preload_content=False, decode_content=False)
             for block in _supplied(body):
-                if self._timed.has_answer():
+                if not self._timed.send_unless_answered(block):
                     break  # an answer, or the end: reading it now beats losing it to a reset
-                self.send(block)
             else:
                 self.whole = True
         except (ConnectionError, ssl.SSLEOFError):

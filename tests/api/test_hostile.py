@@ -55,6 +55,60 @@ def test_a_flood_of_interim_answers_ends_with_the_call() -> None:
         assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize(
+    "early",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 3,
+        b"HTTP/1.1 102 Processing\r\nA: ",  # the rest follows with the answer
+        b"HTTP",
+    ],
+)
+def test_interim_answers_do_not_end_an_upload(early: bytes) -> None:
+    received: list[int] = []
+
+    def serve(sock: socket.socket) -> None:
+        with sock.makefile("rb") as reader:
+            length = 0
+            while line := reader.readline().strip():
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            sock.sendall(early)
+            received.append(len(reader.read(length)) - length)
+            rest = {b"A: ": b"b\r\n\r\n" + OK, b"TTP": OK.removeprefix(b"HTTP")}.get(early[-3:], OK)
+            sock.sendall(rest + b'Content-Length: 7\r\n\r\n{"a":1}')
+
+    with hostile(serve) as url, lost(url) as client:
+        assert client.request("POST", "/things", form={"field": "x" * 5_000_000}) == {"a": 1}
+    assert received == [0]
+
+
+def test_an_answer_is_heard_while_the_server_reads_nothing() -> None:
+    """It neither reads the body nor closes the connection."""
+
+    def serve(sock: socket.socket) -> None:
+        sock.recv(1)
+        time.sleep(0.1)  # until the client cannot send any more
+        sock.sendall(b'HTTP/1.1 413 Too Large\r\nContent-Length: 17\r\n\r\n{"error":"large"}')
+        left.wait(10)
+
+    left = threading.Event()
+    with hostile(serve) as url, lost(url) as client:
+        began = time.monotonic()
+        with pytest.raises(errors.BadRequestError, match=r"failed \(413\): large"):
+            client.files.upload("c1", bytes(30_000_000), file_name="x", timeout=5)
+        left.set()
+        assert time.monotonic() - began < 3
+
+
+def test_a_server_that_reads_nothing_is_left_in_time() -> None:
+    left = threading.Event()
+    with hostile(lambda sock: left.wait(10)) as url, lost(url) as client:
+        with pytest.raises(errors.ApiTimeoutError):
+            client.files.upload("c1", bytes(30_000_000), file_name="x", timeout=0.3)
+        left.set()
+
+
 BROKEN = {
     "another protocol": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     "a status that is no number": b"HTTP/1.1 abc\r\n\r\n",
