@@ -15,7 +15,7 @@ import pytest
 pytest_plugins = "pytester"
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = "pytest_arinova"
+PLUGIN = "arinova_agent_sync.pytest_plugin"
 
 Run = Callable[..., pytest.RunResult]
 
@@ -164,9 +164,10 @@ def test_the_fixtures_are_listed_with_what_they_do(pytester: pytest.Pytester, ru
     assert re.search(r"arinova_agent .*\n    Connect agents to", shown)
 
 
-def test_loading_the_plugin_loads_nothing_of_the_package() -> None:
+def test_loading_the_plugin_loads_neither_the_kit_nor_the_server() -> None:
     program = (
-        f"import pytest, sys; before = set(sys.modules); import {PLUGIN}; print(set(sys.modules) - before)"
+        "import pytest, sys, arinova_agent_sync; before = set(sys.modules); "
+        f"import {PLUGIN}; print(set(sys.modules) - before)"
     )
     process = subprocess.run(
         [sys.executable, "-c", program],
@@ -180,11 +181,10 @@ def test_loading_the_plugin_loads_nothing_of_the_package() -> None:
 
 def test_pytest_finds_the_plugin_of_an_installed_package() -> None:
     declared = re.search(
-        r"^\[project\.entry-points\.pytest11\]\n(\w+) = \"(\w+)\"$",
+        r"^\[project\.entry-points\.pytest11\]\n(\w+) = \"([\w.]+)\"$",
         (ROOT / "pyproject.toml").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     assert declared is not None and declared[2] == PLUGIN
-    assert f"py_modules = {PLUGIN}\n" in (ROOT / "setup.cfg").read_text(encoding="utf-8")
     for installed in entry_points(group="pytest11", name=declared[1]):
         assert installed.value == PLUGIN

@@ -1,6 +1,6 @@
 """The pytest plugin of arinova_agent_sync: the fixtures ``arinova_server`` and ``arinova_agent``.
 
-It lies beside the package: pytest loads it in every project, and a module of the package would load the package.
+pytest loads it in every project, so it loads what the fixtures need when one of them is asked for.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from arinova_agent_sync.local import LocalServer
-    from arinova_agent_sync.testing import AgentFactory
+    from .local import LocalServer
+    from .testing import AgentFactory
 
 
 @pytest.fixture
 def arinova_server() -> Iterator[LocalServer]:
     """An Arinova server in this process, which ends with the test. It takes the same text twice."""
-    from arinova_agent_sync.testing import fixtures
+    from .testing import fixtures
 
     try:
         yield from fixtures.serve()
@@ -30,6 +30,6 @@ def arinova_server() -> Iterator[LocalServer]:
 @pytest.fixture
 def arinova_agent(arinova_server: LocalServer) -> Iterator[AgentFactory]:
     """Connect agents to ``arinova_server``: ``arinova_agent(handler)``. They are disconnected after the test."""
-    from arinova_agent_sync.testing import fixtures
+    from .testing import fixtures
 
     yield from fixtures.connect(arinova_server)
