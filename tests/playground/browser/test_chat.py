@@ -11,6 +11,11 @@ from .pages import answers, expect, say
 
 pytestmark = pytest.mark.timeout(120)
 
+DOT = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763a8a9"
+    "a900000304018187ff6e540000000049454e44ae426082"
+)
+
 
 def test_send_stream_and_read(make_playground, visit, picture):
     go_on = threading.Event()
@@ -90,13 +95,18 @@ def test_conversations_are_there_again_in_the_next_run(make_playground, visit, t
     kept = tmp_path / "kept.db"
     first = make_playground(data=kept)
     page = visit(first)
+    page.locator("#picker").set_input_files({"name": "dot.png", "mimeType": "image/png", "buffer": DOT})
+    expect(page.locator("#files .file small")).to_have_text(f"{len(DOT)} B")
     say(page, "keep **this**")
+    expect(page.locator(".message.user .picture img")).to_be_visible()
     expect(answers(page)).to_contain_text("echo: keep this")
     page.close()
+    port = first.server.port
     first.stop()
-    page = visit(make_playground(data=kept))
+    page = visit(make_playground(data=kept, port=port))
     expect(page.locator(".message.user .bubble")).to_have_text("keep **this**")
     expect(answers(page)).to_contain_text("echo: keep this")
+    expect(page.locator(".message.user span.file .name")).to_have_text("dot.png")  # it is not there any more
     expect(page.locator("#about")).to_contain_text("kept in kept.db")
     expect(page.locator("#conversations button")).to_have_count(1)
     say(page, "and this")
@@ -107,12 +117,6 @@ def test_an_agent_that_answers_nothing_is_told(make_playground, visit):
     page = visit(make_playground(lambda task: task.dismiss()))
     say(page, "hello?")
     expect(page.locator(".message.user .note")).to_have_text("Ada answered nothing")
-
-
-DOT = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763a8a9"
-    "a900000304018187ff6e540000000049454e44ae426082"
-)
 
 
 def test_files_are_attached_by_choice_and_by_drop_and_pictures_are_shown(make_playground, visit, picture):

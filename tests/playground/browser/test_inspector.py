@@ -130,7 +130,13 @@ def test_the_keyboard_alone_is_enough(sample, visit):
     keys.press("Enter")
     expect(page.locator(".message.user .bubble")).to_have_text("@Otto hello")
     expect(answers(page).first).to_be_visible()
-    page.locator("#conversations button").first.focus()
+    current = page.locator("#conversations button[tabindex='0']")
+    expect(current).to_have_count(1)  # one stop for the Tab key, and the arrows from there
+    current.focus()
+    keys.press("Home")
+    expect(page.locator("#conversations button").first).to_be_focused()
+    keys.press("ArrowDown")
+    expect(page.locator("#conversations button").nth(1)).to_be_focused()
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
 

@@ -202,8 +202,11 @@ function attachment(file) {
   const url = local(file.url);
   const about = `${file.fileName}, ${size(file.fileSize)}`;
   if (url && IMAGES.includes(file.fileType)) {
-    return h("a.picture", {href: url, target: "_blank", rel: "noopener noreferrer", title: about},
-      h("img", {src: url, alt: file.fileName, loading: "lazy"}));
+    // Files end with the run that they were attached in, conversations need not.
+    const gone = () => picture.replaceWith(attachment({...file, url: "about:blank"}));
+    const picture = h("a.picture", {href: url, target: "_blank", rel: "noopener noreferrer", title: about},
+      h("img", {src: url, alt: file.fileName, loading: "lazy", onerror: gone}));
+    return picture;
   }
   const inside = [icon("file"), h("span.name", {dir: "auto", title: file.fileName}, file.fileName), h("small", {}, size(file.fileSize))];
   return url ? h("a.file", {href: url, target: "_blank", rel: "noopener noreferrer", download: file.fileName}, ...inside) : h("span.file", {}, ...inside);
