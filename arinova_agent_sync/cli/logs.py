@@ -46,7 +46,7 @@ class Origins(logging.Filter):
 
     def _origin(self, record: logging.LogRecord) -> tuple[str | None, str | None]:
         task = None
-        if isinstance(record.args, tuple) and str(record.msg).startswith("task %s"):
+        if record.name == _OURS and isinstance(record.args, tuple) and str(record.msg).startswith("task %s"):
             task = str(record.args[0])
         for place, agent in enumerate(self._agents, 1):
             engine = agent._engine

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +16,7 @@ import click
 from ..agent import ArinovaAgent
 from ..errors import AuthenticationError
 from ..runtime import running
+from ..runtime.engine import Engine
 from . import logs
 from .lifeline import Lifeline
 from .options import given_tokens, server_options
@@ -148,8 +150,11 @@ class _Runner:
         self._tokens = tokens
         self._give_up_after = give_up_after
         self._origins = origins
-        self._lock = threading.Lock()  # guards the next two
+        self._lock = threading.Lock()  # guards the rest
         self._running: Sequence[ArinovaAgent] = ()
+        self._engines: list[Engine] = []
+        self._stop_within: float | None = None  # seconds; what was asked for, also of those that start later
+        self._stopping = False
         self._gave_up = False
 
     def run(self) -> None:
@@ -159,12 +164,11 @@ class _Runner:
     def stop(self, timeout: float | None) -> bool:
         """Let the agents end within so many seconds, by default their own; False if none runs yet."""
         with self._lock:
-            agents = self._running
-        for agent in agents:
-            engine = agent._engine
-            if engine is not None:
-                engine.stop(agent._settings.shutdown_timeout if timeout is None else timeout)
-        return bool(agents)
+            self._stopping, self._stop_within = True, timeout
+            engines, runs = list(self._engines), bool(self._running)
+        for engine in engines:
+            _stop(engine, timeout)
+        return runs
 
     def _load(self, place: int, agents: Sequence[ArinovaAgent]) -> None:
         if place == len(self._targets):
@@ -186,7 +190,7 @@ class _Runner:
             logger.info("connecting to %s; Ctrl-C ends it", url)
         self.code = CRASHED
         try:
-            starts = [agent._start for agent in agents]
+            starts = [partial(self._start, agent) for agent in agents]
             with self._watched(agents):
                 signals = running.run(starts, max(agent._settings.shutdown_timeout for agent in agents))
         except AuthenticationError:
@@ -197,6 +201,15 @@ class _Runner:
         else:
             self.code = INTERRUPTED if signals > 1 else ENDED
         logger.info("ended")
+
+    def _start(self, agent: ArinovaAgent) -> Engine:
+        engine = agent._start()
+        with self._lock:
+            self._engines.append(engine)
+            stopping, timeout = self._stopping, self._stop_within
+        if stopping:
+            _stop(engine, timeout)
+        return engine
 
     @contextmanager
     def _watched(self, agents: Sequence[ArinovaAgent]) -> Iterator[None]:
@@ -212,7 +225,7 @@ class _Runner:
             yield
         finally:
             with self._lock:
-                self._running = ()
+                self._running, self._engines = (), []
             if timer is not None:
                 timer.cancel()
 
@@ -223,6 +236,10 @@ class _Runner:
         if missing:
             logger.error("there was no connection within %g s: giving up", self._give_up_after)
             self.stop(0.0)
+
+
+def _stop(engine: Engine, timeout: float | None) -> None:
+    engine.stop(engine.state.settings.shutdown_timeout if timeout is None else timeout)
 
 
 def _check_tokens(agents: Sequence[ArinovaAgent]) -> None:

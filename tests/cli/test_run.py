@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from arinova_agent_sync.cli.logs import Origins
+from arinova_agent_sync.cli.run import _Runner
 from arinova_agent_sync.cli.run import command as run
 from arinova_agent_sync.local import LocalServer
 
@@ -289,6 +291,15 @@ def test_sigterm_to_the_supervisor_and_its_death_end_the_agent(
         os.kill(running.process.pid, number)
         assert running.exit_code() == (0 if number == signal.SIGTERM else -signal.SIGKILL)
         server.wait_for_disconnect()
+
+
+def test_agents_that_were_told_to_stop_before_they_started_stop(server: LocalServer, write: Write) -> None:
+    path = str(write(ECHO, "told_to_stop.py"))
+    runner = _Runner([path], server.url, [server.bot_token], None, Origins())
+    assert not runner.stop(0.0)
+    runner.run()
+    assert runner.code == 0
+    del sys.modules["told_to_stop"]
 
 
 @pytest.mark.parametrize(
