@@ -241,11 +241,12 @@ export function composer({send, stop, addUser}) {
 
   const speaker = byId("speaker");
   const dialog = byId("user-dialog");
-  on("users", () => {
+  on("users", renderSpeakers);
+  function renderSpeakers() {
     const before = speaker.dataset.who ?? "owner";
     speaker.replaceChildren(...state.users.map((name) => h("option", {value: name, selected: name === before}, name)),
       h("option", {value: "+"}, "Someone else…"));
-  });
+  }
   speaker.addEventListener("change", () => {
     if (speaker.value !== "+") {
       speaker.dataset.who = speaker.value;
@@ -255,13 +256,13 @@ export function composer({send, stop, addUser}) {
     byId("user-name").value = "";
     dialog.showModal();
   });
-  dialog.addEventListener("close", () => {
+  dialog.addEventListener("close", async () => {
     const name = byId("user-name").value.trim();
-    if (dialog.returnValue === "ok" && name) {
-      speaker.dataset.who = name;
-      addUser(name);
-    }
+    const asked = dialog.returnValue === "ok" && name;
     dialog.returnValue = "";
+    if (!asked || !(await addUser(name))) return;
+    speaker.dataset.who = name; // the list with this name comes before or after the answer
+    renderSpeakers();
   });
 
   const api = {

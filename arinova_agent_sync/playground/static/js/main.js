@@ -21,7 +21,7 @@ if (location.search) history.replaceState(null, "", location.pathname);
 for (const [id, name] of [["new", "plus"], ["menu", "menu"], ["panel-open", "panel"], ["panel-close", "close"],
   ["attach", "clip"], ["send", "send"], ["stop", "stop"], ["frame-close", "close"]]) byId(id).append(icon(name));
 
-const report = (problem) => banner(problem.message);
+const report = (problem) => banner(problem.message[0].toUpperCase() + problem.message.slice(1));
 let bannerTimer = 0;
 function banner(text, lasting = false) {
   clearTimeout(bannerTimer);
@@ -57,7 +57,7 @@ const input = composer({
     throw problem;
   }),
   stop: () => stop(),
-  addUser: (name) => link.ask("user", {name}).catch(report),
+  addUser: (name) => link.ask("user", {name}).then(() => true, report),
 });
 messages.onstreaming = (is) => input.streaming(is);
 input.said = () => messages.said();
