@@ -258,7 +258,7 @@ class Engine:
             connection.link.abandon()
 
     def _undelivered(self, terminal: Terminal) -> None:
-        if terminal.text is None:
+        if not terminal.text:  # it was dismissed, or cancelled
             return
         result = Undelivered(terminal.answer.task_id, terminal.answer.conversation_id, terminal.text)
         logger.warning("task %s: its answer could not be delivered", result.task_id)

@@ -35,7 +35,7 @@ from .callbacks import Callbacks
 from .deadline import Deadline
 from .dispatch import Dispatch
 from .link import Link, LinkError, MessageTooLarge
-from .state import Connection, Life, LinkState, State
+from .state import Connection, LinkState, State
 
 logger = logging.getLogger("arinova_agent_sync")
 
@@ -311,7 +311,7 @@ def _is_final(refused: Refused, state: State) -> bool:
     # same name; so it is tried again then.
     if not refused.retryable and not state.authenticated_once:
         return True
-    return state.refusals >= state.settings.auth_attempts or state.life is not Life.RUNNING
+    return state.refusals >= state.settings.auth_attempts
 
 
 def _auth_error(refused: Refused, attempts: int) -> AuthenticationError:

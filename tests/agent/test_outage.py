@@ -302,3 +302,35 @@ def test_a_known_task_is_not_run_again(server, make_agent):
     assert server.conversation().say("other").wait(5) == "completed"
     assert ran.count(reply.message_id) == 1
     assert agent.stats().tasks_ignored >= 1
+
+
+def test_what_says_nothing_is_not_handed_over(server, make_agent):
+    agent = make_agent(server, reconnect_interval=60.0)
+    go_on, release, lost = threading.Event(), threading.Event(), threading.Event()
+    dismissed, results = threading.Event(), []
+    agent.on_disconnected(lost.set)
+    agent.on_undelivered(results.append)
+    started = threading.Semaphore(0)
+
+    @agent.on_task
+    def handle(task):
+        started.release()
+        if task.content == "stay":
+            release.wait(20)
+            return
+        assert go_on.wait(5)
+        task.dismiss()
+        dismissed.set()
+
+    agent.connect(5)
+    for text in ("stay", "dismiss"):
+        server.conversation().say(text)
+        assert started.acquire(timeout=5)
+    server.inject("drop")
+    assert lost.wait(5)
+    go_on.set()
+    assert dismissed.wait(5)
+    agent.disconnect(0.3)
+    assert agent.stats().tasks_cancelled == 1
+    assert results == []
+    release.set()

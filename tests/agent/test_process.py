@@ -203,11 +203,21 @@ def test_a_forked_child_is_as_new_and_leaves_the_parents_connection_alone(server
     other = server.add_agent("Child")
     program = script(
         f"""
+        import stat
+
+        def is_socket(descriptor):
+            try:
+                return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+            except OSError:
+                return False
+
         agent.on_task(lambda task: "parent")
         agent.connect(5)
+        assert any(map(is_socket, range(3, 256)))
         child = os.fork()
         if child == 0:
             assert agent.stats().threads == 0, agent.stats()
+            assert not any(map(is_socket, range(3, 256)))
             assert not agent.connected
             agent.disconnect()
             fresh = ArinovaAgent(bot_token={other.token!r})

@@ -223,3 +223,100 @@ def test_a_second_disconnect_may_shorten_the_first(server, make_agent):
     patient.join(20)
     assert time.monotonic() - begin < 15
     release.set()
+
+
+def test_a_second_disconnect_does_not_lengthen_the_first(server, make_agent):
+    agent, release, started = make_agent(server), threading.Event(), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        started.set()
+        release.wait(20)
+
+    agent.connect(5)
+    server.conversation().say("hi")
+    assert started.wait(5)
+    hurried = threading.Thread(target=agent.disconnect, args=(0.5,))
+    hurried.start()
+    while agent.stats().life != "draining":
+        time.sleep(0.001)
+    begin = time.monotonic()
+    agent.disconnect(60)
+    assert time.monotonic() - begin < 15
+    hurried.join(5)
+    release.set()
+
+
+def test_after_the_end_a_handler_that_goes_on_sends_into_nothing(server, make_agent):
+    agent, release, started = make_agent(server), threading.Event(), threading.Event()
+    over, errors = threading.Event(), []
+
+    @agent.on_task
+    def handle(task):
+        started.set()
+        assert release.wait(20)
+        try:
+            task.send_chunk("late")
+            task.send_complete("late")
+        except BaseException as error:
+            errors.append(error)
+        over.set()
+
+    agent.connect(5)
+    server.conversation().say("hi")
+    assert started.wait(5)
+    agent.disconnect(0.1)
+    release.set()
+    assert over.wait(5)
+    assert errors == []
+
+
+def test_a_handler_that_goes_on_after_its_answer_is_waited_for(server, make_agent):
+    agent, release, over = make_agent(server), threading.Event(), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        task.send_complete("the answer")
+        release.wait(20)
+        over.set()
+
+    agent.connect(5)
+    assert server.conversation().say("hi").wait(5) == "completed"
+    stopper = threading.Thread(target=agent.disconnect)
+    stopper.start()
+    stopper.join(0.8)
+    assert stopper.is_alive()
+    release.set()
+    stopper.join(5)
+    assert over.is_set()
+    assert not stopper.is_alive()
+
+
+def test_a_refusal_during_the_end_makes_it_no_failure(server, make_agent):
+    agent, release, started = make_agent(server, auth_attempts=1_000), threading.Event(), threading.Event()
+    lost = threading.Event()
+    agent.on_disconnected(lost.set)
+
+    @agent.on_task
+    def handle(task):
+        started.set()
+        release.wait(20)
+
+    agent.connect(5)
+    server.conversation().say("hi")
+    assert started.wait(5)
+    with server.inject("refuse-auth", error="busy", retryable=True):
+        server.inject("drop")
+        assert lost.wait(5)
+        stopper = threading.Thread(target=agent.disconnect)
+        stopper.start()
+        while agent.stats().life != "draining":
+            time.sleep(0.001)
+        refused = server.wait_for_frame("agent_auth", 5, after=server.frames[-1])
+        server.wait_for_frame(
+            "agent_auth", 5, after=refused
+        )  # it goes on trying: an answer may be on its way
+        release.set()
+        stopper.join(5)
+    assert agent.wait(5) is True
+    assert agent.stats().life == "stopped"
