@@ -393,3 +393,21 @@ def test_an_address_that_the_system_does_not_know_is_passed_over(
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     assert client.request("GET", "/things") == {}
+
+
+def test_each_address_gets_a_share_of_the_time(
+    server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a silent first one would use it up."""
+    shares: list[float] = []
+
+    def silent(address: object, seconds: float) -> socket.socket:
+        shares.append(seconds)
+        raise TimeoutError("timed out")
+
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", 9)) for last in (1, 2, 3)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    monkeypatch.setattr("arinova_agent_sync.api.connections._connected", silent)
+    with pytest.raises(errors.ApiConnectionError, match="timed out"):
+        client.with_options(max_retries=0).request("GET", "/things", timeout=12)
+    assert shares == pytest.approx([4, 6, 12], rel=0.05)

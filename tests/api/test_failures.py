@@ -117,6 +117,17 @@ def test_retry_after_as_any_of_the_three_dates(date: datetime) -> None:
         assert found == pytest.approx(expected, abs=5)
 
 
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs tzset")
+def test_a_date_without_a_zone_is_in_utc_wherever_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    date = datetime.now(timezone.utc) + timedelta(minutes=10)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        found = failures.retry_after({"Retry-After": f"{date:%a %b} {date.day:2d} {date:%H:%M:%S %Y}"})
+    time.tzset()
+    assert found == pytest.approx(600, abs=5)
+
+
 def test_retry_after_in_the_past_means_now() -> None:
     past = format_datetime(datetime.now(timezone.utc) - timedelta(days=1), usegmt=True)
     assert failures.retry_after({"Retry-After": past}) == 0.0

@@ -104,6 +104,8 @@ def test_download_into_memory(server: FakeServer, client: ArinovaClient) -> None
     assert asked.headers["Accept-Encoding"] == "identity"
     with pytest.raises(errors.ApiError, match="exceeds configured limit"):
         client.files.download("f1", max_bytes=199_999)
+    with pytest.raises(errors.ApiError, match="exceeds configured limit"):
+        client.with_options(max_response_bytes=199_999).files.download("f1")
 
 
 def test_download_into_a_file(server: FakeServer, client: ArinovaClient, tmp_path: Path) -> None:

@@ -376,6 +376,8 @@ def test_another_token_sees_nothing_of_the_first(server: FakeServer, client: Ari
     history(client)
     assert [asked.headers["If-None-Match"] for asked in server.requests] == [None, None]
     assert server.requests[1].headers["Authorization"] == "Bearer ari_other"
+    assert history(client) == ["m1"]
+    assert server.requests[2].headers["If-None-Match"] == '"v1"'
 
 
 def test_remembered_answers_are_bounded(server: FakeServer, client: ArinovaClient) -> None:
