@@ -324,3 +324,24 @@ def test_odd_cancels_are_survived(server, make_agent):
     for task_id in (None, 7, ["a"], {}, "unknown"):
         server.send_frame({"type": "cancel_task", "taskId": task_id})
     assert server.conversation().say("hi").wait(5) == "completed"
+
+
+def test_what_waits_of_a_cancelled_task_does_not_leave(server, make_agent):
+    agent, said, done = make_agent(server), threading.Event(), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        with agent._engine.writer._write:  # everything waits now
+            task.send_chunk("never to be seen")
+            said.set()
+            assert task.cancelled.wait(5)
+        done.set()
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert said.wait(5)
+    reply.cancel()
+    assert done.wait(5)
+    agent.send_telemetry("push", {})
+    server.wait_for_frame("agent_error", 5, taskId=reply.message_id)
+    assert "agent_chunk" not in [frame.type for frame in server.frames]

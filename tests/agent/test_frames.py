@@ -296,3 +296,12 @@ def test_no_token_and_no_text_in_the_log(server, make_agent, caplog):
     assert "type=task" in log or "type='task'" in log
     assert "secret" not in log
     assert server.bot_token not in log
+
+
+def test_text_messages_are_counted(server, online):
+    assert online.stats().frames_received == 1  # auth_ok
+    server.send_frame({"type": "voice_offer"})
+    server.send_frame(b"binary")
+    assert server.conversation().say("hi").wait(5) == "completed"
+    stats = online.stats()
+    assert (stats.frames_received, stats.frames_ignored) == (3, 1)
