@@ -212,6 +212,8 @@ class ArinovaAgent(Speaker):
         engine = self._engine
         if engine is not None:
             engine.stop_and_wait(timeout)
+        if engine is None or engine.state.over:  # the client may have been used before, or since
+            self._account.close()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the agent has stopped, and raise what stopped it if it failed.

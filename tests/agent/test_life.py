@@ -20,6 +20,8 @@ from arinova_agent_sync import (
 from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.runtime.engine import Engine
 
+from ..conftest import descriptors
+
 
 @pytest.fixture
 def silent_port():
@@ -144,6 +146,21 @@ def test_disconnect_is_idempotent_and_connect_works_again(server, make_agent):
         agent.disconnect()
         assert agent.wait(1) is True
         assert not agent.connected
+
+
+@pytest.mark.parametrize("connected_before", [False, True])
+def test_disconnect_closes_what_the_client_opened(server, make_agent, connected_before):
+    agent = make_agent(server)
+    if connected_before:
+        agent.connect(5)
+        agent.disconnect()
+    before = descriptors()
+    assert agent.api.conversations.list().page.items == []
+    assert descriptors() - before  # a connection is kept for the next call
+    agent.disconnect()
+    deadline = time.monotonic() + 5
+    while descriptors() - before:  # the server's end follows
+        assert time.monotonic() < deadline
 
 
 def test_with_connects_and_disconnects(server):
