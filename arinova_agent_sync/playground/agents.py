@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -65,6 +66,13 @@ class State:
             return dict(self._state)
 
 
+def described(error: BaseException) -> str:
+    """Return what the page tells of an error: its type, too, unless it is one of ours, whose texts are sentences."""
+    if isinstance(error, ArinovaError):
+        return str(error)
+    return "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
 class InProcess:
     """Run an agent in this process.
 
@@ -83,13 +91,13 @@ class InProcess:
         state = self._state
         agent.on("connected", lambda: state.set("connected"))
         agent.on("disconnected", lambda: state.set("disconnected"))
-        agent.on("auth_failed", lambda error: state.set("failed", str(error)))
-        agent.on("error", lambda error: state.set(problem=str(error)))
+        agent.on("auth_failed", lambda error: state.set("failed", described(error)))
+        agent.on("error", lambda error: state.set(problem=described(error)))
         state.set("starting")
         try:
             agent.connect(_CONNECTS_WITHIN)
         except ArinovaError as error:
-            state.set("failed", str(error))
+            state.set("failed", described(error))
 
     def stop(self, timeout: float) -> None:
         if self._agent is not None:

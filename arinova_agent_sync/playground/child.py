@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -72,11 +73,22 @@ class InChild:
                 return
         kind, text = event["event"], event.get("text")
         if kind == "exited":
-            # What ended it was told before, and is still worth reading.
-            problem = self._state.get()["problem"]
-            self._state.set("failed", problem or f"The agent's process ended with exit code {event['code']}.")
+            # A failure that was told before is why it ended; the error of a handler is not.
+            before = self._state.get()
+            told = before["problem"] if before["state"] == "failed" else None
+            self._state.set("failed", told or _end_of(event["code"]))
         else:
             self._state.set(_STATES.get(kind), text)
+
+
+def _end_of(code: int) -> str:
+    if code >= 0:
+        return f"The agent's process ended with exit code {code}."
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"The agent's process was killed by {name}."
 
 
 class _Child:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from ..agent import ArinovaAgent
 from ..cli.target import TargetError, with_agents
+from .agents import described
 
 _STOPS_WITHIN = 2.0  # seconds
 
@@ -37,7 +38,7 @@ def main() -> int:
                 embedded=True,
             )
         except TargetError as problem:
-            tell(event="error", text=str(problem))
+            tell(event="failed", text=str(problem))
             return 5
     return 0
 
@@ -68,15 +69,15 @@ def _teller(news: IO[str]) -> Callable[..., None]:
 def _listen(agent: ArinovaAgent, tell: Callable[..., None]) -> None:
     agent.on("connected", lambda: tell(event="connected"))
     agent.on("disconnected", lambda: tell(event="disconnected"))
-    agent.on("auth_failed", lambda error: tell(event="failed", text=str(error)))
-    agent.on("error", lambda error: tell(event="error", text=str(error)))
+    agent.on("auth_failed", lambda error: tell(event="failed", text=described(error)))
+    agent.on("error", lambda error: tell(event="error", text=described(error)))
 
 
 def _connect(agent: ArinovaAgent, tell: Callable[..., None]) -> None:
     try:
         agent.connect()
     except Exception as error:  # noqa: BLE001 - whatever it is, its text is for the page
-        tell(event="failed", text=str(error))
+        tell(event="failed", text=described(error))
 
 
 if __name__ == "__main__":

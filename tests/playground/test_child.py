@@ -142,6 +142,27 @@ def test_an_agent_that_dies_is_told(server, run, told):
     assert runner.stats(1.0) is None
 
 
+def test_the_error_of_a_handler_has_its_type_and_is_not_why_the_process_dies_later(server, run, told):
+    source = """
+        import os, signal
+        from arinova_agent_sync import ArinovaAgent
+        agent = ArinovaAgent()
+        @agent.on_task
+        def handle(task):
+            if task.content == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise KeyError("no such model")
+    """
+    runner = run(source)
+    conversation = server.conversation()
+    conversation.say("fail", wait_for_agent=PATIENCE)
+    told.until(lambda: runner.state()["problem"] is not None)
+    assert runner.state()["problem"] == "KeyError: 'no such model'"
+    conversation.say("die")
+    told.until(lambda: runner.state()["state"] == "failed")
+    assert runner.state()["problem"] == "The agent's process was killed by SIGKILL."
+
+
 def test_a_stopped_runner_leaves_no_process_even_if_a_handler_hangs(server, run):
     source = """
         import os, time
