@@ -23,12 +23,17 @@ class Streamed:
         self._recent += texts
         self._size += size
         if self._size >= _BLOCK or len(self._recent) >= _RECENT:
-            # Each for itself: in a joined text one wide character would make all of them wide.
-            self._blocks.append(b"".join([recent.encode() for recent in self._recent]))
-            self._recent.clear()
-            self._size = 0
+            self._pack()
 
     def value(self) -> str:
         """Return the whole text."""
-        recent = "".join(self._recent)
-        return b"".join(self._blocks).decode() + recent if self._blocks else recent
+        if not self._blocks:
+            return "".join(self._recent)
+        self._pack()
+        return b"".join(self._blocks).decode()
+
+    def _pack(self) -> None:
+        # Each for itself: in a joined text one wide character would make all of them wide.
+        self._blocks.append(b"".join([recent.encode() for recent in self._recent]))
+        self._recent.clear()
+        self._size = 0
