@@ -67,7 +67,7 @@ class State:
 
 
 def described(error: BaseException) -> str:
-    """Return what the page tells of an error: its type, too, unless it is one of ours, whose texts are sentences."""
+    """Return an error as the page tells it: with its type, unless it is one of ours, whose texts say it all."""
     if isinstance(error, ArinovaError):
         return str(error)
     return "".join(traceback.format_exception_only(type(error), error)).strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import sys
-import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -18,6 +17,7 @@ from ..local import Generation
 from ..runtime.running import Events, signals_to
 from .agents import Changed, InProcess, Runner
 from .child import InChild
+from .invitation import Invitation
 from .playground import Playground, RunnerMaker
 from .reload import reloading
 
@@ -94,12 +94,22 @@ def command(
         if reload:
             folders = {folder_of(target) for target in targets}
             ending.enter_context(reloading(sorted(folders), playground.restart_agents))
+        # From the first word on, so that an early Ctrl-C ends it no less cleanly.
+        events = ending.enter_context(closing(Events()))
+        ending.enter_context(signals_to(events))
         click.echo(f"Playground: {playground.url}")
         click.echo("Ctrl-C ends it.")
         sys.stdout.flush()
         if not no_browser:
-            webbrowser.open(playground.url)
-        _wait_for_signal()
+            invitation = ending.enter_context(closing(Invitation(playground.url)))
+            opened = invitation.send()
+            click.echo(
+                "The page opens in your browser; if it does not, open the address above."
+                if opened
+                else "No browser could be opened: open the address above yourself."
+            )
+            sys.stdout.flush()
+        events.get(None)
     click.echo("")
 
 
@@ -134,9 +144,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _wait_for_signal() -> None:
-    """Return at Ctrl-C or SIGTERM."""
-    with closing(Events()) as events, signals_to(events):
-        events.get(None)

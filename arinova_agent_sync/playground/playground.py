@@ -35,7 +35,7 @@ class Playground:
     Example::
 
         with Playground({"Iris": lambda url, token, changed: InProcess(...)}) as playground:
-            webbrowser.open(playground.url)
+            print(playground.url)
     """
 
     def __init__(

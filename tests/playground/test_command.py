@@ -1,11 +1,13 @@
 """The command as a process, and what it makes of its arguments."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -19,17 +21,27 @@ RUN = "from arinova_agent_sync.playground.command import command; command()"
 
 @pytest.fixture
 def start(tmp_path):
-    """Start the command; return its process and the address that it prints."""
+    """Start the command; return its process and the address that it prints.
+
+    With a browser its command line is given instead of the option that opens none.
+    """
     processes = []
 
-    def start(*arguments):
+    def start(*arguments, browser=None):
+        options = ["--no-browser"] if browser is None else []
         process = subprocess.Popen(
-            [sys.executable, "-c", RUN, "--no-browser", *arguments],
+            [sys.executable, "-c", RUN, *options, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(["", *sys.path]),
+                "HOME": str(tmp_path),
+                "TMPDIR": str(tmp_path / "temporary"),
+                "BROWSER": browser or "",
+            },
             start_new_session=True,
         )
         processes.append(process)
@@ -89,6 +101,48 @@ def test_reload_restarts_the_agent_of_a_changed_file_and_keeps_the_conversation(
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(PATIENCE) == 0
     assert "Traceback" not in process.stdout.read()
+
+
+BROWSER = """
+import json, os, stat, sys, urllib.parse
+path = urllib.parse.urlsplit(sys.argv[1]).path
+seen = {
+    "given": sys.argv[1:],
+    "modes": [stat.S_IMODE(os.stat(each).st_mode) for each in (path, os.path.dirname(path))],
+    "path": path,
+    "page": open(path).read(),
+}
+json.dump(seen, open("seen.json", "w"))
+"""
+
+
+@pytest.mark.parametrize("snap", [False, True])
+def test_the_browser_is_led_to_the_page_by_a_file_that_nobody_else_can_read(start, tmp_path, snap):
+    (tmp_path / "browser.py").write_text(BROWSER)
+    (tmp_path / "temporary").mkdir()
+    if snap:
+        (tmp_path / "snap").mkdir()
+    process, address = start(browser=f"{sys.executable} browser.py %s")
+    output = process.stdout
+    assert "Ctrl-C" in output.readline()
+    assert "opens in your browser" in output.readline()
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    token = address.url.partition("token=")[2]
+    assert token not in " ".join(seen["given"])
+    assert f'content="0; url={address.url}"' in seen["page"]
+    assert seen["modes"] == [0o600, 0o700]
+    file = Path(seen["path"])
+    assert file.parent.parent == (tmp_path if snap else tmp_path / "temporary")
+    assert file.exists()
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    assert not file.parent.exists()
+
+
+def test_without_a_browser_the_address_is_left_to_the_user(start):
+    process, _ = start(browser="no-such-browser-anywhere %s")
+    assert "Ctrl-C" in process.stdout.readline()
+    assert "No browser could be opened" in process.stdout.readline()
 
 
 @pytest.mark.parametrize(

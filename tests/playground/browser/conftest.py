@@ -35,14 +35,14 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     contexts, failures = [], []
 
-    def visit(playground: Any, **options: Any) -> Page:
+    def visit(playground: Any, address: str | None = None, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE * 1000)
         context.add_init_script(OBSERVE)
         page = context.new_page()
         page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(playground.url)
+        page.goto(address or playground.url)
         expect(page.locator("body.ready")).to_be_attached()
         return page
 

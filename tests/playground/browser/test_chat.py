@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+import webbrowser
+from contextlib import closing
 
 import pytest
+
+from arinova_agent_sync.playground.invitation import Invitation
 
 from ..conftest import PATIENCE
 from .pages import answers, expect, say
@@ -41,6 +45,17 @@ def test_send_stream_and_read(make_playground, visit, picture):
     expect(page.locator(".frame .type").last).to_have_text("agent_complete")
     assert page.evaluate("location.search") == ""  # the token is not left in the address bar
     picture(page, "answer")
+
+
+def test_the_file_that_a_browser_is_opened_with_leads_to_the_page(make_playground, visit, monkeypatch):
+    playground = make_playground()
+    given = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: given.append(address) or True)
+    with closing(Invitation(playground.url)) as invitation:
+        assert invitation.send()
+        page = visit(playground, given[0])
+        say(page, "hello")
+        expect(answers(page)).to_contain_text("echo: hello")
 
 
 def test_escape_stops_the_answer_and_keeps_what_there_is(make_playground, visit):
