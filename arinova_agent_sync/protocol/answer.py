@@ -107,6 +107,13 @@ class Answer:
             self._catch_up()
         return self._said.value()
 
+    @property
+    def has_said(self) -> bool:
+        """Whether anything was streamed."""
+        with self.lock:
+            self._catch_up()
+        return bool(self._said)
+
     def open_run(self) -> Run:
         """Put a new run behind what waits already."""
         with self.lock:

@@ -164,6 +164,11 @@ class Dispatch:
         self._start(runs)
         return True
 
+    def has_said(self, run: TaskRun) -> bool:
+        """Tell whether a task has streamed anything."""
+        with self.state.lock:
+            return run.answer.has_said
+
     def fail(self, run: TaskRun, message: str) -> bool:
         """End a task with an error, which takes the place of what was streamed; False if it had ended."""
         with self.state.lock:
@@ -255,7 +260,7 @@ class Dispatch:
             self._handler_failed(run, error)
 
     def _finish(self, run: TaskRun) -> None:
-        if not run.answer.text:
+        if not self.has_said(run):
             logger.warning(
                 "task %s was dismissed: its handler sent nothing and returned nothing "
                 "(call task.dismiss() if that is meant, or task.detach() to answer later)",

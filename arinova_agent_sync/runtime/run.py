@@ -139,7 +139,7 @@ class TaskRun:
     def error(self, message: str, keep_partial: bool) -> None:
         """End the task with an error, or with what was streamed and the error's text behind it."""
         message = clean(message)
-        if keep_partial and self.answer.text:
+        if keep_partial and self._dispatch.has_said(self):
             ended = self._dispatch.complete(self, None, (), tail=f"\n\n{message}")
         else:
             ended = self._dispatch.fail(self, message)
