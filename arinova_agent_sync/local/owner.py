@@ -271,7 +271,8 @@ class Owner:
         """Return what agents uploaded, oldest first."""
         rows = self._store.rows(
             "SELECT id, conversation_id, agent_id, file_name AS name, file_type AS mime_type, url,"
-            " data AS content FROM files JOIN contents ON file_id = id ORDER BY files.rowid"
+            " data AS content FROM files JOIN contents ON file_id = id WHERE agent_id IS NOT NULL"
+            " ORDER BY files.rowid"
         )
         return [LocalFile(**row) for row in rows]
 

@@ -106,18 +106,19 @@ class LocalServer:
             duplicate_window=duplicate_window,
             history_limit=history_limit,
         )
-        self._log = FrameLog(max_frames)
+        log = FrameLog(max_frames)
         count("max_file_size", max_file_size, 1, _LARGEST_FILE)
-        self._store = Store(data)
-        self._hub = Hub(rules, platform_skills, self._log, self._store if data is not None else None)
+        # What other rooms of this package work with: the database, and the chat behind its lock. Not for users.
+        self.store = Store(data)
+        self.hub = Hub(rules, platform_skills, log, self.store if data is not None else None)
         self._host = host
         self._port = port
         self._lifecycle = threading.Lock()  # taken before the hub's lock
-        self._hosting = Host(self._hub)
-        desk = Desk(self._store, self._hub, max_file_size)
+        self._hosting = Host(self.hub)
+        desk = Desk(self.store, self.hub, max_file_size)
         self._app = Rest(desk, routes, self._hosting.drop)
         self.agent = self.add_agent(agent_name)
-        self.owner = Owner(self._store, self._hub, self.agent)
+        self.owner = Owner(self.store, self.hub, self.agent)
 
     # Life
 
@@ -131,15 +132,15 @@ class LocalServer:
         another server has changed the file since.
         """
         with self._lifecycle:
-            if self._hub.running:
+            if self.hub.running:
                 return self
-            self._store.open()
+            self.store.open()
             try:
                 listener = listen(self._host, self._port)
                 self._port = listener.getsockname()[1]
                 self._hosting.start(self._app, listener)
             except BaseException:
-                self._store.rest()
+                self.store.rest()
                 raise
             logger.info("The embedded server listens on %s", self.url)
             return self
@@ -147,16 +148,16 @@ class LocalServer:
     def stop(self) -> None:
         """Drop every connection and end the thread; answers that are open become errors. Idempotent."""
         with self._lifecycle:
-            if not self._hub.running:
-                self._store.rest()
+            if not self.hub.running:
+                self.store.rest()
                 return
-            with self._hub.turn() as chat:
+            with self.hub.turn() as chat:
                 chat.restart()
             if not self._hosting.stop(_STOPS_WITHIN):
                 logger.warning("The embedded server's thread did not end in %g s", _STOPS_WITHIN)
-            for name in self._hub.end(_STOPS_WITHIN):
+            for name in self.hub.end(_STOPS_WITHIN):
                 logger.warning("The function of an action still runs: %s", name)
-            self._store.rest()
+            self.store.rest()
             logger.info("The embedded server has stopped")
 
     def __enter__(self) -> LocalServer:
@@ -170,7 +171,7 @@ class LocalServer:
     @property
     def running(self) -> bool:
         """Whether it serves."""
-        return self._hub.running
+        return self.hub.running
 
     @property
     def port(self) -> int:
@@ -193,8 +194,8 @@ class LocalServer:
     @property
     def agents(self) -> list[AgentAccount]:
         """All accounts, the first agent's first; those of an earlier run only if they were added again."""
-        with self._hub.lock:
-            roster = self._hub.chat.roster
+        with self.hub.lock:
+            roster = self.hub.chat.roster
             return [roster.accounts[agent_id] for agent_id in roster.added]
 
     def add_agent(
@@ -215,7 +216,7 @@ class LocalServer:
 
         Raises ValueError if the token is taken.
         """
-        with self._hub.turn() as chat:
+        with self.hub.turn() as chat:
             return chat.add_agent(name, token, listen_mode, tuple(allowed_users))
 
     def add_bootstrap_token(self, agent: AgentAccount | None = None, *, onboarding: bool = False) -> str:
@@ -227,7 +228,7 @@ class LocalServer:
 
         Raises ValueError with generation "march", which knows no such tokens.
         """
-        with self._hub.turn() as chat:
+        with self.hub.turn() as chat:
             if not chat.rules.august:
                 raise ValueError('bootstrap tokens need LocalServer(generation="august")')
             return chat.roster.add_claim(agent or self.agent, onboarding)
@@ -239,8 +240,8 @@ class LocalServer:
 
     def is_connected(self, agent: AgentAccount | None = None) -> bool:
         """Return whether an agent, the first by default, has a registered connection."""
-        with self._hub.lock:
-            return (agent or self.agent).agent_id in self._hub.chat.roster.connections
+        with self.hub.lock:
+            return (agent or self.agent).agent_id in self.hub.chat.roster.connections
 
     def wait_for_agent(
         self, timeout: float = 10.0, *, agent: AgentAccount | None = None, times: int = 1
@@ -254,12 +255,12 @@ class LocalServer:
 
         Raises TimeoutError.
         """
-        self._hub.wait_connected(agent or self.agent, timeout, times)
+        self.hub.wait_connected(agent or self.agent, timeout, times)
 
     def wait_for_disconnect(self, timeout: float = 10.0, *, agent: AgentAccount | None = None) -> None:
         """Wait until an agent is not connected; raise TimeoutError if it still is after so many seconds."""
-        account, connections = agent or self.agent, self._hub.chat.roster.connections
-        self._hub.wait(
+        account, connections = agent or self.agent, self.hub.chat.roster.connections
+        self.hub.wait(
             account.agent_id,
             lambda: account.agent_id not in connections or None,
             timeout,
@@ -269,12 +270,12 @@ class LocalServer:
     @property
     def connection_count(self) -> int:
         """How many agents' sockets are open, authenticated or not."""
-        return len(self._hub.sockets)
+        return len(self.hub.sockets)
 
     def skills(self, agent: AgentAccount | None = None) -> list[dict[str, Any]]:
         """Return the skills that a connected agent, the first by default, announced."""
-        with self._hub.lock:
-            return list(self._hub.chat.roster.skills.get((agent or self.agent).agent_id, []))
+        with self.hub.lock:
+            return list(self.hub.chat.roster.skills.get((agent or self.agent).agent_id, []))
 
     # Users
 
@@ -299,14 +300,14 @@ class LocalServer:
             raise ValueError(f"a conversation of type {type!r} has one agent, not members")
         else:
             taking_part = [agent or self.agent]
-        with self._hub.turn() as chat:
-            return LocalConversation(self._hub, chat.open_conversation(type, taking_part))
+        with self.hub.turn() as chat:
+            return LocalConversation(self.hub, chat.open_conversation(type, taking_part))
 
     @property
     def conversations(self) -> list[LocalConversation]:
         """All conversations, oldest first; with ``data``, also those of earlier runs."""
-        with self._hub.lock:
-            return [LocalConversation(self._hub, each) for each in self._hub.chat.conversations.values()]
+        with self.hub.lock:
+            return [LocalConversation(self.hub, each) for each in self.hub.chat.conversations.values()]
 
     def send_task(self, *, agent: AgentAccount | None = None, **payload: Any) -> LocalReply:
         """Give an agent a task with a payload of one's own; the server follows it like any other.
@@ -323,10 +324,10 @@ class LocalServer:
         task_id = payload.get("taskId")
         if task_id is not None and not isinstance(task_id, str):
             raise TypeError(f"taskId must be a str, not {type(task_id).__name__}; see send_frame()")
-        with self._hub.turn() as chat:
+        with self.hub.turn() as chat:
             if task_id in chat.tasks:
                 raise ValueError(f"the taskId {task_id!r} was used before; see send_frame()")
-            return self._hub.reply(chat.ask(agent or self.agent, payload, task_id))
+            return self.hub.reply(chat.ask(agent or self.agent, payload, task_id))
 
     def send_frame(
         self, frame: Mapping[str, Any] | str | bytes, *, agent: AgentAccount | None = None
@@ -340,18 +341,18 @@ class LocalServer:
         Raises RuntimeError if the agent is not connected.
         """
         account = agent or self.agent
-        with self._hub.lock:
-            connection = self._hub.chat.roster.connections.get(account.agent_id)
+        with self.hub.lock:
+            connection = self.hub.chat.roster.connections.get(account.agent_id)
             if not isinstance(connection, AgentSocket):
                 raise RuntimeError(f"the agent {account.name!r} is not connected; use wait_for_agent() first")
-            self._hub.post(connection.deliver, frame)
+            self.hub.post(connection.deliver, frame)
 
     # What agents sent
 
     @property
     def frames(self) -> list[FrameRecord]:
         """Every frame in and out, in order; the newest ``max_frames``, and at most 64 MiB of them."""
-        return self._log.records()
+        return self.hub.log.records()
 
     def wait_for_frame(
         self,
@@ -373,23 +374,23 @@ class LocalServer:
 
         Raises TimeoutError.
         """
-        return self._log.wait(type, timeout, direction, after, fields)
+        return self.hub.log.wait(type, timeout, direction, after, fields)
 
     def forget(self) -> None:
         """Drop the messages, answers and frames of the past, which otherwise are kept for good; for long runs."""
-        self._hub.forget()
+        self.hub.forget()
 
     @property
     def telemetry(self) -> list[TelemetryRow]:
         """What agents' telemetry left in the database."""
-        with self._hub.lock:
-            return list(self._hub.incoming.telemetry)
+        with self.hub.lock:
+            return list(self.hub.incoming.telemetry)
 
     @property
     def reports(self) -> list[Report]:
         """What agents of August 2026 told about themselves: "hud_update", "task_queued", and so on."""
-        with self._hub.lock:
-            return list(self._hub.incoming.reports)
+        with self.hub.lock:
+            return list(self.hub.incoming.reports)
 
     def on_action(
         self,
@@ -410,8 +411,8 @@ class LocalServer:
             manifest: what the manifest says of it, such as ``{"inputSchema": {...}}``; the description is the
                 first line of the function's docstring unless it is among these.
         """
-        with self._hub.lock:
-            self._hub.calls.actions[name] = Action(function, tuple(progress), dict(manifest or {}))
+        with self.hub.lock:
+            self.hub.calls.actions[name] = Action(function, tuple(progress), dict(manifest or {}))
 
     # Faults
 
@@ -429,12 +430,12 @@ class LocalServer:
         Raises ValueError or TypeError for an unknown fault or parameter, RuntimeError if the server is not
         running and the fault would strike at once.
         """
-        return self._hub.board.inject(name, agent, parameters)
+        return self.hub.board.inject(name, agent, parameters)
 
     def heal(self, name: FaultName | None = None) -> None:
         """End all faults, or those of one name."""
-        self._hub.board.heal(name)
+        self.hub.board.heal(name)
 
     def __repr__(self) -> str:
-        state = self.url if self._hub.running else "stopped"
+        state = self.url if self.hub.running else "stopped"
         return f"<LocalServer {state}, {len(self.agents)} agents, {self.connection_count} connections>"

@@ -24,7 +24,7 @@ class Changes:
 
     def __init__(self, server: LocalServer) -> None:
         self._listeners: tuple[Listener, ...] = ()
-        hub, log = server._hub, server._log
+        hub, log = server.hub, server.hub.log
         ring, add = hub.ring, log.add
 
         def ring_all(key: object) -> None:

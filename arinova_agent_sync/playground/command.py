@@ -35,7 +35,9 @@ _NAMES = ("Iris", "Otto", "Wren", "Milo", "Juno", "Hugo", "Nora", "Emil")
 @click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
 @click.option("--reload", is_flag=True, help="Restart the agent when a Python file beside it changes.")
 @click.option(
-    "--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep the conversations in this file."
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the conversations and their files in this file.",
 )
 @click.option(
     "--generation",

@@ -1,4 +1,4 @@
-"""Open the page in the user's browser, without the token on a command line, which others on the machine can read."""
+"""Open the page in the user's browser, without the token on a command line that other users can read."""
 
 from __future__ import annotations
 

@@ -200,12 +200,13 @@ class Page:
                 self._told = told
                 return news
             case "say":
-                room.say(
+                await asyncio.to_thread(
+                    playground.say,
                     _text(asked, "conversation"),
                     _text(asked, "text", empty=True),
                     sender=_text(asked, "sender") if asked.get("sender") else None,
                     reply_to=asked.get("replyTo") or None,
-                    attachments=playground.attachments(_texts(asked, "attachments")),
+                    uploads=_texts(asked, "attachments"),
                     mentions=_texts(asked, "mentions"),
                 )
             case "stop":

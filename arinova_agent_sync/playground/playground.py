@@ -52,7 +52,6 @@ class Playground:
         names = list(agents)
         if not names:
             raise ValueError("a playground needs an agent")
-        self.uploads = Uploads()
         doorman = Doorman()
         options: dict[str, Any] = {} if data is None else {"data": data}
         if duplicate_window is not None:
@@ -68,6 +67,7 @@ class Playground:
         for name in names[1:]:
             self.server.add_agent(name)
         self._accounts = self.server.agents
+        self.uploads = Uploads(self.server)
         self.changes = Changes(self.server)
         self.room = Room(self.server)
         self.faults = FaultBox(self.server)
@@ -83,6 +83,7 @@ class Playground:
     def start(self) -> Playground:
         """Start the server and the agents; return itself."""
         self.server.start()
+        self.room.find_files()
         for account, make in zip(self._accounts, self._makers, strict=True):
             self._runners[account.agent_id] = make(self.server.url, account.token, self._agents_changed)
         if not self.room.conversation_ids():
@@ -134,16 +135,26 @@ class Playground:
             {"agent": agent_id, "stats": runner.stats(timeout)} for agent_id, runner in self._runners.items()
         ]
 
-    def attachments(self, ids: Sequence[str]) -> list[Json]:
-        """Return what a message tells of uploaded files; raise ValueError if one is not there any more."""
-        found = [self.uploads.find(each) for each in ids]
-        if None in found:
-            raise ValueError("an attached file is not there any more; attach it once more")
-        return [
-            {**upload.attachment(), "url": self.server.url + upload.attachment()["url"]}
-            for upload in found
-            if upload is not None
-        ]
+    def say(
+        self,
+        conversation_id: str,
+        text: str,
+        *,
+        sender: str | None = None,
+        reply_to: str | None = None,
+        uploads: Sequence[str] = (),
+        mentions: Sequence[str] = (),
+    ) -> None:
+        """Send a message with uploaded files, named by their ids; raise ValueError if it cannot be sent so."""
+        with self.uploads.sent(uploads, conversation_id) as attachments:
+            self.room.say(
+                conversation_id,
+                text,
+                sender=sender,
+                reply_to=reply_to,
+                attachments=attachments,
+                mentions=mentions,
+            )
 
     def inject(self, name: str, agent_id: str | None, parameters: Mapping[str, object]) -> None:
         """Make something go wrong; see ``LocalServer.inject``."""

@@ -6,15 +6,17 @@ This is the playground's only way to the server's inside.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..local import LocalConversation, LocalServer
 from ..local.framelog import FrameRecord
 from ..local.records import GROUPS, Conversation, Message, ReplyStatus, Task
+from ..local.rest.files import users_urls
 from . import masking
 
 Json = dict[str, Any]
@@ -53,7 +55,7 @@ class Room:
 
     def __init__(self, server: LocalServer) -> None:
         self._server = server
-        self._hub = server._hub
+        self._hub = server.hub
         self._began = time.monotonic()
 
     # What is there
@@ -199,6 +201,16 @@ class Room:
             wait_for_agent=0,
         )
 
+    def find_files(self) -> None:
+        """Let the files of an earlier run be found: its server may have had another address."""
+        files = users_urls(self._server.store)
+        with self._hub.lock:
+            for conversation in self._hub.chat.conversations.values():
+                for row in conversation.rows.values():
+                    if row.attachments:
+                        found = tuple(self._found(each, files) for each in row.attachments)
+                        conversation.rows[row.id] = replace(row, attachments=found)
+
     def stop(self, conversation_id: str, message_id: str | None = None) -> None:
         """Press the stop button of one answer, or of all that are open in a conversation."""
         for reply in self._local(conversation_id).replies:
@@ -211,6 +223,10 @@ class Room:
             chat.user(name)
 
     # Inside
+
+    def _found(self, attachment: Mapping[str, Any], files: Collection[str]) -> Mapping[str, Any]:
+        path = urlsplit(str(attachment.get("url"))).path
+        return {**attachment, "url": self._server.url + path} if path in files else attachment
 
     def _local(self, conversation_id: str) -> LocalConversation:
         with self._hub.lock:

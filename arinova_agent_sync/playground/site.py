@@ -1,4 +1,4 @@
-"""The playground's routes: the page and its files, uploads, and the WebSocket of every open page."""
+"""The playground's routes: the page and its files, what users upload, and the WebSocket of every open page."""
 
 from __future__ import annotations
 
@@ -54,7 +54,6 @@ class Site:
             Route("/playground/", self._page),
             Route("/playground/static/{path:path}", self._static),
             Route("/playground/upload", self._upload, methods=["POST"]),
-            Route(uploads.PATH + "/{id}/{name}", self._file),
             WebSocketRoute("/playground/live", self._live),
         ]
 
@@ -101,21 +100,7 @@ class Site:
         name = request.query_params.get("name", "file")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         upload = self._playground.uploads.add(name, kind, bytes(data))
-        return JSONResponse(upload.attachment(), 201, headers=HEADERS)
-
-    async def _file(self, request: Request) -> Response:
-        # Agents fetch these too, so it takes no more than to know the id, which nobody can guess.
-        upload = self._playground.uploads.find(request.path_params["id"])
-        if upload is None or not self._doorman.at_home(request):
-            return PlainTextResponse("There is no such file.\n", 404, headers=HEADERS)
-        shown = "inline" if upload.type in uploads.IMAGES else "attachment"
-        headers = {
-            **HEADERS,
-            "content-security-policy": "default-src 'none'; sandbox",
-            "content-disposition": shown,
-            "cache-control": "private, max-age=86400",
-        }
-        return Response(upload.data, headers={**headers, "content-type": upload.type})
+        return JSONResponse(upload.described(), 201, headers=HEADERS)
 
     async def _live(self, websocket: WebSocket) -> None:
         if not self._doorman.own_origin(websocket):

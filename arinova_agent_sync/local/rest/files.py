@@ -16,7 +16,7 @@ from .desk import Desk
 from .exchange import Answer, Body, Request, answer, as_uuid, empty, refuse, refuse_plainly
 from .multipart import MalformedForm, parts
 from .router import Routes
-from .store import Row, new_id, now
+from .store import Row, Store, new_id, now
 
 routes = Routes()
 public = Routes("/uploads")
@@ -45,7 +45,7 @@ class NewName(Body):
 
 
 def add_file(
-    desk: Desk,
+    store: Store,
     data: bytes,
     file_name: str,
     file_type: str,
@@ -56,7 +56,6 @@ def add_file(
     file_id = new_id()
     ending = PurePath(file_name).suffix.removeprefix(".") or "bin"
     url = f"/uploads/attachments/{conversation_id}/{file_id}_{int(time.time())}.{quote(ending, safe='')}"
-    store = desk.store
     with store.transaction():
         store.insert(
             "files",
@@ -71,6 +70,25 @@ def add_file(
         )
         store.insert("contents", file_id=file_id, data=data)
     return {"id": file_id, "fileName": file_name, "fileType": file_type, "fileSize": len(data), "url": url}
+
+
+def remove_file(store: Store, file_id: str) -> None:
+    """Drop a file."""
+    store.run("DELETE FROM files WHERE id = ?", file_id)
+
+
+def shrink(store: Store, most_bytes: int) -> None:
+    """Drop the oldest of the users' files until all of theirs together have so many bytes at most."""
+    store.run(
+        "DELETE FROM files WHERE id IN (SELECT id FROM (SELECT id, sum(file_size)"
+        " OVER (ORDER BY rowid DESC) AS size FROM files WHERE agent_id IS NULL) WHERE size > ?)",
+        most_bytes,
+    )
+
+
+def users_urls(store: Store) -> set[str]:
+    """Return the URLs of the users' files."""
+    return {row["url"] for row in store.rows("SELECT url FROM files WHERE agent_id IS NULL")}
 
 
 @routes("POST /files/upload", upload=True)
@@ -91,7 +109,7 @@ def upload(desk: Desk, request: Request) -> Answer:
     if file.content_type.partition(";")[0].strip().lower() in _BLOCKED:
         refuse(400, "File type not allowed")
     name = file.file_name or "file"
-    kept = add_file(desk, file.data, name, file.content_type, conversation_id, request.agent)
+    kept = add_file(desk.store, file.data, name, file.content_type, conversation_id, request.agent)
     del kept["id"]
     return answer(kept, 201)
 
@@ -151,7 +169,7 @@ def rename_file(desk: Desk, request: Request) -> Answer:
 
 @routes("DELETE /files/{file_id}", august=True)
 def delete_file(desk: Desk, request: Request) -> Answer:
-    desk.store.run("DELETE FROM files WHERE id = ?", _own(desk, request)["id"])
+    remove_file(desk.store, _own(desk, request)["id"])
     return empty()
 
 

@@ -32,7 +32,7 @@ def column_id(client: ArinovaClient, board_id: str | None, name: str) -> str:
 def grow_old(server: LocalServer, days: float) -> None:
     """Let all cards be changed last so many days ago."""
     time = datetime.now(timezone.utc) - timedelta(days=days)
-    server._store.run("UPDATE cards SET updated_at = ?", time.isoformat(timespec="microseconds"))
+    server.store.run("UPDATE cards SET updated_at = ?", time.isoformat(timespec="microseconds"))
 
 
 class TestCreate:

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from arinova_agent_sync.local.rest.files import shrink
 from arinova_agent_sync.playground.invitation import Invitation
 
 from ..conftest import PATIENCE
@@ -116,16 +117,20 @@ def test_conversations_are_there_again_in_the_next_run(make_playground, visit, t
     expect(page.locator(".message.user .picture img")).to_be_visible()
     expect(answers(page)).to_contain_text("echo: keep this")
     page.close()
-    port = first.server.port
     first.stop()
-    page = visit(make_playground(data=kept, port=port))
+    second = make_playground(data=kept)
+    page = visit(second)
     expect(page.locator(".message.user .bubble")).to_have_text("keep **this**")
     expect(answers(page)).to_contain_text("echo: keep this")
-    expect(page.locator(".message.user span.file .name")).to_have_text("dot.png")  # it is not there any more
+    expect(page.locator(".message.user .picture img")).to_be_visible()
+    assert page.evaluate("document.querySelector('.picture img').naturalWidth") == 1
     expect(page.locator("#about")).to_contain_text("kept in kept.db")
     expect(page.locator("#conversations button")).to_have_count(1)
     say(page, "and this")
     expect(answers(page)).to_have_count(2)
+    shrink(second.server.store, 0)
+    page = visit(second)
+    expect(page.locator(".message.user span.file .name")).to_have_text("dot.png")  # it gave way to others
 
 
 def test_an_agent_that_answers_nothing_is_told(make_playground, visit):

@@ -202,7 +202,7 @@ function attachment(file) {
   const url = local(file.url);
   const about = `${file.fileName}, ${size(file.fileSize)}`;
   if (url && IMAGES.includes(file.fileType)) {
-    // Files end with the run that they were attached in, conversations need not.
+    // The oldest files give way to newer ones, their messages stay.
     const gone = () => picture.replaceWith(attachment({...file, url: "about:blank"}));
     const picture = h("a.picture", {href: url, target: "_blank", rel: "noopener noreferrer", title: about},
       h("img", {src: url, alt: file.fileName, loading: "lazy", onerror: gone}));

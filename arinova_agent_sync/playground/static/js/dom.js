@@ -55,7 +55,7 @@ export function local(address) {
   if (!URL.canParse(address, location.origin)) return null;
   const url = new URL(address, location.origin);
   const here = url.origin === location.origin || (HOME.includes(url.hostname) && url.port === location.port);
-  return here && /^\/(playground\/files|uploads)\//.test(url.pathname) ? url.pathname : null;
+  return here && url.pathname.startsWith("/uploads/") ? url.pathname : null;
 }
 
 export function announce(text) {

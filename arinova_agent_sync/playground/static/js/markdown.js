@@ -7,7 +7,7 @@ import {highlight} from "./highlight.js";
 
 const LONGEST_RUN = 50_000; // characters of one paragraph; a longer one stays plain, and the page usable
 const DEEPEST = 60; // blocks in each other; laying out more takes a browser long
-const SAFE_LINK = /^(?:https?:|mailto:|\/uploads\/|\/playground\/files\/)/i;
+const SAFE_LINK = /^(?:https?:|mailto:|\/uploads\/)/i;
 
 const escaped = (text) =>
   text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
