@@ -6,10 +6,11 @@ import asyncio
 import logging
 import socket
 import threading
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .wire import Wire
@@ -60,14 +61,14 @@ class Host:
             listener: where to serve.
         """
         config = uvicorn.Config(
-            app,
+            _dated(app),
             http="h11",
             ws=self._door(),
             loop="asyncio",
             lifespan="off",
             log_config=None,
             server_header=False,
-            date_header=False,
+            date_header=False,  # it would come from the ticks that _Server has not
             proxy_headers=False,
             ws_per_message_deflate=False,
             ws_ping_interval=None,
@@ -139,6 +140,21 @@ class Host:
                 inner.data_received(data)
 
         return Door
+
+
+def _dated(app: ASGIApp) -> ASGIApp:
+    """Let every answer tell when it was made, as those of a real server do."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(usegmt=True).encode()
+                message["headers"] = [*message.get("headers", ()), (b"date", date)]
+            await send(message)
+
+        await app(scope, receive, send_dated if scope["type"] == "http" else send)
+
+    return serve
 
 
 class _Server(uvicorn.Server):

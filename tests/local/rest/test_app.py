@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 from starlette.requests import Request
@@ -92,6 +93,11 @@ class TestWhichRoute:
                 assert connection.getresponse().read() == f"own {path}".encode()
             connection.close()
             client_of(server).messages.send(server.conversation().id, "hi")
+
+    @pytest.mark.parametrize("path", ["/conversations", "/api/v1/nothing", "/api/health-of-mine"])
+    def test_every_answer_tells_when_it_was_made(self, server: LocalServer, ask: Ask, path: str) -> None:
+        date = parsedate_to_datetime(ask("GET", path).headers["date"])
+        assert abs(date.timestamp() - time.time()) < 30.0
 
 
 @march
