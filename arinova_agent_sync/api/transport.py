@@ -244,13 +244,13 @@ class Transport:
         retries = self.options.max_retries if request.repeatable else 0
         for attempt in range(retries + 1):
             try:
-                with self._open(request, deadline, fresh=retries == 0) as exchange:
+                with self.open(request, deadline, fresh=retries == 0) as exchange:
                     _log.debug("%s answered with status %d", request.name, exchange.status)
                     if exchange.status < 300 or (
                         exchange.status == 304 and "If-None-Match" in request.headers
                     ):
                         return consume(exchange)
-                    error, asked = self._refused(request, exchange)
+                    error, asked = self.refusal(request, exchange)
             except SourceError as failed:
                 raise cast(BaseException, failed.__cause__) from None
             except ApiTimeoutError:
@@ -266,7 +266,7 @@ class Transport:
             self.session.pause(wait)
         raise AssertionError("the last try returns or raises")
 
-    def _open(self, request: Request, deadline: Deadline, *, fresh: bool) -> Exchange:
+    def open(self, request: Request, deadline: Deadline, *, fresh: bool) -> Exchange:
         """Send a request once, and to where redirects on the same origin lead."""
         from .exchange import open_exchange
 
@@ -319,7 +319,8 @@ class Transport:
             raise refused(f"a redirect with this status would turn the {request.method} into a GET")
         return routes.target(url)
 
-    def _refused(self, request: Request, exchange: Exchange) -> tuple[ApiError, float | None]:
+    def refusal(self, request: Request, exchange: Exchange) -> tuple[ApiError, float | None]:
+        """Return the error that an answer is, and for how many seconds the server wants to be left alone."""
         raw = masked_bytes(exchange.read_beginning(_MAX_ERROR_BODY), request.token)
         reason = masked(exchange.reason, request.token)
         error = failures.refusal(request.name, exchange.status, reason, exchange.headers, raw, request.since)

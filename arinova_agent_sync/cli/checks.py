@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -25,7 +26,7 @@ from ..proxies import Proxy, proxy_for
 from ..runtime.deadline import Deadline
 from ..runtime.dial import dial
 from ..runtime.guard import SocketGuard
-from ..runtime.link import Link, LinkError, MessageTooLarge, _explained
+from ..runtime.link import Link, LinkError, MessageTooLarge, explained
 from ..settings import Settings
 from . import certificates
 
@@ -187,7 +188,7 @@ class Checkup:
         except LinkError as error:
             detail, advice = _parted(error)
             raise _Found("fail", f"{host} port {port}: {detail}", advice) from error
-        place = guard._sock.getpeername()
+        place = guard.sock.getpeername()
         guard.close()
         return f"{place[0]} answers on port {port}"
 
@@ -206,7 +207,7 @@ class Checkup:
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise _Found("fail", *certificates.refused(error.__cause__)) from error
             raise
-        tls = guard._sock
+        tls = guard.sock
         assert isinstance(tls, ssl.SSLSocket)
         certificate, version = tls.getpeercert() or {}, tls.version()
         guard.close()
@@ -255,21 +256,20 @@ class Checkup:
         return "the server answers pings"
 
     def _ask(self) -> str:
-        from ..api import ArinovaClient
+        from ..api.transport import Options, Session, Transport
 
         settings = self._settings
-        with ArinovaClient(
-            server_url=settings.server_url, bot_token=settings.bot_token, ssl_context=self._tls
-        ) as client:
-            transport = client._transport
+        session = Session(settings.server_url, settings.bot_token, settings.proxy, self._tls)
+        with closing(session):
+            transport = Transport(session, Options())
             request = transport.prepare("GET", _ROUTE, params={"limit": 1})
             deadline = transport.deadline(max(0.001, self._step().left() or 0.0))
             try:
-                with transport._open(request, deadline, fresh=False) as exchange:
+                with transport.open(request, deadline, fresh=False) as exchange:
                     self._date = exchange.headers.get("Date"), time.time()
                     if exchange.status < 300:
                         return f"{request.name} answered with status {exchange.status}"
-                    error, _ = transport._refused(request, exchange)
+                    error, _ = transport.refusal(request, exchange)
             except (ArinovaError, OSError) as failure:
                 raise _Found("fail", str(failure), "check server_url, and what stands before it") from failure
         if not self._has_token and error.status in (401, 403):
@@ -314,7 +314,7 @@ class Checkup:
         try:
             return dial(host, port, tls=tls, proxy=proxy, deadline=self._step(), publish=lambda _: None)
         except (OSError, EOFError, ValueError) as error:
-            raise _explained(error) from error
+            raise explained(error) from error
 
     def _answer(self, frame: bytes, kinds: tuple[type[Event], ...]) -> Any:
         """Send a frame and return the first event of some kinds; the tasks that come meanwhile stay unanswered."""

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Literal
 
 from ..agent import ArinovaAgent
+from ..inside import engine_of
 
 Format = Literal["text", "json"]
 
@@ -49,7 +50,7 @@ class Origins(logging.Filter):
         if record.name == _OURS and isinstance(record.args, tuple) and str(record.msg).startswith("task %s"):
             task = str(record.args[0])
         for place, agent in enumerate(self._agents, 1):
-            engine = agent._engine
+            engine = engine_of(agent)
             if engine is None or record.thread not in [thread.ident for thread in engine.own_threads()]:
                 continue
             if task is None:

@@ -10,20 +10,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
 
 from .. import agent as agents_module
-from ..account import Account
+from .. import inside
 from ..agent import ArinovaAgent
 from ..settings import BOT_TOKEN_VARIABLE, SERVER_URL_VARIABLE
-
-if TYPE_CHECKING:
-    from ..runtime.engine import Engine
 
 __all__ = ["TargetError", "Work", "folder_of", "name_of", "split", "with_agents"]
 
@@ -223,24 +217,16 @@ class _Loading:
         self._do(agents)
 
     def _point(self, agent: ArinovaAgent) -> None:
-        settings = agent._settings
-        wanted = replace(
-            settings,
-            server_url=settings.server_url if self._server_url is None else self._server_url,
-            bot_token=settings.bot_token if self._bot_token is None else self._bot_token,
-            proxy="" if self._embedded else settings.proxy,
-        )
-        if wanted != settings:
-            agent._settings = wanted
-            agent._account = Account(wanted)
+        given = {"server_url": self._server_url, "bot_token": self._bot_token}
+        changes = {name: value for name, value in given.items() if value is not None}
+        inside.lead(agent, **changes, **({"proxy": ""} if self._embedded else {}))
 
     @contextmanager
     def _stand_ins(self) -> Iterator[None]:
         """Take over what connects agents while the target is loaded and worked with."""
         import arinova_agent_sync as package
 
-        run, start, loading = agents_module.run, ArinovaAgent._start, self
-        over = False
+        run, over = agents_module.run, False
 
         def run_here(*agents: ArinovaAgent) -> None:
             if over or threading.get_ident() != self._thread:
@@ -248,21 +234,18 @@ class _Loading:
             else:
                 self._run(*agents)
 
-        def start_there(self: ArinovaAgent) -> Engine:
-            if not over and not loading._worked:
-                loading._point(self)
-            return start(self)
+        def point_first(agent: ArinovaAgent) -> None:
+            if not over and not self._worked:
+                self._point(agent)
 
         public = package.run
         package.run = agents_module.run = run_here
-        if self._server_url is not None:
-            ArinovaAgent._start = start_there  # type: ignore[method-assign]
         try:
-            yield
+            with nullcontext() if self._server_url is None else inside.before_starts(point_first):
+                yield
         finally:
             over = True
             package.run, agents_module.run = public, run
-            ArinovaAgent._start = start  # type: ignore[method-assign]
 
     @contextmanager
     def _environment(self) -> Iterator[None]:

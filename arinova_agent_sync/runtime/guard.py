@@ -70,6 +70,11 @@ class SocketGuard:
         self._waiting = 0  # threads; the descriptor outlives their waits
         self._woken = self._closed = False
 
+    @property
+    def sock(self) -> socket.socket:
+        """The socket, to be asked about its connection; to read, write and close it is the guard's."""
+        return self._sock
+
     def connect(self, address: tuple[object, ...], by: Deadline) -> None:
         """Connect to one address, as getaddrinfo returned it. Raises OSError."""
         with self._lock:

@@ -174,7 +174,7 @@ class Link:
             upgrade.run(self._url)
         except _OPENING_ERRORS as error:
             self.close()
-            raise _explained(error, upgrade) from error
+            raise explained(error, upgrade) from error
         except BaseException:
             self.close()
             raise
@@ -217,7 +217,7 @@ class Link:
             text = f"nothing came from the server for {self._silence_timeout:g} s: the connection is dead"
             raise LinkError("timeout", text) from error
         except OSError as error:
-            raise _explained(error) from error
+            raise explained(error) from error
 
     def write(self, data: bytes) -> None:
         """Hand whole frames, as ``wire`` builds them, to the kernel.
@@ -236,7 +236,7 @@ class Link:
             self._poisoned = False
         except SendFailed as error:
             cause = error.__cause__
-            why = "the server takes no more bytes" if isinstance(cause, TimeoutError) else _explained(cause)
+            why = "the server takes no more bytes" if isinstance(cause, TimeoutError) else explained(cause)
             raise WriteFailed(f"writing failed: {why}", error.sent) from cause
         finally:
             self._door.release()
@@ -378,7 +378,7 @@ class _Upgrade:
         """Leave the closing to the link."""
 
 
-def _explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> LinkError:
+def explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> LinkError:
     """Say what happened and what to do, without a header, a body or a credential in it."""
     if isinstance(error, SendFailed):
         error = error.__cause__

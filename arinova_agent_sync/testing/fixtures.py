@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
-from ..account import Account
+from .. import inside
 from ..agent import ArinovaAgent
 from ..handlers import TaskHandler, check_handler
 
@@ -46,7 +44,7 @@ class AgentFactory:
         Raises TypeError or ValueError for wrong arguments, and if the account or your agent is connected already.
         """
         token = self._server.bot_token if bot_token is None else bot_token
-        if any(agent._account.token == token and not _is_over(agent) for agent in self._agents):
+        if any(inside.token_of(agent) == token and not _is_over(agent) for agent in self._agents):
             raise ValueError(
                 "this account has a connected agent, and the server would serve the newer one alone; make "
                 'another account: arinova_agent(handler, bot_token=arinova_server.add_agent("Bob").token)'
@@ -77,19 +75,13 @@ class AgentFactory:
     def _borrowed(self, agent: ArinovaAgent, token: str) -> tuple[ArinovaAgent, Callable[[], None]]:
         if not _is_over(agent):
             raise ValueError("this agent is connected already; arinova_agent connects it itself")
-        settings, account = agent._settings, agent._account
-
-        def restore() -> None:
-            agent._settings, agent._account = settings, account
-
-        agent._settings = replace(
-            settings,
+        restore = inside.lead(
+            agent,
             server_url=self._server.url,
             bot_token=token,
             reconnect_interval=_RECONNECTS_AFTER,
             proxy="",
         )
-        agent._account = Account(agent._settings)
         return agent, restore
 
 
