@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,9 +14,10 @@ import click
 from ..agent import ArinovaAgent
 from ..errors import ArinovaError
 from ..local import Generation, LocalConversation, LocalReply, LocalServer
-from ..local.__main__ import Interrupts, _own_terminal, _ticks
+from ..local.terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
 from . import logs, sample
 from .lines import CANCEL, QUIT, Lines
+from .options import embedded_options, log_level_option
 from .target import TargetError, name_of, with_agents
 
 _CONNECTS_WITHIN = 10.0  # seconds
@@ -32,23 +31,8 @@ UNUSABLE = 2
 
 @click.command("chat")
 @click.argument("target", required=False)
-@click.option(
-    "--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep the conversation in this file."
-)
-@click.option(
-    "--generation",
-    type=click.Choice(["march", "august"]),
-    default="march",
-    show_default=True,
-    help="Which Arinova server to be like.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(logs.LEVELS, case_sensitive=False),
-    default="warning",
-    show_default=True,
-    help="What to write to standard error.",
-)
+@embedded_options(kept="the conversation")
+@log_level_option("warning")
 def command(target: str | None, data: Path | None, generation: str, log_level: str) -> None:
     """Chat with an agent in the terminal, on an Arinova server inside this process.
 
@@ -70,19 +54,16 @@ def command(target: str | None, data: Path | None, generation: str, log_level: s
       2    wrong usage, or the TARGET cannot be used
       130  Ctrl-C (in a pipe), or while the TARGET was loaded
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show "…" shows "?"
+    show_any_text()
     logs.set_up(log_level, "text")
     interrupts = Interrupts()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupts)
+    interrupts.listen()
     try:
         code = _chat(target, data, cast(Generation, generation), interrupts)
     except KeyboardInterrupt:
         code = 128 + (interrupts.last or signal.SIGINT)
     except BrokenPipeError:  # such as by "| head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go_of_output()
         code = FAILED
     sys.exit(code)
 
@@ -135,8 +116,8 @@ class _Chat:
             ending.callback(agent.disconnect, _STOPS_WITHIN)
             agent.connect(_CONNECTS_WITHIN)
             if self._lines.typed:
-                ending.enter_context(_own_terminal())
-                ending.enter_context(_ticks())
+                ending.enter_context(own_terminal())
+                ending.enter_context(ticks())
                 self._greet()
             conversations = self._server.conversations
             self._talk(agent, conversations[-1] if conversations else self._server.conversation())

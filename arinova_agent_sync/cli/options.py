@@ -1,4 +1,4 @@
-"""The options that say where the server is and who asks: how they are given, and how they are checked."""
+"""The options that several commands have: how they are given, and how they are checked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from .. import settings
 from ..settings import BOT_TOKEN_VARIABLE, SERVER_URL_VARIABLE
+from . import logs
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -61,6 +62,36 @@ def server_options(*, several: bool) -> Callable[[Function], Function]:
         return function
 
     return add
+
+
+def embedded_options(*, kept: str) -> Callable[[Function], Function]:
+    """Add --data and --generation, of the server that a command brings along.
+
+    Args:
+        kept: what the file keeps, in words.
+    """
+    data = click.option(
+        "--data", type=click.Path(dir_okay=False, path_type=Path), help=f"Keep {kept} in this file."
+    )
+    generation = click.option(
+        "--generation",
+        type=click.Choice(["march", "august"]),
+        default="march",
+        show_default=True,
+        help="Which Arinova server to be like.",
+    )
+    return lambda function: data(generation(function))
+
+
+def log_level_option(default: str) -> Callable[[Function], Function]:
+    """Add --log-level."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(logs.LEVELS, case_sensitive=False),
+        default=default,
+        show_default=True,
+        help="What to write to standard error.",
+    )
 
 
 def given_tokens(files: Sequence[Path], tokens: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from ..runtime import running
 from ..runtime.engine import Engine
 from . import logs
 from .lifeline import Lifeline
-from .options import given_tokens, server_options
+from .options import given_tokens, log_level_option, server_options
 from .target import TargetError, with_agents
 
 logger = logging.getLogger("arinova_agent_sync.cli")
@@ -42,13 +42,7 @@ INTERRUPTED = 130
     metavar="SECONDS",
     help="End, with exit code 4, if an agent has not been connected by then. Else it goes on trying.",
 )
-@click.option(
-    "--log-level",
-    type=click.Choice(logs.LEVELS, case_sensitive=False),
-    default="info",
-    show_default=True,
-    help="What to write to standard error.",
-)
+@log_level_option("info")
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),

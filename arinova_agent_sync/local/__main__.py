@@ -5,22 +5,18 @@ Without a terminal, in a pipe or in CI, it plays a short conversation instead.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
-from types import FrameType
 
 from .demo import NAME, make_agent
 from .replies import LocalReply
 from .server import LocalServer
+from .terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
 
 PROMPT = "you   > "
 ANSWER = f"{NAME} > "
-_TICK = 0.2  # seconds
 
 # What is said, and the word of the answer at which the stop button is pressed.
 SCRIPT = (
@@ -31,29 +27,11 @@ SCRIPT = (
 )
 
 
-class Interrupts:
-    """Let Ctrl-C and SIGTERM stop an answer while one streams, and raise KeyboardInterrupt at other times."""
-
-    def __init__(self) -> None:
-        self.reply: LocalReply | None = None  # what streams now
-        self.last: int | None = None  # the latest signal
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.last = number
-        if self.reply is None:
-            raise KeyboardInterrupt
-        # The interrupted main thread may hold a lock of the server's in the middle of something.
-        threading.Thread(target=self.reply.cancel, daemon=True).start()
-
-
 def main() -> int:
     """Run the demo; return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show "…" shows "?"
+    show_any_text()
     interrupts = Interrupts()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupts)
+    interrupts.listen()
     chats = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     try:
         return chat(interrupts) if chats else play(interrupts)
@@ -61,7 +39,7 @@ def main() -> int:
         # That is how a chat ends; a conversation that should have been played to its end was not.
         return 0 if chats else 128 + (interrupts.last or signal.SIGINT)
     except BrokenPipeError:  # such as by "| head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go_of_output()
         return 1
 
 
@@ -71,7 +49,7 @@ def chat(interrupts: Interrupts) -> int:
         import readline  # noqa: F401 - gives input() its line editing; not there on Windows
     except ImportError:
         pass
-    with _own_terminal(), _ticks(), _stage(pause=0.07) as server:
+    with own_terminal(), ticks(), _stage(pause=0.07) as server:
         print("Say something and press Enter. Ctrl-C stops an answer; at the prompt it ends the demo.\n")
         conversation = server.conversation()
         while interrupts.last != signal.SIGTERM:
@@ -129,48 +107,6 @@ def _stage(pause: float) -> Iterator[LocalServer]:
     with server, make_agent(server.url, server.bot_token, pause):
         print(f"An Arinova server runs in this process at {server.url}; {NAME} is connected to it.")
         yield server
-
-
-@contextmanager
-def _ticks() -> Iterator[None]:
-    """Let a signal come all the time: input() sees one of the moment before it begins to wait at the next one."""
-    if sys.platform == "win32":
-        yield
-        return
-    signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-@contextmanager
-def _own_terminal() -> Iterator[None]:
-    """Let Ctrl-C reach this process, and not the one that started it.
-
-    ``make`` would take a Ctrl-C that was meant for an answer for its own end, and call the demo's a failure.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    terminal, group = sys.stdin.fileno(), os.getpgrp()
-    if group == os.getpid() or os.tcgetpgrp(terminal) != group:
-        yield  # started by a shell with job control, or in the background
-        return
-    # Changing the terminal from the background would stop us, and Ctrl-Z would do so without the shell's knowing.
-    for number in (signal.SIGTTOU, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_IGN)
-    os.setpgid(0, 0)
-    os.tcsetpgrp(terminal, os.getpgrp())
-    try:
-        yield
-    finally:
-        try:
-            os.tcsetpgrp(terminal, group)
-            os.setpgid(0, group)
-        except OSError:
-            pass  # the one that started this process has ended
 
 
 if __name__ == "__main__":

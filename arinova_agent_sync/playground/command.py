@@ -12,6 +12,7 @@ from typing import cast
 
 import click
 
+from ..cli.options import embedded_options
 from ..cli.target import folder_of, name_of
 from ..local import Generation
 from ..runtime.running import Events, signals_to
@@ -34,18 +35,7 @@ _NAMES = ("Iris", "Otto", "Wren", "Milo", "Juno", "Hugo", "Nora", "Emil")
 )
 @click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
 @click.option("--reload", is_flag=True, help="Restart the agent when a Python file beside it changes.")
-@click.option(
-    "--data",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep the conversations and their files in this file.",
-)
-@click.option(
-    "--generation",
-    type=click.Choice(["march", "august"]),
-    default="march",
-    show_default=True,
-    help="Which Arinova server to be like.",
-)
+@embedded_options(kept="the conversations and their files")
 @click.option(
     "--agents",
     "number",
