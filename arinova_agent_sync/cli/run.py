@@ -110,7 +110,7 @@ def _exit_code(runner: _Runner, format: logs.Format) -> int:
         if format == "json":
             logger.critical("%s", error)
         else:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {error}{_hint(error)}", err=True)
         return CRASHED if error.late else UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -122,6 +122,15 @@ def _exit_code(runner: _Runner, format: logs.Format) -> int:
         logger.critical("the agent crashed", exc_info=True)
         return CRASHED
     return runner.code
+
+
+def _hint(error: TargetError) -> str:
+    """Return what the command line offers besides what the error says."""
+    cause = str(error.__cause__)
+    for setting, option in (("server_url", "--server-url"), ("bot_token", "--token-file")):
+        if isinstance(error.__cause__, ValueError) and cause.startswith(f"{setting} is missing"):
+            return f"\nOr give {option}. To try the agent without a server, use: arinova-agent chat"
+    return ""
 
 
 class _Runner:

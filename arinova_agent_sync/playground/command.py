@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -63,7 +64,7 @@ def command(
         raise click.UsageError("--agents takes one TARGET")
     if reload and not targets:
         raise click.UsageError("--reload needs a TARGET")
-    agents = _agents(targets, number)
+    agents = {name: _told(name, make) for name, make in _agents(targets, number).items()}
     try:
         playground = Playground(
             agents,
@@ -119,6 +120,29 @@ def _agents(targets: Sequence[str], number: int | None) -> dict[str, RunnerMaker
             name, place = f"{name_of(target)}{place}", place + 1
         agents[name] = partial(_child, target)
     return agents
+
+
+def _told(name: str, make: RunnerMaker) -> RunnerMaker:
+    """Let the terminal tell, too, why an agent cannot run."""
+
+    def make_told(server_url: str, bot_token: str, changed: Changed) -> Runner:
+        lock = threading.Lock()
+        last: str | None = None
+
+        def tell() -> None:
+            nonlocal last
+            changed()
+            state = runner.state()
+            problem = state["problem"] if state["state"] == "failed" else None
+            with lock:
+                fresh, last = problem != last, problem
+            if fresh and problem is not None:
+                click.echo(f"{name}: {problem}", err=True)
+
+        runner = make(server_url, bot_token, tell)
+        return runner
+
+    return make_told
 
 
 def _sample(server_url: str, bot_token: str, changed: Changed) -> Runner:

@@ -39,9 +39,12 @@ class Invitation:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(_PAGE.format(url=html.escape(self._url)))
-            return webbrowser.open(Path(path).as_uri())
+            sent = webbrowser.open(Path(path).as_uri())
         except (OSError, webbrowser.Error):
-            return False
+            sent = False
+        if not sent:
+            self.close()
+        return sent
 
     def close(self) -> None:
         """Remove the file. Idempotent."""

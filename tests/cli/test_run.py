@@ -330,6 +330,21 @@ def test_wrong_arguments_are_told(
     assert "ari_ x" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("environment", "option"),
+    [({}, "--server-url"), ({"ARINOVA_SERVER_URL": "http://127.0.0.1:1"}, "--token-file")],
+)
+def test_what_the_file_does_not_say_may_be_an_option(
+    command: Start, write: Write, environment: dict[str, str], option: str
+) -> None:
+    write(ECHO)
+    running = command("run", "my_agent.py", **environment)
+    assert running.exit_code() == 2
+    assert "is missing: pass" in running.err.text
+    last = running.err.text.splitlines()[-1]
+    assert last == f"Or give {option}. To try the agent without a server, use: arinova-agent chat"
+
+
 def test_two_agents_with_one_token_are_refused(command: Start, server: LocalServer, write: Write) -> None:
     write(ECHO, "one.py")
     write(ECHO, "two.py")

@@ -26,6 +26,7 @@ def start(tmp_path):
     With a browser its command line is given instead of the option that opens none.
     """
     processes = []
+    (tmp_path / "temporary").mkdir()
 
     def start(*arguments, browser=None):
         options = ["--no-browser"] if browser is None else []
@@ -100,7 +101,9 @@ def test_reload_restarts_the_agent_of_a_changed_file_and_keeps_the_conversation(
     tab.until(lambda: "SyntaxError" in (tab.sections["agents"][0]["problem"] or ""))
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(PATIENCE) == 0
-    assert "Traceback" not in process.stdout.read()
+    output = process.stdout.read()
+    assert "ParrotAgent: parrot_agent.py cannot be loaded" in output
+    assert "arinova_agent_sync" not in output
 
 
 BROWSER = """
@@ -119,7 +122,6 @@ json.dump(seen, open("seen.json", "w"))
 @pytest.mark.parametrize("snap", [False, True])
 def test_the_browser_is_led_to_the_page_by_a_file_that_nobody_else_can_read(start, tmp_path, snap):
     (tmp_path / "browser.py").write_text(BROWSER)
-    (tmp_path / "temporary").mkdir()
     if snap:
         (tmp_path / "snap").mkdir()
     process, address = start(browser=f"{sys.executable} browser.py %s")
@@ -139,10 +141,17 @@ def test_the_browser_is_led_to_the_page_by_a_file_that_nobody_else_can_read(star
     assert not file.parent.exists()
 
 
-def test_without_a_browser_the_address_is_left_to_the_user(start):
+def test_without_a_browser_the_address_is_left_to_the_user(start, tmp_path):
     process, _ = start(browser="no-such-browser-anywhere %s")
     assert "Ctrl-C" in process.stdout.readline()
     assert "No browser could be opened" in process.stdout.readline()
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_the_terminal_tells_why_an_agent_cannot_run(start):
+    process, _ = start("no_such_file.py")
+    assert "Ctrl-C" in process.stdout.readline()
+    assert process.stdout.readline() == "NoSuchFile: There is no file no_such_file.py.\n"
 
 
 @pytest.mark.parametrize(
