@@ -1,0 +1,57 @@
+"""What a chat has to tell: frames for agents, events for members, changes for the journal; and the time they carry.
+
+Not thread-safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+from .records import Change, Conversation, Effect, Frame, Task, Told, Touched
+
+
+class News:
+    """Collect what has to be done outside, in order.
+
+    Args:
+        clock: monotonic seconds.
+        journal: takes what has to outlive this process, None if nothing has to.
+    """
+
+    def __init__(self, clock: Callable[[], float], journal: list[Change] | None) -> None:
+        self.clock = clock
+        self.journal = journal
+        self._began = clock()
+        self._epoch = datetime.now(timezone.utc).replace(tzinfo=None)
+        self._effects: list[Effect] = []
+
+    def now(self) -> datetime:
+        """Return the date that rows carry: UTC without a zone."""
+        return self._epoch + timedelta(seconds=self.clock() - self._began)
+
+    def want(self, effect: Effect) -> None:
+        """Add something that has to be done."""
+        self._effects.append(effect)
+
+    def take(self) -> list[Effect]:
+        """Return what has to be done since the last call, in order."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def write_down(self, change: Change) -> None:
+        """Tell the journal, if there is one."""
+        if self.journal is not None:
+            self.journal.append(change)
+
+    def tell(self, conversation: Conversation, event: Frame) -> None:
+        """Send the members of a conversation an event."""
+        event["conversationId"] = conversation.id
+        conversation.events.append(event)
+        self.want(Told(conversation, event))
+
+    def tell_of(self, task: Task, event: Frame) -> None:
+        """Send the members an event about a task, if it has a conversation."""
+        if task.conversation is not None:
+            self.tell(task.conversation, {**event, "messageId": task.id, "agentId": task.agent.agent_id})
+        self.want(Touched(task))
