@@ -5,10 +5,11 @@ A FrameReader belongs to one thread. Mask keys come from the caller and must be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
 from struct import iter_unpack
 from typing import NamedTuple, TypeAlias
+
+from . import masking
 
 __all__ = [
     "CLOSE",
@@ -42,7 +43,6 @@ _FIN, _RSV, _OPCODE, _CONTROL, _MASKED = 0x80, 0x70, 0x0F, 0x08, 0x80
 _SHORT = 125  # longest payload whose length fits into the second byte
 _SHORT_HEADS = tuple(bytes((_FIN | TEXT, _MASKED | size)) for size in range(_SHORT + 1))
 _SHORT_GAP = bytes(2 + MASK_BYTES)  # room for head and mask key
-_STRIDED_FROM = 1024  # bytes; measured: above it four strided translations beat one big-integer XOR
 
 
 # To the server
@@ -63,16 +63,14 @@ def frame(opcode: int, payload: bytes, mask: bytes) -> bytes:
         head = bytes((_FIN | opcode, _MASKED | 126)) + size.to_bytes(2, "big")
     else:
         head = bytes((_FIN | opcode, _MASKED | 127)) + size.to_bytes(8, "big")
-    return b"".join((head, mask, _masked(payload, mask)))
+    return b"".join((head, mask, masking.masked(payload, mask)))
 
 
 def text_frame(payload: bytes, mask: bytes) -> bytes:
     """Build one whole text frame; see ``frame``."""
     size = len(payload)
-    if size <= _SHORT:  # in one piece: at a model's pace each call into cold code counts
-        key = int.from_bytes((mask * 32)[:size], "little")
-        masked = (int.from_bytes(payload, "little") ^ key).to_bytes(size, "little")
-        return _SHORT_HEADS[size] + mask + masked
+    if size <= _SHORT:
+        return _SHORT_HEADS[size] + mask + masking.masked(payload, mask)
     return frame(TEXT, payload, mask)
 
 
@@ -86,16 +84,25 @@ def frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
     if len(payloads) == 1:
         return text_frame(payloads[0], masks)
     keys = iter_unpack("4s", masks)
-    sizes = list(map(len, payloads))
-    if sizes and max(sizes) <= _SHORT:
-        # One XOR over the whole batch. Heads and mask keys stand in the key stream, against zeros.
-        plain = _SHORT_GAP + _SHORT_GAP.join(payloads)
-        stream = [
-            _SHORT_HEADS[size] + (mask * 33)[: size + MASK_BYTES]
-            for size, (mask,) in zip(sizes, keys, strict=True)
-        ]
-        return _xor(plain, b"".join(stream))
+    if payloads and max(map(len, payloads)) <= _SHORT:
+        return _short_frames(payloads, keys)
     return b"".join([text_frame(payload, mask) for payload, (mask,) in zip(payloads, keys, strict=True)])
+
+
+def _short_frames(payloads: Sequence[bytes], masks: Iterable[tuple[bytes]]) -> bytes:
+    in_c = masking.in_c
+    if in_c is not None:
+        frames = [
+            _SHORT_HEADS[len(payload)] + mask + in_c(payload, mask)
+            for payload, (mask,) in zip(payloads, masks, strict=True)
+        ]
+        return b"".join(frames)
+    # One XOR over the whole batch. Heads and mask keys stand in the key stream, against zeros.
+    stream = [
+        _SHORT_HEADS[size] + (mask * 33)[: size + MASK_BYTES]
+        for size, (mask,) in zip(map(len, payloads), masks, strict=True)
+    ]
+    return masking.xor(_SHORT_GAP + _SHORT_GAP.join(payloads), b"".join(stream))
 
 
 def whole(payloads: Sequence[bytes], sent: int) -> int:
@@ -112,27 +119,6 @@ def close_payload(code: int, reason: str = "") -> bytes:
     """Build the payload of a close frame; a reason that is too long is cut between two characters."""
     text = reason.encode("utf-8", "replace")[: MAX_CONTROL_BYTES - 2]
     return code.to_bytes(2, "big") + text.decode("utf-8", "ignore").encode()
-
-
-def _masked(payload: bytes, mask: bytes) -> bytes | bytearray:
-    size = len(payload)
-    if size < _STRIDED_FROM:
-        return _xor(payload, (mask * (size // MASK_BYTES + 1))[:size])
-    masked = bytearray(size)
-    for at, key in enumerate(mask):
-        masked[at::MASK_BYTES] = payload[at::MASK_BYTES].translate(_table(key))
-    return masked
-
-
-@cache
-def _table(key: int) -> bytes:
-    """Return what each byte becomes under one byte of a mask key."""
-    return bytes(byte ^ key for byte in range(256))
-
-
-def _xor(left: bytes, right: bytes) -> bytes:
-    both = int.from_bytes(left, "little") ^ int.from_bytes(right, "little")
-    return both.to_bytes(len(left), "little")
 
 
 # From the server

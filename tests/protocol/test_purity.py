@@ -68,7 +68,17 @@ def test_nothing_but_values(path: Path) -> None:
 
 def test_all_modules_are_walked() -> None:
     names = {path.stem for path in MODULES}
-    assert {"answer", "backoff", "frames", "jsonvalues", "outbox", "scheduler", "session", "wire"} <= names
+    assert {
+        "answer",
+        "backoff",
+        "frames",
+        "jsonvalues",
+        "masking",
+        "outbox",
+        "scheduler",
+        "session",
+        "wire",
+    } <= names
 
 
 @pytest.mark.parametrize(
