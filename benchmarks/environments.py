@@ -23,7 +23,14 @@ PEERS = {  # environment: what PyPI has to give
     "raw": [],
 }
 # client: the environment it runs in
-CLIENTS = {"sdk": "sdk", "wsc": "wsc", "seed": "seed", "websockets_sync": "seed", "raw": "raw"}
+CLIENTS = {
+    "sdk": "sdk",
+    "sdk_speed": "speed",
+    "wsc": "wsc",
+    "seed": "seed",
+    "websockets_sync": "seed",
+    "raw": "raw",
+}
 
 _WORDS = ("the", "model", "reads", "what", "you", "wrote", "and", "answers", "with", "care", "about", "time")
 _ESCAPED = ("\n", '"', "\\", "\t")
@@ -35,10 +42,11 @@ class Unavailable(Exception):
 
 
 @cache
-def dependencies() -> list[str]:
-    """Return what the package itself needs."""
+def dependencies(extra: str = "") -> list[str]:
+    """Return what the package itself needs, and one of its extras."""
     with open(ROOT / "pyproject.toml", "rb") as file:
-        return tomllib.load(file)["project"]["dependencies"]
+        project = tomllib.load(file)["project"]
+    return project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
 
 
 @cache
@@ -46,10 +54,11 @@ def python(environment: str, version: str = "") -> str:
     """Return the interpreter of a peer's environment, made when it is first asked for.
 
     Args:
-        environment: a key of PEERS, or "sdk".
+        environment: a key of PEERS, "sdk", or "speed" for it with that extra.
         version: such as "3.12"; empty for the one that runs this.
     """
-    packages = dependencies() if environment == "sdk" else PEERS[environment]
+    own = {"sdk": "", "speed": "speed"}
+    packages = dependencies(own[environment]) if environment in own else PEERS[environment]
     base = _interpreter(version) if version else str(Path(sys.executable).resolve())
     stamp = "\n".join([base, version or sys.version, *packages])
     folder = CACHE / f"venv-{environment}{version}"

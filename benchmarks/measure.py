@@ -129,7 +129,7 @@ class Client(NamedTuple):
 def running(client: str, version: str, orders: Mapping[str, Any]) -> Iterator[Client]:
     """Run a client in its environment."""
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    if client == "sdk":
+    if client.startswith("sdk"):
         environment["PYTHONPATH"] = str(ROOT)
     command = [python(CLIENTS[client], version), str(HERE / "clients" / f"{client}.py"), json.dumps(orders)]
     with tempfile.TemporaryFile("w+") as complaints:

@@ -9,6 +9,7 @@ from ..row import Goal, Row
 
 PAUSE = 0.02  # seconds between the last chunk and the end of the task
 
+SPEED = "sdk, with [speed]"
 _BATCH = "raw, 64 frames a call"
 _CHUNKS = {6: 102_400, 200: 51_200, 4096: 10_240}  # multiples of 64, for the raw client
 
@@ -17,6 +18,7 @@ def _row(size: int, goals: list[Goal]) -> Row:
     tight = partial(measure, chunk_size=size, chunks=_CHUNKS[size])
     variants = {
         "sdk": partial(tight, "sdk", pause=PAUSE),
+        SPEED: partial(tight, "sdk_speed", pause=PAUSE),
         "wsc": partial(tight, "wsc", pause=PAUSE),
         "raw": partial(tight, "raw", pause=PAUSE),
         _BATCH: partial(tight, "raw", pause=PAUSE, together=64, chunks=_CHUNKS[size] * 5, busiest=1.0),
@@ -32,10 +34,17 @@ def _row(size: int, goals: list[Goal]) -> Row:
 ROWS = [
     _row(6, [
         Goal("CPU a chunk", "chunk_cpu", "wsc", 0.12),
+        Goal("CPU a chunk, with [speed]", "chunk_cpu", "wsc", 0.12, of=SPEED),
         Goal("CPU a chunk", "chunk_cpu", "raw", 0.75),
         Goal("chunks/s", "chunk_rate", "seed", 12, at_least=True),
         Goal("chunks/s", "chunk_rate", "seed, async handler", 18, at_least=True),
     ]),
-    _row(200, [Goal("CPU a chunk", "chunk_cpu", "wsc", 0.20)]),
-    _row(4096, [Goal("CPU a chunk", "chunk_cpu", "wsc", 0.45)]),
+    _row(200, [
+        Goal("CPU a chunk", "chunk_cpu", "wsc", 0.20),
+        Goal("CPU a chunk, with [speed]", "chunk_cpu", "wsc", 0.20, of=SPEED),
+    ]),
+    _row(4096, [
+        Goal("CPU a chunk", "chunk_cpu", "wsc", 0.45),
+        Goal("CPU a chunk, with [speed]", "chunk_cpu", "wsc", 0.25, of=SPEED),
+    ]),
 ]  # fmt: skip

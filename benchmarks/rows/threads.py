@@ -6,6 +6,7 @@ from functools import partial
 
 from ..measure import measure
 from ..row import Goal, Row
+from .stream import SPEED
 
 _SIZE = 20
 _CHUNKS = 102_400
@@ -15,6 +16,7 @@ def _at_once(handlers: int, rate: float, sending: bool) -> Row:
     crowd = partial(measure, chunk_size=_SIZE, tasks=handlers, window=handlers, workers=128, stamped=True)
     clients = ("sdk", "wsc", "websockets_sync")
     variants = {client: partial(crowd, client, chunks=_CHUNKS // handlers) for client in clients}
+    variants[SPEED] = partial(crowd, "sdk_speed", chunks=_CHUNKS // handlers)
     goals = [Goal("chunks/s", "chunk_rate", "wsc", rate, at_least=True)]
     if sending:
         goals.append(Goal("send_chunk p99", "send_p99", "wsc", 1 / 500))

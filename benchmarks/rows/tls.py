@@ -7,7 +7,7 @@ from functools import partial
 
 from ..measure import Failure, Sample, measure
 from ..row import ROUNDS, Goal, Row
-from .stream import PAUSE
+from .stream import PAUSE, SPEED
 
 _VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 _CONNECTIONS = {"sdk": -(-100 // (ROUNDS * len(_VERSIONS))), "wsc": 1}  # a version and round
@@ -40,14 +40,19 @@ ROWS = [
     Row(
         "tls-stream",
         "TLS: one handler, 6 B chunks as fast as it can",
-        {client: partial(_tight, client) for client in ("sdk", "wsc", "websockets_sync")},
-        [Goal("CPU a chunk", "chunk_cpu", "wsc", 0.10)],
+        {SPEED: partial(_tight, "sdk_speed")}
+        | {client: partial(_tight, client) for client in ("sdk", "wsc", "websockets_sync")},
+        [
+            Goal("CPU a chunk", "chunk_cpu", "wsc", 0.10),
+            Goal("CPU a chunk, with [speed]", "chunk_cpu", "wsc", 0.10, of=SPEED),
+        ],
         compare=("chunk_cpu", "wsc"),
     ),
     Row(
         "tls-threads",
         "TLS: 32 handlers at once",
-        {client: partial(_crowd, client) for client in ("sdk", "wsc", "websockets_sync")},
+        {SPEED: partial(_crowd, "sdk_speed")}
+        | {client: partial(_crowd, client) for client in ("sdk", "wsc", "websockets_sync")},
         [Goal("chunks/s", "chunk_rate", "wsc", 10, at_least=True)],
         compare=("chunk_rate", "wsc"),
     ),
