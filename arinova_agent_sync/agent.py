@@ -15,7 +15,6 @@ from __future__ import annotations
 import _thread
 import logging
 import os
-import ssl
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -31,6 +30,8 @@ from .settings import text as check_text
 from .speaker import Speaker
 
 if TYPE_CHECKING:
+    import ssl
+
     from .protocol.session import OnboardingSeed
     from .runtime.counters import Stats
     from .runtime.engine import Engine

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
+
+if TYPE_CHECKING:
+    import ssl
 
 SERVER_URL_VARIABLE = "ARINOVA_SERVER_URL"
 BOT_TOKEN_VARIABLE = "ARINOVA_BOT_TOKEN"
@@ -271,6 +273,8 @@ def _proxy(name: str, value: object) -> str:
 
 
 def _ssl_context(name: str, value: object) -> ssl.SSLContext:
+    import ssl  # here: it takes a while, and whoever has a context has loaded it
+
     if not isinstance(value, ssl.SSLContext):
         raise TypeError(f"{name} must be an ssl.SSLContext, not {type(value).__name__}")
     return value

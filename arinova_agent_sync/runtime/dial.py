@@ -72,7 +72,9 @@ def default_context() -> ssl.SSLContext:
 def _first_to_answer(
     host: str, port: int, deadline: Deadline, publish: Callable[[SocketGuard], None]
 ) -> SocketGuard:
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # As bytes, for a text Python would load its tables of international names.
+    name = host.encode() if host.isascii() else host
+    addresses = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     failure: OSError | None = None
     for done, (family, kind, protocol, _, address) in enumerate(addresses):
         left = deadline.left()
