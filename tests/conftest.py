@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,10 @@ from msgspec.structs import replace
 
 from arinova_agent_sync import ArinovaAgent
 from arinova_agent_sync.local import LocalServer
+
+# A shell that starts the tests in its background has them ignore Ctrl-C, and the programs that they start, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SETTLE = 3.0  # seconds that threads and descriptors may take to go
 QUICK = {"reconnect_interval": 0.01, "connect_timeout": 5.0, "shutdown_timeout": 5.0}
