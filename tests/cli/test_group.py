@@ -52,7 +52,7 @@ from arinova_agent_sync.cli.group import group
 assert CliRunner().invoke(group, {arguments}).exit_code == 0
 print(*[name for name in {heavy} if name in sys.modules])
 """
-    for arguments, loaded in ((["--help"], "ssl"), (["run", "--help"], "websocket ssl")):
+    for arguments, loaded in ((["--help"], ""), (["run", "--help"], "websocket ssl")):
         assert python(code.format(arguments=arguments, heavy=heavy)).stdout.strip() == loaded
 
 
