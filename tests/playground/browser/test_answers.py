@@ -10,7 +10,7 @@ import pytest
 from ..conftest import PATIENCE
 from .pages import Page, answers, expect, say
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 LONGEST_TASK = 200  # milliseconds that the page may be busy at a stretch
 

@@ -14,7 +14,7 @@ from arinova_agent_sync.playground.invitation import Invitation
 from ..conftest import PATIENCE
 from .pages import answers, expect, say
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 DOT = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763a8a9"

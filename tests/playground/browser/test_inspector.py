@@ -8,7 +8,7 @@ import pytest
 
 from .pages import PHONE, answers, expect, say
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 def test_frames_are_filtered_read_and_copied(make_playground, visit, picture):
