@@ -92,7 +92,8 @@ class Dispatch:
             level = logging.INFO if refusal == SHUTTING_DOWN else logging.WARNING
             logger.log(level, "task %s was not run: %s", event.task_id, refusal)
         elif run.started:
-            self._start([run])
+            if not self._workers.submit(partial(self._work, run)):
+                self._start(self._give_up(run))
         elif blocked_by:
             logger.warning(
                 "task %s waits: too many handlers of cancelled tasks still run, those of %s",

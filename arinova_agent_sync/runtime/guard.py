@@ -7,7 +7,9 @@ OpenSSL object break the connection, and a blocking call would keep the others o
 from __future__ import annotations
 
 import errno
+import math
 import os
+import select
 import selectors
 import socket
 import ssl
@@ -246,17 +248,37 @@ class SocketGuard:
             self._sock.close()
 
 
-class _Readiness:
-    """Wait for one descriptor, for one thread at a time."""
+if sys.platform == "win32":
 
-    def __init__(self, descriptor: int) -> None:
-        # select() refuses descriptors above 1023, and epoll costs a descriptor and three times poll's time.
-        self._selector = getattr(selectors, "PollSelector", selectors.SelectSelector)()
-        self._descriptor, self._events = descriptor, EVENT_READ
-        self._selector.register(descriptor, EVENT_READ)
+    class _Readiness:
+        """Wait for one descriptor, for one thread at a time."""
 
-    def within(self, seconds: float | None, events: int) -> bool:
-        if events != self._events:
-            self._selector.modify(self._descriptor, events)
-            self._events = events
-        return bool(self._selector.select(seconds))
+        def __init__(self, descriptor: int) -> None:
+            self._selector = selectors.SelectSelector()
+            self._descriptor, self._events = descriptor, EVENT_READ
+            self._selector.register(descriptor, EVENT_READ)
+
+        def within(self, seconds: float | None, events: int) -> bool:
+            if events != self._events:
+                self._selector.modify(self._descriptor, events)
+                self._events = events
+            return bool(self._selector.select(seconds))
+
+else:
+    _POLLED: Final = {EVENT_READ: select.POLLIN, EVENT_WRITE: select.POLLOUT}
+
+    class _Readiness:
+        """Wait for one descriptor, for one thread at a time."""
+
+        def __init__(self, descriptor: int) -> None:
+            # select() refuses descriptors above 1023, epoll costs a descriptor and three times poll's time, and
+            # what selectors puts around poll is much of the time from a task to its first chunk.
+            self._poll = select.poll()
+            self._descriptor, self._events = descriptor, EVENT_READ
+            self._poll.register(descriptor, select.POLLIN)
+
+        def within(self, seconds: float | None, events: int) -> bool:
+            if events != self._events:
+                self._poll.modify(self._descriptor, _POLLED[events])
+                self._events = events
+            return bool(self._poll.poll(None if seconds is None else math.ceil(seconds * 1_000)))
