@@ -5,14 +5,12 @@ anew, and drops that beginning: "ha" and "ha" arrive as "ha". Other servers take
 cut is right under both: the first chunk has two characters at least, and a chunk that starts with everything
 the server has is sent in pieces too short to match.
 
-Not thread-safe: call it under the state lock. Only the run that waits may grow beside it, under the answer's own
-lock: else the threads of many handlers would queue for the state lock, a turn of the interpreter each.
+Not thread-safe: call it under the state lock, all but what ``Run`` says of its ``fresh`` pieces.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from io import StringIO
 
 from . import frames
@@ -21,30 +19,38 @@ from .streamed import Streamed
 
 LARGEST_CHUNK = 256 * 1024  # characters: six bytes each at most, far below the server's 16 MiB a frame
 _SHORTEST_FIRST = 2  # characters
-_LARGE_PART = 64  # bytes
-_NO_LOCK = nullcontext()
 
 
 class Run:
     """Pieces of a task's answer that wait for the wire, in the order in which they were said.
 
+    A lock for each piece would cost as much as the piece. So any thread may append to ``fresh`` while this is
+    the answer's open run, and looks afterwards whether it still is; and whoever closes the run says so first and
+    takes the fresh pieces then. A piece that came in between is found by its sender, who puts it elsewhere.
+
     Attributes:
-        parts: the pieces; those that the answer's text does not have yet may still need cleaning.
-        size: their bytes, about.
-        said: how many of the parts the answer's text has already.
+        parts: the pieces, clean; they are in the answer's text.
+        fresh: those behind them, as they came. Never another list.
+        size: bytes of the parts, about.
         merged: whether they leave as one, since they waited for a connection.
         lost: whether they were dropped.
     """
 
-    __slots__ = ("answer", "lost", "merged", "parts", "said", "size")
+    __slots__ = ("answer", "fresh", "lost", "merged", "parts", "size")
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.parts: list[str] = []
+        self.fresh: list[str] = []
         self.size = 0
-        self.said = 0
         self.merged = False
         self.lost = False
+
+    def take_fresh(self) -> list[str]:
+        """Remove and return the fresh pieces; one that comes meanwhile stays."""
+        pieces = self.fresh[:]
+        del self.fresh[: len(pieces)]
+        return pieces
 
     def lose(self) -> None:
         """Drop the parts: they will never be written."""
@@ -62,7 +68,6 @@ class Answer:
         task_id: the task's.
         conversation_id: its conversation's, if it has one.
         connection: the number of the connection that the task came on.
-        lock: held while ``run`` changes or grows.
     """
 
     __slots__ = (
@@ -73,24 +78,16 @@ class Answer:
         "connection",
         "conversation_id",
         "gap_told",
-        "lock",
         "muted",
         "run",
         "task_id",
         "written",
     )
 
-    def __init__(
-        self,
-        task_id: str,
-        conversation_id: str | None = None,
-        connection: int = 0,
-        lock: AbstractContextManager[object] = _NO_LOCK,
-    ) -> None:
+    def __init__(self, task_id: str, conversation_id: str | None = None, connection: int = 0) -> None:
         self.task_id = task_id
         self.conversation_id = conversation_id
         self.connection = connection
-        self.lock = lock
         self.chunk_prefix = frames.chunk_prefix(task_id)
         self.muted = False  # chunks that still wait are not written any more
         self.gap_told = False
@@ -103,49 +100,51 @@ class Answer:
     @property
     def text(self) -> str:
         """Everything that was streamed."""
-        with self.lock:
-            self._catch_up()
+        self.catch_up()
         return self._said.value()
 
     @property
     def has_said(self) -> bool:
         """Whether anything was streamed."""
-        with self.lock:
-            self._catch_up()
+        self.catch_up()
         return bool(self._said)
 
     def open_run(self) -> Run:
         """Put a new run behind what waits already."""
-        with self.lock:
-            self._catch_up()
-            run = self.run = Run(self)
+        self.close_run()
+        run = self.run = Run(self)
         return run
 
     def add(self, run: Run, text: str, size: int) -> None:
-        """Put a piece of so many bytes at the end of a run."""
-        with self.lock:
-            run.parts.append(text)
-            run.size += size
+        """Put a clean piece of so many bytes at the end of the open run."""
+        self.catch_up()
+        run.parts.append(text)
+        run.size += size
+        self._said.add((text,), len(text))
 
-    def close_run(self, run: Run) -> None:
-        """Let the next piece begin a new run: this one is written, or lost."""
-        if self.run is run:
-            with self.lock:
-                self._catch_up()
-                self.run = None
+    def catch_up(self) -> None:
+        """Take the fresh pieces in."""
+        if self.run is not None:
+            self._take_in(self.run)
+
+    def close_run(self, run: Run | None = None) -> None:
+        """Let the next piece begin a new run, if the open one is the given one, or whatever it is."""
+        open_run = self.run
+        if open_run is not None and (run is None or run is open_run):
+            self.run = None
+            self._take_in(open_run)
 
     def split(self, run: Run, most: int) -> Run:
         """Leave so many parts in a run, and return the rest of it as a run of its own."""
-        with self.lock:
-            self._catch_up()
-            rest = Run(self)
-            rest.parts = run.parts[most:]
-            rest.said = len(rest.parts)
-            rest.size = run.size * len(rest.parts) // (len(run.parts) or 1)
-            run.size -= rest.size
-            del run.parts[most:]
-            if self.run is run:
-                self.run = rest
+        was_open = self.run is run
+        self.close_run(run)
+        rest = Run(self)
+        rest.parts = run.parts[most:]
+        rest.size = run.size * len(rest.parts) // (len(run.parts) or 1)
+        run.size -= rest.size
+        del run.parts[most:]
+        if was_open:
+            self.run = rest
         return rest
 
     def speak(self, text: str) -> Sequence[str]:
@@ -173,7 +172,6 @@ class Answer:
             self._kept.truncate()
         run = Run(self)
         run.parts = list(chunks)
-        run.said = len(run.parts)
         run.size = sum(map(len, run.parts))
         return run
 
@@ -201,17 +199,18 @@ class Answer:
             text = text[len(chunk) :]
         return chunks
 
-    def _catch_up(self) -> None:
-        run = self.run
-        if run is not None and run.said < len(run.parts):
-            fresh = run.parts[run.said :] if run.said else run.parts
-            # Small ones are looked at together: a part that needs cleaning is rare.
-            texts = ["".join(fresh)] if run.size < _LARGE_PART * len(fresh) else fresh
-            if any(clean(text) != text for text in texts):
-                texts = [part for part in map(clean, fresh) if part]
-                run.parts[run.said :] = texts
-            self._said.add(texts, run.size)
-            run.said = len(run.parts)
+    def _take_in(self, run: Run) -> None:
+        """Make the fresh pieces of a run parts of it."""
+        fresh = run.take_fresh()
+        if not fresh:
+            return
+        # Looked at together: one that needs cleaning is rare.
+        together = "".join(fresh)
+        if clean(together) != together:
+            fresh = [part for part in map(clean, fresh) if part]
+        run.parts += fresh
+        run.size += len(together)
+        self._said.add(fresh, len(together))
 
     def _write(self, text: str) -> None:
         self.written += len(text)

@@ -94,8 +94,8 @@ class Outbox:
     def add_chunk(self, answer: Answer, text: str) -> Run:
         """Append streamed text, cleaned and not empty; return the run that it is the end of.
 
-        Without a connection, the oldest text is lost past max_bytes. With one, the caller may append further
-        parts to the run itself until it is taken.
+        Without a connection, the oldest text is lost past max_bytes. With one, fresh pieces may be appended to
+        the run itself until it is taken.
         """
         last = (len(text) - 1) // LARGEST_CHUNK * LARGEST_CHUNK
         for begin in range(0, last, LARGEST_CHUNK):
@@ -160,10 +160,11 @@ class Outbox:
         taken = 0
         while self.entries and taken < most:
             entry = self.entries.popleft()
-            taken += _size(entry)
             if isinstance(entry, Run):
                 pieces += self._take_run(entry)
+                taken += entry.size
                 continue
+            taken += _size(entry)
             pieces.append(entry)
             if isinstance(entry, bytes):
                 self.frame_bytes -= len(entry)
@@ -215,6 +216,7 @@ class Outbox:
 
     def _take_run(self, run: Run) -> list[Piece]:
         answer = run.answer
+        answer.catch_up()
         most = _MOST_PARTS
         if run.size > _MOST_BYTES:
             most = min(most, 1 + len(run.parts) * _MOST_BYTES // run.size)
@@ -273,4 +275,4 @@ def _outlives_connection(entry: Entry) -> bool:
 def _size(entry: Entry) -> int:
     if isinstance(entry, bytes):
         return len(entry)
-    return entry.size if isinstance(entry, Run) else len(entry.payload)
+    return entry.size + sum(map(len, entry.fresh)) if isinstance(entry, Run) else len(entry.payload)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Outcome = Literal["completed", "failed", "cancelled", "refused"]
 
 
-PILE_BYTES = 64 * 1024  # bytes of a task that leave together
+_SMALL = 256  # characters: longer pieces are rare enough to be counted one by one
 
 
 class TaskRun:
@@ -56,7 +56,7 @@ class TaskRun:
         self._state = dispatch.state
         self._payload = payload
         self._cancelled: threading.Event | None = None
-        self.answer = Answer(task_id, text(payload, "conversationId") or None, connection, threading.Lock())
+        self.answer = Answer(task_id, text(payload, "conversationId") or None, connection)
         self.ended: Outcome | None = None
         self.started = False
         self.handling = False  # its handler is on a worker
@@ -65,7 +65,7 @@ class TaskRun:
         self.last_chunk = float("-inf")
         self.slow_write = False  # the last write took long
         self.handed_over = float("-inf")  # until when the pinger writes
-        self.patience = 0  # how many parts a run may have for another to be just appended
+        self.patience = 0  # how many fresh pieces a run may have for another to be just appended
         self.functions: list[Callable[[], object]] = []
         self.calls: set[PendingCall] = set()
 
@@ -110,22 +110,21 @@ class TaskRun:
         return self._dispatch.api
 
     def shut(self) -> None:
-        """Let no more text in past the state lock: the task ends. Called under that lock."""
-        with self.answer.lock:
-            self.patience = 0
+        """Let no more text in: the task ends. Called under the state lock."""
+        self.patience = 0
+        self.answer.close_run()
 
     def chunk(self, text: str) -> None:
         """Stream a piece of text."""
         # The hot path: where a run of this task waits already, somebody is on the way to write it, and cleans
-        # the whole of it at once.
+        # the whole of it at once. See Run for why this needs no lock.
         answer = self.answer
-        if answer.run is not None:
-            with answer.lock:
-                run = answer.run
-                if run is not None and len(run.parts) < self.patience and run.size < PILE_BYTES and text:
-                    run.parts.append(text)
-                    run.size += len(text)
-                    return
+        run = answer.run
+        if run is not None and len(run.fresh) < self.patience and text and len(text) < _SMALL:
+            run.fresh.append(text)
+            if answer.run is not run and not self._dispatch.writer.late(self, run):
+                self.refuse()
+            return
         text = clean(text)
         open_still = self._dispatch.writer.chunk(self, text) if text else self.ended is None
         if not open_still:

@@ -15,19 +15,21 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ..protocol import wire
-from ..protocol.answer import LARGEST_CHUNK
+from ..protocol.answer import LARGEST_CHUNK, Run
 from ..protocol.frames import encode_text
+from ..protocol.jsonvalues import clean
 from ..protocol.outbox import Chunks, Piece, Pong, Terminal
 from .link import Link, LinkError, WriteFailed
-from .run import PILE_BYTES, TaskRun
+from .run import TaskRun
 from .state import State
 
 _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
 _LATE = 0.001  # seconds that such a chunk may wait
 _PILE = 160  # chunks that leave together
+_PILE_BYTES = 64 * 1024  # of a task that leave together
 _BATCH = 64 * 1024  # bytes of text that are taken out of the outbox at a time
 _HIGH_WATER = 256 * 1024  # bytes waiting, of one task or of none, above which their sender waits for the wire
-_HIGH_PILE = 4_096  # chunks waiting of one task above which its sender waits for the wire
+_HIGH_PILE = 512
 
 # Beside a thread that computes, each system call costs a turn of the interpreter's lock: 5 ms. So a write that
 # took long, of a sender who has more to say at once, lets the pinger write for a while.
@@ -88,28 +90,39 @@ class Writer:
                 return False
             waiting = state.outbox.add_chunk(run.answer, text)
             run.last_chunk = now
-            if state.link is None:
-                run.patience = 0
-            elif since < _AT_ONCE and run.slow_write:
+            if since < _AT_ONCE and run.slow_write:
                 run.handed_over = now + _HANDED_OVER
-            handed_over = now < run.handed_over
-            if state.link is not None:
-                small = len(waiting.parts) < _HIGH_PILE and waiting.size < PILE_BYTES
-                if small and self._write.locked():
+            count, handed_over = len(waiting.parts), now < run.handed_over
+            much = count >= _HIGH_PILE or waiting.size > _HIGH_WATER
+            run.patience = 0 if state.link is None else _PILE
+            if run.patience:
+                if not much and self._write.locked():
                     # Whoever writes looks once more before it goes. It may wait for the interpreter's lock till
                     # then; meanwhile this thread goes on with less ado.
-                    run.patience = len(waiting.parts) + _PILE
                     return True
-                run.patience = _HIGH_PILE if handed_over else _PILE
-                if small and len(waiting.parts) < run.patience and (handed_over or since < _PILE_UP):
+                most = _HIGH_PILE if handed_over else _PILE
+                if count < most and waiting.size < _PILE_BYTES and (handed_over or since < _PILE_UP):
+                    run.patience = min(most - count, _PILE)
                     state.schedule("flush", now + _LATE)
                     return True
-            patience = 0.0
-            if waiting.size > _HIGH_WATER or len(waiting.parts) >= _HIGH_PILE:
-                patience = state.settings.send_timeout
-        self.flush(patience)
+        # Who has much waits until it is on the wire, and lets the others run.
+        self.flush(state.settings.send_timeout if much else 0.0)
         if run.patience:
             self._note_write(run, now)
+        return True
+
+    def late(self, run: TaskRun, closed: Run) -> bool:
+        """Put pieces elsewhere that came into a run just after it was closed; False if the task has ended."""
+        state = self._state
+        with state.lock:
+            pieces = closed.take_fresh()  # none, if it was only just before
+            if not pieces:
+                return True
+            if run.ended is not None:
+                return False
+            for piece in filter(None, map(clean, pieces)):
+                state.outbox.add_chunk(run.answer, piece)
+        self.flush()
         return True
 
     def _note_write(self, run: TaskRun, began: float) -> None:

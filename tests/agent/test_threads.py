@@ -10,12 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from arinova_agent_sync.runtime import guard as guard_module
-from arinova_agent_sync.runtime import run as run_module
 from arinova_agent_sync.runtime import state as state_module
 from arinova_agent_sync.runtime import writer as writer_module
 
 # Which locks may be held already when one is taken, as runtime/state.py says.
-ALLOWED = {"write": (), "state": ("write",), "guard": ("write",), "answer": ("write", "state")}
+ALLOWED = {"write": (), "state": ("write",), "guard": ("write",)}
 
 
 class Watch:
@@ -71,7 +70,6 @@ class WatchedLock:
 def watch(monkeypatch):
     watch = Watch()
     monkeypatch.setattr(state_module, "threading", watch.module("state"))
-    monkeypatch.setattr(run_module, "threading", watch.module("answer"))
     monkeypatch.setattr(writer_module, "threading", watch.module("write"))
     monkeypatch.setattr(guard_module, "threading", watch.module("guard"))
     return watch

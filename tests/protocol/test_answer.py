@@ -37,8 +37,7 @@ SERVERS = [MarchServer, DeltaServer]
 def said(answer: Answer, *texts: str) -> Run:
     """Stream texts that are to be written together."""
     run = answer.open_run()
-    run.parts += texts
-    run.size = sum(map(len, texts))
+    run.fresh += texts
     answer.close_run(run)
     return run
 
@@ -127,9 +126,9 @@ class TestRuns:
         answer = Answer("t1")
         run = answer.open_run()
         assert answer.run is run
-        run.parts += ["a", "b"]
+        run.fresh += ["a", "b"]
         assert answer.text == "ab"
-        run.parts.append("c")
+        run.fresh.append("c")
         assert answer.text == "abc"
         answer.close_run(run)
         assert answer.run is None
@@ -138,27 +137,38 @@ class TestRuns:
     def test_a_new_run_comes_behind(self) -> None:
         answer = Answer("t1")
         first = answer.open_run()
-        first.parts.append("a")
+        first.fresh.append("a")
         second = answer.open_run()
-        second.parts.append("b")
+        second.fresh.append("b")
         answer.close_run(first)  # it is closed already
         assert answer.run is second
         assert answer.text == "ab"
+
+    def test_a_piece_that_comes_just_after_the_end_is_left_to_its_sender(self) -> None:
+        answer = Answer("t1")
+        run = answer.open_run()
+        run.fresh.append("in time")
+        answer.close_run()
+        run.fresh.append("late")
+        assert (run.parts, answer.text) == (["in time"], "in time")
+        assert run.take_fresh() == ["late"]
+        assert run.take_fresh() == []
 
     @pytest.mark.parametrize("open_still", [True, False])
     def test_a_long_run_is_split(self, open_still: bool) -> None:
         answer = Answer("t1")
         run = answer.open_run()
-        run.parts += "abcde"
-        run.size = 5
-        if not open_still:
+        run.fresh += "abcde"
+        if open_still:
+            answer.catch_up()
+        else:
             answer.close_run(run)
         rest = answer.split(run, 2)
         assert (run.parts, rest.parts) == (["a", "b"], ["c", "d", "e"])
         assert (run.size, rest.size) == (2, 3)
         assert answer.run is (rest if open_still else None)
         if open_still:
-            rest.parts.append("f")
+            rest.fresh.append("f")
         answer.close_run(run)
         assert answer.text == ("abcdef" if open_still else "abcde")
 
@@ -201,7 +211,7 @@ class TestLostText:
     def test_text_that_was_still_growing(self) -> None:
         answer = Answer("t1")
         run = answer.open_run()
-        run.parts.append("lost")
+        run.fresh.append("lost")
         run.lose()
         assert answer.run is None
         assert answer.text == "lost"

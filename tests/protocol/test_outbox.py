@@ -68,8 +68,7 @@ def test_parts_that_were_appended_as_they_came_are_cleaned(parts: list[str], sai
         made.take(ALL)
     run = made.add_chunk(answer, "first ")
     for part in parts:
-        run.parts.append(part)
-        run.size += len(part)
+        run.fresh.append(part)
     clean = "first " + "".join(parts).replace("\0", "").replace("\ud83d", "\ufffd")
     written = []
     while made.entries:
@@ -124,8 +123,7 @@ class TestWithAConnection:
         made = outbox(online=True)
         run = made.add_chunk(a, "one")
         assert a.run is run
-        run.parts += ["two", "three"]
-        run.size += 8
+        run.fresh += ["two", "three"]
         assert made.size == 11
         assert made.take(ALL) == [Chunks(a, ["one", "two", "three"])]
         assert a.run is None
@@ -582,8 +580,7 @@ class Story(RuleBasedStateMachine):
     def stream(self, which: int, text: str, lengthen: bool) -> None:
         answer = self.open[which % len(self.open)]
         if lengthen and self.online and answer.run is not None:
-            answer.run.parts.append(text)
-            answer.run.size += len(text)
+            answer.run.fresh.append(text)
         else:
             say(self.outbox, answer, text)
         self.said[answer.task_id] += text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -133,3 +134,119 @@ def test_nothing_is_lost_or_doubled_or_late(monkeypatch, make_agent):
 
     with LocalServer(generation="august", duplicate_window=0) as server:
         check()
+
+
+@pytest.fixture
+def eager_switching():
+    """Let threads take turns as often as the interpreter can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("in_the_middle", [False, True])
+def test_many_threads_stream_one_answer(eager_switching, make_agent, in_the_middle):
+    senders, pieces = 6, 2_000
+    accepted: list[list[str]] = [[] for _ in range(senders)]
+
+    with LocalServer(generation="august") as server:
+        agent = make_agent(server)
+
+        @agent.on_task
+        def handle(task):
+            def send(number: int) -> None:
+                for count in range(pieces):
+                    task.send_chunk(f"{number}:{count};")
+                    accepted[number].append(f"{number}:{count}")
+                    if in_the_middle and number + 1 == senders and count == pieces // 4:
+                        task.send_complete()
+
+            threads = [threading.Thread(target=send, args=(number,)) for number in range(senders)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+        agent.connect(10)
+        reply = server.conversation().say("all at once")
+        assert reply.wait(30) == "completed"
+        agent.disconnect(5)
+        kinds = [frame.type for frame in server.frames if frame.direction == "in"]
+        completion = next(frame for frame in server.frames if frame.type == "agent_complete")
+
+    assert kinds[kinds.index("agent_complete") :].count("agent_chunk") == 0
+    assert completion["content"] == reply.text
+    heard = reply.text.split(";")[:-1]
+    for number in range(senders):
+        mine = [piece for piece in heard if piece.startswith(f"{number}:")]
+        assert mine == accepted[number][: len(mine)]
+        assert in_the_middle or len(mine) == pieces
+
+
+class Interrupted(list):  # type: ignore[type-arg]
+    """Pieces of which each comes a moment after something else happened, once."""
+
+    def __init__(self, meanwhile):
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    def append(self, piece):
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            thread = threading.Thread(target=meanwhile)
+            thread.start()
+            thread.join()
+        super().append(piece)
+
+
+def interrupt(door, meanwhile):
+    """Have something happen between a sender's look at the open run and its piece."""
+    waiting = door.answer.run
+    assert waiting is not None, "the pieces came too slowly to pile up"
+    waiting.fresh = Interrupted(meanwhile)
+
+
+def test_a_piece_that_comes_just_after_its_run_was_written(monkeypatch, make_agent):
+    monkeypatch.setattr(writer, "_PILE_UP", 10.0)
+    monkeypatch.setattr(writer, "_LATE", 10.0)
+    with LocalServer() as server:
+        agent = make_agent(server)
+
+        @agent.on_task
+        def handle(task):
+            task.send_chunk("one, ")
+            task.send_chunk("two, ")
+            interrupt(task._door, task._door._dispatch.writer.flush)
+            task.send_chunk("three, ")
+            task.send_chunk("four")
+
+        agent.connect(10)
+        reply = server.conversation().say("count")
+        assert reply.wait(10) == "completed"
+        assert reply.text == "one, two, three, four"
+        agent.disconnect(5)
+
+
+def test_a_piece_that_comes_just_after_the_end_is_no_part_of_the_answer(monkeypatch, make_agent):
+    monkeypatch.setattr(writer, "_PILE_UP", 10.0)
+    monkeypatch.setattr(writer, "_LATE", 10.0)
+    with LocalServer() as server:
+        agent = make_agent(server)
+
+        @agent.on_task
+        def handle(task):
+            out = task._door._dispatch.writer
+            task.send_chunk("one, ")
+            task.send_chunk("two")
+            interrupt(task._door, task.send_complete)
+            with out._write:  # the end waits for the wire
+                task.send_chunk(", three")
+            out.flush()
+
+        agent.connect(10)
+        reply = server.conversation().say("count")
+        assert reply.wait(10) == "completed"
+        agent.disconnect(5)
+        assert reply.text == "one, two"
+        assert [frame["content"] for frame in server.frames if frame.type == "agent_complete"] == ["one, two"]
