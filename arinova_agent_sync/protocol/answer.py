@@ -19,6 +19,7 @@ from .streamed import Streamed
 
 LARGEST_CHUNK = 256 * 1024  # characters: six bytes each at most, far below the server's 16 MiB a frame
 _SHORTEST_FIRST = 2  # characters
+_LARGE_PIECE = 64  # characters
 
 
 class Run:
@@ -204,13 +205,16 @@ class Answer:
         fresh = run.take_fresh()
         if not fresh:
             return
-        # Looked at together: one that needs cleaning is rare.
-        together = "".join(fresh)
-        if clean(together) != together:
-            fresh = [part for part in map(clean, fresh) if part]
+        size = sum(map(len, fresh))
+        # One that needs cleaning is rare. Small ones are looked at together; in a long text one wide character
+        # would make all of them wide.
+        looked_at = ["".join(fresh)] if size < _LARGE_PIECE * len(fresh) else fresh
+        suspects = [piece for piece in looked_at if "\0" in piece or not piece.isascii()]
+        if any(clean(piece) != piece for piece in suspects):
+            fresh = [piece for piece in map(clean, fresh) if piece]
         run.parts += fresh
-        run.size += len(together)
-        self._said.add(fresh, len(together))
+        run.size += size
+        self._said.add(fresh, size)
 
     def _write(self, text: str) -> None:
         self.written += len(text)

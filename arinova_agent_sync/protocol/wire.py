@@ -5,7 +5,7 @@ A FrameReader belongs to one thread. Mask keys come from the caller and must be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from struct import iter_unpack
 from typing import NamedTuple, TypeAlias
 
@@ -43,6 +43,8 @@ _FIN, _RSV, _OPCODE, _CONTROL, _MASKED = 0x80, 0x70, 0x0F, 0x08, 0x80
 _SHORT = 125  # longest payload whose length fits into the second byte
 _SHORT_HEADS = tuple(bytes((_FIN | TEXT, _MASKED | size)) for size in range(_SHORT + 1))
 _SHORT_GAP = bytes(2 + MASK_BYTES)  # room for head and mask key
+_MEDIUM = 512  # longest payload that is worth an XOR together with others; measured
+_MEDIUM_GAP = bytes(4 + MASK_BYTES)
 
 
 # To the server
@@ -56,14 +58,7 @@ def frame(opcode: int, payload: bytes, mask: bytes) -> bytes:
         payload: the frame's content, unmasked.
         mask: 4 unpredictable bytes.
     """
-    size = len(payload)
-    if size <= _SHORT:
-        head = bytes((_FIN | opcode, _MASKED | size))
-    elif size < 1 << 16:
-        head = bytes((_FIN | opcode, _MASKED | 126)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((_FIN | opcode, _MASKED | 127)) + size.to_bytes(8, "big")
-    return b"".join((head, mask, masking.masked(payload, mask)))
+    return b"".join((_head(opcode, len(payload)), mask, masking.masked(payload, mask)))
 
 
 def text_frame(payload: bytes, mask: bytes) -> bytes:
@@ -81,28 +76,45 @@ def frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
         payloads: one text each, in UTF-8.
         masks: 4 unpredictable bytes for each payload.
     """
-    if len(payloads) == 1:
-        return text_frame(payloads[0], masks)
     keys = iter_unpack("4s", masks)
-    if payloads and max(map(len, payloads)) <= _SHORT:
-        return _short_frames(payloads, keys)
-    return b"".join([text_frame(payload, mask) for payload, (mask,) in zip(payloads, keys, strict=True)])
-
-
-def _short_frames(payloads: Sequence[bytes], masks: Iterable[tuple[bytes]]) -> bytes:
     in_c = masking.in_c
     if in_c is not None:
-        frames = [
+        built: list[bytes] = [
             _SHORT_HEADS[len(payload)] + mask + in_c(payload, mask)
-            for payload, (mask,) in zip(payloads, masks, strict=True)
+            if len(payload) <= _SHORT
+            else frame(TEXT, payload, mask)
+            for payload, (mask,) in zip(payloads, keys, strict=True)
         ]
-        return b"".join(frames)
-    # One XOR over the whole batch. Heads and mask keys stand in the key stream, against zeros.
-    stream = [
-        _SHORT_HEADS[size] + (mask * 33)[: size + MASK_BYTES]
-        for size, (mask,) in zip(map(len, payloads), masks, strict=True)
-    ]
-    return masking.xor(_SHORT_GAP + _SHORT_GAP.join(payloads), b"".join(stream))
+        return built[0] if len(built) == 1 else b"".join(built)
+    # One XOR over all that stand together but the long ones. Heads and mask keys are in the key stream,
+    # against zeros.
+    built = []
+    plain: list[bytes] = []
+    stream: list[bytes] = []
+    for payload, (mask,) in zip(payloads, keys, strict=True):
+        size = len(payload)
+        if size <= _SHORT:
+            plain.append(_SHORT_GAP + payload)
+            stream.append(_SHORT_HEADS[size] + (mask * 33)[: MASK_BYTES + size])
+        elif size <= _MEDIUM:
+            plain.append(_MEDIUM_GAP + payload)
+            stream.append(_head(TEXT, size) + (mask * (size // 4 + 2))[: MASK_BYTES + size])
+        else:
+            if plain:
+                built.append(masking.xor(b"".join(plain), b"".join(stream)))
+                plain, stream = [], []
+            built.append(frame(TEXT, payload, mask))
+    if plain:
+        built.append(masking.xor(b"".join(plain), b"".join(stream)))
+    return built[0] if len(built) == 1 else b"".join(built)
+
+
+def _head(opcode: int, size: int) -> bytes:
+    if size <= _SHORT:
+        return bytes((_FIN | opcode, _MASKED | size))
+    if size < 1 << 16:
+        return bytes((_FIN | opcode, _MASKED | 126)) + size.to_bytes(2, "big")
+    return bytes((_FIN | opcode, _MASKED | 127)) + size.to_bytes(8, "big")
 
 
 def whole(payloads: Sequence[bytes], sent: int) -> int:

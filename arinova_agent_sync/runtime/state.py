@@ -4,7 +4,6 @@ Locks, in the order in which they may be taken:
 
     write -> state      the writer takes frames out of the outbox
     write -> guard      the writer writes
-    state -> answer     what a task has streamed is written, or is to end
 
 ``state`` and a guard's lock are never held together. ``state`` is held for memory operations only: no I/O, no
 logging, no user code, no join.

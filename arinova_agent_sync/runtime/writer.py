@@ -25,7 +25,7 @@ from .state import State
 
 _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
 _LATE = 0.001  # seconds that such a chunk may wait
-_PILE = 160  # chunks that leave together
+_PILE = 320  # chunks that leave together
 _PILE_BYTES = 64 * 1024  # of a task that leave together
 _BATCH = 64 * 1024  # bytes of text that are taken out of the outbox at a time
 _HIGH_WATER = 256 * 1024  # bytes waiting, of one task or of none, above which their sender waits for the wire

@@ -77,7 +77,7 @@ class TestToTheServer:
         theirs.get_mask_key = lambda _: mask  # type: ignore[method-assign]
         assert wire.frame(opcode, payload, mask) == theirs.format()
 
-    @given(st.lists(st.integers(0, 140), max_size=12), st.data())
+    @given(st.lists(st.integers(0, 140) | st.integers(500, 520), max_size=12), st.data())
     def test_a_batch_is_its_frames_one_behind_the_other(
         self, lengths: list[int], data: st.DataObject
     ) -> None:
