@@ -94,7 +94,7 @@ class Answer:
         self.gap_told = False
         self.run: Run | None = None  # where the next piece goes, while it waits
         self.written = 0  # characters that the server has
-        self._said = Streamed()
+        self._said: Streamed | None = None  # made with the first piece: many tasks may wait
         self._held = ""
         self._kept: StringIO | None = None  # what the server has, once that is no beginning of what was said
 
@@ -102,13 +102,13 @@ class Answer:
     def text(self) -> str:
         """Everything that was streamed."""
         self.catch_up()
-        return self._said.value()
+        return "" if self._said is None else self._said.value()
 
     @property
     def has_said(self) -> bool:
         """Whether anything was streamed."""
         self.catch_up()
-        return bool(self._said)
+        return self._said is not None
 
     def open_run(self) -> Run:
         """Put a new run behind what waits already."""
@@ -121,7 +121,7 @@ class Answer:
         self.catch_up()
         run.parts.append(text)
         run.size += size
-        self._said.add((text,), len(text))
+        self._say((text,), len(text))
 
     def catch_up(self) -> None:
         """Take the fresh pieces in."""
@@ -150,7 +150,7 @@ class Answer:
 
     def speak(self, text: str) -> Sequence[str]:
         """Take a clean piece that is written at once; return its chunks. Nothing may wait before it."""
-        self._said.add((text,), len(text))
+        self._say((text,), len(text))
         return self.cut((text,))
 
     def cut(self, texts: Sequence[str]) -> Sequence[str]:
@@ -214,7 +214,13 @@ class Answer:
             fresh = [piece for piece in map(clean, fresh) if piece]
         run.parts += fresh
         run.size += size
-        self._said.add(fresh, size)
+        if fresh:
+            self._say(fresh, size)
+
+    def _say(self, texts: Sequence[str], size: int) -> None:
+        if self._said is None:
+            self._said = Streamed()
+        self._said.add(texts, size)
 
     def _write(self, text: str) -> None:
         self.written += len(text)
@@ -224,4 +230,4 @@ class Answer:
     def _server_text(self) -> str:
         if self._kept is not None:
             return self._kept.getvalue()
-        return self._said.value()[: self.written]
+        return "" if self._said is None else self._said.value()[: self.written]

@@ -34,9 +34,9 @@ def decode(data: bytes | bytearray) -> dict[str, object] | None:
 
 def frame(type: str, /, **fields: object) -> bytes:
     """Return a frame of that type; fields that are None are left out."""
-    return _encoder.encode(
-        {"type": type} | {key: value for key, value in fields.items() if value is not None}
-    )
+    if None in fields.values():
+        fields = {key: value for key, value in fields.items() if value is not None}
+    return _encoder.encode({"type": type, **fields})
 
 
 def agent_auth(token: str, skills: Sequence[Skill], version: str, platform: str) -> bytes:
@@ -71,7 +71,11 @@ def chunk_prefix(task_id: str) -> bytes:
 
 def agent_complete(task_id: str, content: str, mentions: Sequence[str] | None) -> bytes:
     """Return the terminal frame of an answered task."""
-    return frame("agent_complete", taskId=task_id, content=content, mentions=list(mentions or ()) or None)
+    if mentions:
+        return frame("agent_complete", taskId=task_id, content=content, mentions=list(mentions))
+    return (
+        b'{"type":"agent_complete","taskId":' + encode_text(task_id) + b',"content":' + encode_text(content) + b"}"
+    )
 
 
 def agent_error(task_id: str | None, error: str, reason: str | None = None) -> bytes:

@@ -111,7 +111,9 @@ class Scheduler:
         if len(self._waiting) >= self._max_waiting:
             return Overflow()
         self._arrivals += 1
-        queue = self._lanes.setdefault(lane, deque())
+        queue = self._lanes.get(lane)
+        if queue is None:
+            queue = self._lanes[lane] = deque()
         queue.append((self._arrivals, task_id))
         self._waiting[task_id] = lane
         if len(queue) == 1 and lane not in self._busy:

@@ -18,9 +18,6 @@ class Streamed:
         self._recent: list[str] = []
         self._size = 0  # characters of the recent ones
 
-    def __bool__(self) -> bool:
-        return bool(self._recent or self._blocks)
-
     def add(self, texts: Sequence[str], size: int) -> None:
         """Append clean texts that have so many characters, about."""
         self._recent += texts

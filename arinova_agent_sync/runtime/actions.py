@@ -92,7 +92,7 @@ class Actions:
             with self._state.lock:
                 connection.calls.pop(call.call_id, None)
                 if run is not None:
-                    run.calls.discard(call)
+                    run.calls -= {call}
 
     def progress(self, payload: bytes) -> None:
         """Report how far an action is that this agent runs."""
@@ -128,7 +128,7 @@ class Actions:
                 raise ValueError(f"call_id {call.call_id!r} is in flight already")
             connection.calls[call.call_id] = call
             if run is not None:
-                run.calls.add(call)
+                run.calls |= {call}
             state.outbox.add_passing(Passing(payload))
         return connection
 

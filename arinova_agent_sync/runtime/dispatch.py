@@ -19,7 +19,7 @@ from ..protocol import frames
 from ..protocol.answer import LARGEST_CHUNK
 from ..protocol.jsonvalues import clean
 from ..protocol.outbox import Passing, Terminal
-from ..protocol.scheduler import Overflow, Wait
+from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
 from ..protocol.session import TaskArrived, TaskMalformed
 from ..task import Task
 from .actions import Actions
@@ -83,15 +83,14 @@ class Dispatch:
         run = TaskRun(self, event.task_id, event.payload, connection)
         has_handler = self._handler_for(run.task()) is not None
         with self.state.lock:
-            if self.state.scheduler.knows(event.task_id):
+            admission = self._admit(run, has_handler)
+            if isinstance(admission, Duplicate):
                 self.state.counters.tasks_ignored += 1
-                return
-            refusal = self._admit(run, has_handler)
-            blocked_by = self.state.scheduler.blockers() if refusal is None and not run.started else []
-        if refusal is not None:
-            level = logging.INFO if refusal == SHUTTING_DOWN else logging.WARNING
-            logger.log(level, "task %s was not run: %s", event.task_id, refusal)
-        elif run.started:
+            blocked_by = self.state.scheduler.blockers() if isinstance(admission, Wait) else []
+        if isinstance(admission, str):
+            level = logging.INFO if admission == SHUTTING_DOWN else logging.WARNING
+            logger.log(level, "task %s was not run: %s", event.task_id, admission)
+        elif isinstance(admission, Start):
             if not self._workers.submit(partial(self._work, run)):
                 self._start(self._give_up(run))
         elif blocked_by:
@@ -101,25 +100,27 @@ class Dispatch:
                 ", ".join(blocked_by),
             )
 
-    def _admit(self, run: TaskRun, has_handler: bool) -> str | None:
-        state = self.state
-        if state.stopping:
-            return self._refuse(run.task_id, SHUTTING_DOWN)
-        if not has_handler:
-            return self._refuse(run.task_id, "no_task_handler")
-        admission = state.scheduler.arrived(run.task_id, run.answer.conversation_id)
+    def _admit(self, run: TaskRun, has_handler: bool) -> Start | Wait | Duplicate | str:
+        state, task_id = self.state, run.task_id
+        if state.stopping or not has_handler:
+            if state.scheduler.knows(task_id):
+                return Duplicate()
+            return self._refuse(task_id, SHUTTING_DOWN if state.stopping else "no_task_handler")
+        admission = state.scheduler.arrived(task_id, run.answer.conversation_id)
+        if isinstance(admission, Duplicate):
+            return admission
         if isinstance(admission, Overflow):
-            return self._refuse(run.task_id, "queue_overflow")
+            return self._refuse(task_id, "queue_overflow")
         state.counters.tasks_received += 1
-        state.runs[run.task_id] = run
+        state.runs[task_id] = run
         state.schedule("heartbeat", state.clock() + state.settings.heartbeat_interval)
         if isinstance(admission, Wait):
-            notice = frames.task_queued(run.task_id, run.answer.conversation_id, *admission)
+            notice = frames.task_queued(task_id, run.answer.conversation_id, *admission)
             state.outbox.add_passing(Passing(notice))
             state.flush_soon()
         else:
             run.started = run.handling = True
-        return None
+        return admission
 
     def malformed(self, event: TaskMalformed) -> None:
         """Answer a task that cannot be run."""
@@ -193,7 +194,7 @@ class Dispatch:
         with self.state.lock:
             late = run.ended == "cancelled"
             if run.ended is None:
-                run.functions.append(function)
+                run.functions = (*run.functions, function)
         if late:
             self._callbacks.call("on_cancel", function)
 
@@ -315,7 +316,7 @@ class Dispatch:
             payload = frames.agent_error(run.task_id, CANCELLED, CANCELLED)
             runs = self._end(run, "cancelled", Terminal(run.answer, payload, None))
             run.set_cancelled()
-            functions, run.functions = run.functions, []
+            functions, run.functions = run.functions, ()
             calls = list(run.calls)
             runs += self._next()
             self.state.flush_soon()

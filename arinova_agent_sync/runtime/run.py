@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import TaskCancelled
@@ -66,8 +67,8 @@ class TaskRun:
         self.slow_write = False  # the last write took long
         self.handed_over = float("-inf")  # until when the pinger writes
         self.patience = 0  # how many fresh pieces a run may have for another to be just appended
-        self.functions: list[Callable[[], object]] = []
-        self.calls: set[PendingCall] = set()
+        self.functions: Sequence[Callable[[], object]] = ()  # to be called when the user stops the task
+        self.calls: AbstractSet[PendingCall] = frozenset()
 
     @property
     def task_id(self) -> str:

@@ -93,9 +93,11 @@ class Work:
 
     def chunks(self, number: int) -> Iterator[str]:
         """Return the texts that this task streams."""
-        texts = self.scenario.texts
+        texts, chunks = self.scenario.texts, self.scenario.chunks
         start = number * 97 % len(texts) if texts else 0
-        return islice(cycle(texts), start, start + self.scenario.chunks)
+        if start + chunks <= len(texts):
+            return iter(texts[start : start + chunks])
+        return islice(cycle(texts[start:] + texts[:start]), chunks)
 
     def stream(self, number: int, send: Callable[[str], object]) -> None:
         """Send this task's chunks the way the scenario says."""
