@@ -94,7 +94,7 @@ if TYPE_CHECKING:
     from .api import ArinovaClient
     from .attachments import Attachment
     from .protocol.session import OnboardingSeed, TokenClaim
-    from .runtime.counters import Stats
+    from .runtime.stats import Stats
     from .runtime.undelivered import Undelivered
 
 # Imported when they are asked for, with what they need: few programs do, and the import is to be quick.
@@ -102,7 +102,7 @@ _LATER = {
     "ArinovaClient": ".api",
     "Attachment": ".attachments",
     "OnboardingSeed": ".protocol.session",
-    "Stats": ".runtime.counters",
+    "Stats": ".runtime.stats",
     "TokenClaim": ".protocol.session",
     "Undelivered": ".runtime.undelivered",
 }

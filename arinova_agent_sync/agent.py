@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import ssl
 
     from .protocol.session import OnboardingSeed
-    from .runtime.counters import Stats
     from .runtime.engine import Engine
+    from .runtime.stats import Stats
 
 Function = TypeVar("Function", bound=Callable[..., object])
 Handler = TypeVar("Handler", bound=TaskHandler)
@@ -269,7 +269,7 @@ class ArinovaAgent(Speaker):
 
     def stats(self) -> Stats:
         """Return the counters and gauges since ``connect``."""
-        from .runtime.counters import Stats
+        from .runtime.stats import Stats
 
         return self._engine.stats() if self._engine else Stats(life="new", link="down")
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from base64 import b64encode
-from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
 
 __all__ = ["Proxy", "proxy_for"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True)
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """An HTTP proxy. Its repr shows no credentials."""
 
     host: str
     port: int
-    user: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Proxy(host={self.host!r}, port={self.port!r})"
 
     @property
     def url(self) -> str:

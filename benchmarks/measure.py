@@ -131,7 +131,7 @@ def running(client: str, version: str, orders: Mapping[str, Any]) -> Iterator[Cl
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     if client.startswith("sdk"):
         environment["PYTHONPATH"] = str(ROOT)
-    command = [python(CLIENTS[client], version), str(HERE / "clients" / f"{client}.py"), json.dumps(orders)]
+    command = [python(CLIENTS[client], version), str(HERE / "clients" / f"{client}.py"), repr(orders)]
     with tempfile.TemporaryFile("w+") as complaints:
         output = subprocess.PIPE
         process = subprocess.Popen(command, stdout=output, stderr=complaints, text=True, env=environment)

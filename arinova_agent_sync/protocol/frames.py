@@ -74,7 +74,11 @@ def agent_complete(task_id: str, content: str, mentions: Sequence[str] | None) -
     if mentions:
         return frame("agent_complete", taskId=task_id, content=content, mentions=list(mentions))
     return (
-        b'{"type":"agent_complete","taskId":' + encode_text(task_id) + b',"content":' + encode_text(content) + b"}"
+        b'{"type":"agent_complete","taskId":'
+        + encode_text(task_id)
+        + b',"content":'
+        + encode_text(content)
+        + b"}"
     )
 
 

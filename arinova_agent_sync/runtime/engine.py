@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..account import Account
 from ..errors import AuthenticationError, ConnectionLost, ConnectTimeout
@@ -20,7 +21,6 @@ from ..settings import Settings
 from ..task import Task
 from .actions import Actions
 from .callbacks import Callbacks
-from .counters import Stats
 from .deadline import Deadline
 from .dispatch import Dispatch
 from .listeners import Listeners
@@ -31,6 +31,9 @@ from .state import Life, State
 from .undelivered import Undelivered
 from .workers import Workers
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .stats import Stats
 
 logger = logging.getLogger("arinova_agent_sync")
 
@@ -231,6 +234,8 @@ class Engine:
 
     def stats(self) -> Stats:
         """Return counters and gauges."""
+        from .stats import Stats
+
         threads = len(self.own_threads())
         state = self.state
         with state.lock:

@@ -6,7 +6,6 @@ It owns the link: it makes it, reads it and closes it, and a connection ends in 
 from __future__ import annotations
 
 import logging
-import random
 import sys
 from collections.abc import Callable
 
@@ -294,9 +293,9 @@ class Reader:
         if refused is not None and final:
             self._give_up(_auth_error(refused, state.refusals))
             return None
-        delay = backoff.delay(
-            attempt, settings.reconnect_interval, settings.max_reconnect_delay, random.random()
-        )
+        from random import random  # not for an agent whose first connection lasts
+
+        delay = backoff.delay(attempt, settings.reconnect_interval, settings.max_reconnect_delay, random())
         if refused is not None:
             logger.warning(
                 "the server refused the token (%s); trying again in %.1f s", refused.message, delay

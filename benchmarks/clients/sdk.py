@@ -15,7 +15,7 @@ work = Work(scenario)
 def handle(task) -> None:
     """Stream what the scenario says, and end the task."""
     work.stream(task_number(task.task_id), task.send_chunk)
-    task.send_complete(work.answer(task.content))
+    task.send_complete(work.digest(task.content))
     work.end()
 
 

@@ -13,17 +13,19 @@ work = Work(scenario)
 
 def handle(task) -> None:
     """Stream what the scenario says, and end the task. Runs on the event loop, as this SDK has it."""
-    work.stream(task_number(task.task_id), task.send_chunk)
-    task.send_complete(work.answer(task.content) or "")
+    number = task_number(task.task_id)
+    work.stream(number, task.send_chunk)
+    task.send_complete(work.answer(number, task.content))
     work.end()
 
 
 async def handle_async(task) -> None:
     """Stream as fast as it can, with a turn for the event loop behind each chunk, and end the task."""
-    for text in work.chunks(task_number(task.task_id)):
+    number = task_number(task.task_id)
+    for text in work.chunks(number):
         task.send_chunk(text)
         await asyncio.sleep(0)
-    task.send_complete("")
+    task.send_complete(work.answer(number, task.content))
 
 
 async def main() -> None:

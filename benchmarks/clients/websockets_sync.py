@@ -21,8 +21,9 @@ def handle(task: dict) -> None:
     def send(text: str) -> None:
         ws.send(json.dumps({"type": "agent_chunk", "taskId": task_id, "chunk": text}))
 
-    work.stream(task_number(task_id), send)
-    content = work.answer(task["content"]) or ""
+    number = task_number(task_id)
+    work.stream(number, send)
+    content = work.answer(number, task["content"])
     ws.send(json.dumps({"type": "agent_complete", "taskId": task_id, "content": content}))
     work.end()
 
