@@ -32,12 +32,14 @@ class Terminal(NamedTuple):
     Attributes:
         text: what it was answered with; None if it was not.
         rescue: whether the text is worth another way, should the server have given the task up.
+        again: whether it left once already, on a connection that was lost before the server confirmed it.
     """
 
     answer: Answer
     payload: bytes
     text: str | None
     rescue: bool = False
+    again: bool = False
 
 
 class Passing(NamedTuple):
@@ -68,6 +70,7 @@ class Outbox:
         frame_bytes: bytes of the frames that are not part of an answer, passing frames aside.
         gaps: ids of tasks that lost text since the caller last looked; the caller empties it.
         given_up: terminals dropped since the caller last looked; the caller empties it.
+        unsure: ids of tasks whose terminals were dropped that had left once already; the caller empties it.
         dropped: how many frames and runs of text were dropped, passing frames aside.
     """
 
@@ -81,6 +84,7 @@ class Outbox:
         self.frame_bytes = 0
         self.gaps: list[str] = []
         self.given_up: list[Terminal] = []
+        self.unsure: list[str] = []
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -182,9 +186,18 @@ class Outbox:
                 self.entries.appendleft(piece)
                 self.frame_bytes += len(piece) if isinstance(piece, bytes) else 0
 
+    def send_again(self, terminals: Sequence[Terminal]) -> None:
+        """Put to the front what was taken by the kernel and perhaps by nobody else.
+
+        On the March 2026 server a second last frame of a task does no harm.
+        """
+        self.entries.extendleft(terminal._replace(again=True) for terminal in reversed(terminals))
+
     def empty(self) -> None:
         """Give everything up: there will be no connection any more."""
-        self.given_up += [entry for entry in self.entries if isinstance(entry, Terminal)]
+        for entry in self.entries:
+            if isinstance(entry, Terminal):
+                self._give_up(entry)
         self.dropped += sum(
             isinstance(entry, bytes) or (isinstance(entry, Run) and not entry.lost) for entry in self.entries
         )
@@ -254,6 +267,12 @@ class Outbox:
         terminals = [entry for entry in self.entries if isinstance(entry, Terminal)]
         for terminal in terminals[: max(0, len(terminals) - self._max_terminals)]:
             self.entries.remove(terminal)
+            self._give_up(terminal)
+
+    def _give_up(self, terminal: Terminal) -> None:
+        if terminal.again:
+            self.unsure.append(terminal.answer.task_id)
+        else:
             self.given_up.append(terminal)
 
     def _forget_runs(self) -> None:

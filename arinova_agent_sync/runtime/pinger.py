@@ -91,7 +91,8 @@ class Pinger:
                     state.connection.proven = True
                 return
             if timer == "ping":
-                state.outbox.add_passing(Passing(frames.PING))
+                if state.outbox.add_passing(Passing(frames.PING)) and state.connection is not None:
+                    state.connection.receipts.pinged()
                 state.timers["ping"] = now + self._settings.ping_interval
             elif timer == "commands" and state.agent_id is not None:
                 state.outbox.add_passing(Passing(frames.heartbeat_commands(state.agent_id)))

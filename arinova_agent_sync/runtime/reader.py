@@ -182,6 +182,7 @@ class Reader:
         elif isinstance(event, Ponged):
             with self._state.lock:
                 connection.proven = True
+                connection.receipts.ponged()
         elif isinstance(event, TaskStopped):
             self._dispatch.stopped(event.task_id)
         elif isinstance(event, ActionSettled):
@@ -240,6 +241,8 @@ class Reader:
         connection.link.close()
         with state.lock:
             was_online = state.link_state is LinkState.ONLINE
+            if not state.closing:
+                state.outbox.send_again(connection.receipts.unproven())
             state.take_link_down(connection.link)
             state.connection = None
             state.link_state = LinkState.DOWN

@@ -2,7 +2,8 @@
 
 The March 2026 server fails all tasks of an agent whose connection ends, unless the agent is back before it
 notices; then it drops what still comes for them, in silence. So when the last frame of a task left on another
-connection than the task came on, the server is asked what became of the task's message.
+connection than the task came on, or once more, since a lost connection may have swallowed it, the server is asked
+what became of the task's message.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .workers import Workers
 if TYPE_CHECKING:
     from ..api.models import Message
 
+_AT_ONCE = 8  # answers that the server is asked about at a time
 _PATIENCE = 1.0  # seconds after which the server has taken the frame in, if it takes it at all
 
 logger = logging.getLogger("arinova_agent_sync")
@@ -45,19 +47,25 @@ class Rescuer:
         """See to it that the answers are delivered. Returns at once."""
         with self._state.lock:
             self._state.rescues += len(terminals)
+        for group in (terminals[first::_AT_ONCE] for first in range(min(_AT_ONCE, len(terminals)))):
+            if not self._workers.submit(partial(self._work, group)):
+                for terminal in group:
+                    self._give_up(terminal, "no thread could be started")
+                    self._done()
+
+    def _work(self, terminals: Sequence[Terminal]) -> None:
         for terminal in terminals:
-            if not self._workers.submit(partial(self._work, terminal)):
-                self._undelivered(terminal)
+            try:
+                self._rescue(terminal)
+            except (ApiError, ValueError) as error:  # ValueError: the server's ids make no path
+                self._give_up(terminal, error)
+            finally:
                 self._done()
 
-    def _work(self, terminal: Terminal) -> None:
-        try:
-            self._rescue(terminal)
-        except (ApiError, ValueError) as error:  # ValueError: the server's ids make no path
-            logger.warning("task %s: its answer could not be rescued: %s", terminal.answer.task_id, error)
+    def _give_up(self, terminal: Terminal, why: object) -> None:
+        logger.warning("task %s: its answer could not be rescued: %s", terminal.answer.task_id, why)
+        if not terminal.again:  # else it has probably arrived
             self._undelivered(terminal)
-        finally:
-            self._done()
 
     def _done(self) -> None:
         with self._state.lock:

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..protocol.outbox import Outbox
+from ..protocol.receipts import Receipts
 from ..protocol.scheduler import Scheduler
 from ..protocol.session import OnboardingSeed
 from ..settings import Settings
@@ -55,6 +56,7 @@ class Connection:
         self.number = number
         self.link = link
         self.calls: dict[str, PendingCall] = {}
+        self.receipts = Receipts()
         self.proven = False  # it has lasted, or a pong came
 
 

@@ -1,4 +1,4 @@
-"""What ``ArinovaAgent.stats`` returns; loaded when it is asked for, since hardly an agent needs dataclasses else."""
+"""What ``ArinovaAgent.stats`` returns; loaded when it is asked for: few agents need dataclasses otherwise."""
 
 from __future__ import annotations
 

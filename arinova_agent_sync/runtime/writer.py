@@ -21,7 +21,7 @@ from ..protocol.jsonvalues import clean
 from ..protocol.outbox import Chunks, Piece, Pong, Terminal
 from .link import Link, LinkError, WriteFailed
 from .run import TaskRun
-from .state import State
+from .state import Connection, State
 
 _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
 _LATE = 0.001  # seconds that such a chunk may wait
@@ -140,7 +140,7 @@ class Writer:
                 self._drain()
             finally:
                 self._write.release()
-        if state.outbox.gaps or state.outbox.given_up:
+        if state.outbox.gaps or state.outbox.given_up or state.outbox.unsure:
             self.report_losses()
 
     def flush_frames(self) -> None:
@@ -166,9 +166,14 @@ class Writer:
         with self._state.lock:
             gaps, outbox.gaps = outbox.gaps, []
             given_up, outbox.given_up = outbox.given_up, []
+            unsure, outbox.unsure = outbox.unsure, []
         for task_id in gaps:
             logger.warning(
                 "task %s: text was lost, more than max_buffered_bytes waited for a connection", task_id
+            )
+        for task_id in unsure:
+            logger.warning(
+                "task %s: its answer may not have arrived, the connection was lost just after it", task_id
             )
         for terminal in given_up:
             self._undelivered(terminal)
@@ -200,25 +205,35 @@ class Writer:
         state = self._state
         while True:
             with state.lock:
-                link = state.link
-                if link is None or not state.outbox:
+                link, connection = state.link, state.connection
+                if link is None or connection is None or not state.outbox:
                     return
                 pieces = state.outbox.take(_BATCH)
-                number = state.connections
-            if not self._send(link, pieces):
+            rest = self._send(link, pieces)
+            self._look_after(connection, pieces[: len(pieces) - len(rest or ())])
+            if rest is not None:
                 return
-            late = [
-                piece
-                for piece in pieces
-                if isinstance(piece, Terminal) and piece.rescue and piece.answer.connection != number
-            ]
-            if late:
-                self._late(late)
             if not state.outbox:  # without the lock, as in flush()
                 return
 
-    def _send(self, link: Link, pieces: Sequence[Piece]) -> bool:
-        """Write the pieces; if that fails, put back what did not leave whole and drop the link."""
+    def _look_after(self, connection: Connection, written: Sequence[Piece]) -> None:
+        """See to the answers that the server may not take, or may not have read."""
+        terminals = [piece for piece in written if isinstance(piece, Terminal) and piece.rescue]
+        late = [terminal for terminal in terminals if terminal.answer.connection != connection.number]
+        if late:
+            self._late(late)
+        if len(late) == len(terminals):
+            return
+        state = self._state
+        fresh = [terminal for terminal in terminals if terminal.answer.connection == connection.number]
+        with state.lock:
+            if state.connection is connection:
+                connection.receipts.written(fresh)
+            else:
+                state.outbox.send_again(fresh)
+
+    def _send(self, link: Link, pieces: Sequence[Piece]) -> Sequence[Piece] | None:
+        """Write the pieces, and return None; or drop the link, put back and return what did not leave whole."""
         state = self._state
         frames = chunks = 0
         payloads: list[bytes] = []
@@ -248,8 +263,8 @@ class Writer:
             chunks = _chunks(pieces) - _chunks(rest)
             state.counters.count_written(frames + whole, chunks, size + failure.sent)
             self._failed(link, failure, rest)
-            return False
-        return True
+            return rest
+        return None
 
     def _failed(self, link: Link, failure: WriteFailed, rest: Sequence[Piece]) -> None:
         """Keep what did not leave whole, and drop the link: nothing can follow half a frame."""

@@ -1,4 +1,4 @@
-"""Answers that ended on another connection than their task came on."""
+"""Answers that ended on another connection than their task came on, or may be lost with the one they took."""
 
 from __future__ import annotations
 
@@ -178,3 +178,86 @@ def test_a_late_error_is_not_asked_about(make_agent):
         server.wait_for_frame("agent_error", 5, error="nothing found")
         agent.disconnect()
     assert not desk.looked.is_set()
+
+
+def answer_into_the_void(make_agent, desk: Desk, **options: object):
+    """Run a task whose answer is taken by the kernel alone; return server and agent, connected anew."""
+    server = LocalServer(duplicate_window=0, routes=desk.routes).start()
+    agent = make_agent(server, ping_interval=0.2, ping_timeout=0.5, **options)
+    started, go_on = threading.Event(), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        started.set()
+        assert go_on.wait(5)
+        return "late answer"
+
+    agent.connect(5)
+    server.conversation().say("hi")
+    assert started.wait(5)
+    server.inject("half-open")  # for good
+    go_on.set()
+    server.wait_for_agent(5, times=2)
+    return server, agent
+
+
+def test_an_answer_that_a_dead_connection_swallowed_is_sent_again_and_asked_about(make_agent):
+    desk = Desk("error")
+    server, agent = answer_into_the_void(make_agent, desk)
+    with server:
+        server.wait_for_frame("agent_complete", 5, content="late answer")
+        assert desk.posted.wait(5)
+        agent.disconnect()
+    assert [message["content"] for message in desk.sent] == ["late answer"]
+
+
+def test_a_swallowed_answer_that_arrived_after_all_is_not_sent_as_a_message(make_agent):
+    desk = Desk("completed")
+    server, agent = answer_into_the_void(make_agent, desk)
+    with server:
+        assert desk.looked.wait(5)
+        agent.disconnect()
+    assert desk.sent == []
+
+
+def test_a_swallowed_answer_is_let_be_if_rescuing_is_turned_off(make_agent):
+    desk = Desk("error")
+    server, agent = answer_into_the_void(make_agent, desk, rescue_results=False)
+    with server:
+        agent.disconnect()
+        assert not [frame for frame in server.frames if frame.type == "agent_complete"]
+    assert not desk.looked.is_set()
+
+
+def test_an_answer_that_a_pong_has_proven_is_not_sent_again(make_agent):
+    desk = Desk("error")
+    with LocalServer(duplicate_window=0, routes=desk.routes) as server:
+        agent = make_agent(server, ping_interval=0.05)
+        agent.on_task(lambda task: "an answer in time")
+        agent.connect(5)
+        assert server.conversation().say("hi").wait(5) == "completed"
+        pong = None
+        for _ in range(3):  # one may have been under way, and of the last the agent may not know yet
+            pong = server.wait_for_frame("pong", 5, after=pong, direction="out")
+        server.inject("drop")
+        server.wait_for_agent(5, times=2)
+        agent.disconnect()
+        assert len([frame for frame in server.frames if frame.type == "agent_complete"]) == 1
+    assert not desk.looked.is_set()
+
+
+def test_an_answer_that_may_be_lost_is_named_when_the_agent_ends_without_a_connection(
+    make_agent, package_log
+):
+    with LocalServer(duplicate_window=0) as server:
+        agent, undelivered = make_agent(server, ping_interval=30.0, reconnect_interval=30.0), []
+        agent.on_undelivered(undelivered.append)
+        agent.on_task(lambda task: "an answer")
+        agent.connect(5)
+        reply = server.conversation().say("hi")
+        assert reply.wait(5) == "completed"
+        server.inject("drop")
+        package_log.wait_for("connection 1:", 5)
+        agent.disconnect()
+    package_log.wait_for(f"task {reply.message_id}: its answer may not have arrived", 5)
+    assert undelivered == []

@@ -127,3 +127,28 @@ class TestAlive:
         scene.server.inject("http-drop", done=True, path=SEND, count=1)
         assert scene.end() == ["Stream interrupted by server restart", ANSWER]
         assert scene.undelivered == []
+
+
+@pytest.mark.parametrize("generation", ["march", "august"])
+def test_an_answer_that_a_dead_connection_swallowed_arrives(make_agent, generation: str) -> None:
+    with LocalServer(generation=generation, duplicate_window=0) as server:
+        agent = make_agent(server, ping_interval=0.2, ping_timeout=0.5)
+        begun, go_on = threading.Event(), threading.Event()
+
+        @agent.on_task
+        def handle(task: Task):
+            begun.set()
+            assert go_on.wait(10)
+            return ANSWER
+
+        agent.connect(5)
+        conversation = server.conversation()
+        reply = conversation.say("hi")
+        assert begun.wait(5)
+        server.inject("half-open")
+        go_on.set()
+        server.wait_for_agent(5, times=2)
+        server.wait_for_frame("agent_complete", 5)
+        agent.disconnect(timeout=10)
+        assert (reply.status, reply.text) == ("completed", ANSWER)
+        assert [row.content for row in conversation.messages if row.role == "agent"] == [ANSWER]
