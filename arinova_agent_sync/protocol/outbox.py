@@ -183,15 +183,19 @@ class Outbox:
             if isinstance(piece, Chunks):
                 self.entries.appendleft(piece.answer.take_back(piece.texts))
             elif not isinstance(piece, (Passing, Pong)):
+                if isinstance(piece, Terminal) and (again := self._terminal(piece.answer)) is not None:
+                    self.entries.remove(again)  # the connection was given up before its last write failed
                 self.entries.appendleft(piece)
                 self.frame_bytes += len(piece) if isinstance(piece, bytes) else 0
 
     def send_again(self, terminals: Sequence[Terminal]) -> None:
-        """Put to the front what was taken by the kernel and perhaps by nobody else.
+        """Put to the front what was given to the kernel and perhaps taken by nobody else.
 
         On the March 2026 server a second last frame of a task does no harm.
         """
-        self.entries.extendleft(terminal._replace(again=True) for terminal in reversed(terminals))
+        for terminal in reversed(terminals):
+            if self._terminal(terminal.answer) is None:  # else writing it has failed, and it waits already
+                self.entries.appendleft(terminal._replace(again=True))
 
     def empty(self) -> None:
         """Give everything up: there will be no connection any more."""
@@ -268,6 +272,12 @@ class Outbox:
         for terminal in terminals[: max(0, len(terminals) - self._max_terminals)]:
             self.entries.remove(terminal)
             self._give_up(terminal)
+
+    def _terminal(self, answer: Answer) -> Terminal | None:
+        for entry in self.entries:
+            if isinstance(entry, Terminal) and entry.answer is answer:
+                return entry
+        return None
 
     def _give_up(self, terminal: Terminal) -> None:
         if terminal.again:

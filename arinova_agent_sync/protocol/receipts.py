@@ -7,7 +7,6 @@ What a lost connection leaves here was taken by the kernel and may never have ar
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 
 from .outbox import Terminal
 
@@ -27,10 +26,10 @@ class Receipts:
         self._proven = 0  # how many were proven or forgotten
         self._pings: deque[int] = deque()  # for each that is under way, how many left before it
 
-    def written(self, terminals: Sequence[Terminal]) -> None:
-        """Note what was handed to the kernel."""
-        self._unproven.extend(terminals)
-        self._bytes += sum(len(terminal.payload) for terminal in terminals)
+    def written(self, terminal: Terminal) -> None:
+        """Note a frame that is handed to the kernel now."""
+        self._unproven.append(terminal)
+        self._bytes += len(terminal.payload)
         while len(self._unproven) > _MOST or self._bytes > _MOST_BYTES:
             self._forget()
 

@@ -209,28 +209,28 @@ class Writer:
                 if link is None or connection is None or not state.outbox:
                     return
                 pieces = state.outbox.take(_BATCH)
+                late = self._note_answers(connection, pieces)
             rest = self._send(link, pieces)
-            self._look_after(connection, pieces[: len(pieces) - len(rest or ())])
+            if late := [terminal for terminal in late if rest is None or terminal not in rest]:
+                self._late(late)
             if rest is not None:
                 return
             if not state.outbox:  # without the lock, as in flush()
                 return
 
-    def _look_after(self, connection: Connection, written: Sequence[Piece]) -> None:
-        """See to the answers that the server may not take, or may not have read."""
-        terminals = [piece for piece in written if isinstance(piece, Terminal) and piece.rescue]
-        late = [terminal for terminal in terminals if terminal.answer.connection != connection.number]
-        if late:
-            self._late(late)
-        if len(late) == len(terminals):
-            return
-        state = self._state
-        fresh = [terminal for terminal in terminals if terminal.answer.connection == connection.number]
-        with state.lock:
-            if state.connection is connection:
-                connection.receipts.written(fresh)
-            else:
-                state.outbox.send_again(fresh)
+    def _note_answers(self, connection: Connection, pieces: Sequence[Piece]) -> list[Terminal]:
+        """Note which answers leave now, and return those of tasks that came on another connection.
+
+        Before they are written: what is done afterwards delays the next task. Under the state lock.
+        """
+        late = []
+        for piece in pieces:
+            if isinstance(piece, Terminal) and piece.rescue:
+                if piece.answer.connection == connection.number:
+                    connection.receipts.written(piece)
+                else:
+                    late.append(piece)
+        return late
 
     def _send(self, link: Link, pieces: Sequence[Piece]) -> Sequence[Piece] | None:
         """Write the pieces, and return None; or drop the link, put back and return what did not leave whole."""

@@ -512,6 +512,36 @@ class TestTooManyTerminals:
         assert everything(made) == ["a:text"]
 
 
+class TestSendAgain:
+    def test_what_left_before_comes_first(self, a: Answer, b: Answer) -> None:
+        made, first, second = outbox(online=True), terminal(a), terminal(b)
+        say(made, Answer("c"), "text")
+        made.send_again([first, second])
+        made.go_offline()
+        assert everything(made) == ["end a", "end b", "c:text"]
+
+    def test_what_waits_already_is_sent_once(self, a: Answer) -> None:
+        made, last = outbox(online=True), terminal(a)
+        made.put_back([last])
+        made.send_again([last])
+        assert list(made.entries) == [last]
+
+    def test_a_write_that_fails_late_replaces_it(self, a: Answer) -> None:
+        made, last = outbox(online=True), terminal(a)
+        made.send_again([last])
+        made.put_back([Chunks(a, ["text"]), last])
+        assert list(made.entries)[1:] == [last]
+        assert made.entries[1].again is False
+
+    def test_what_is_dropped_has_perhaps_arrived(self, a: Answer, b: Answer) -> None:
+        made = outbox(max_terminals=1, online=True)
+        made.send_again([terminal(a), terminal(b)])
+        made.go_offline()
+        assert (made.unsure, made.given_up) == (["a"], [])
+        made.empty()
+        assert (made.unsure, made.given_up) == (["a", "b"], [])
+
+
 class TestTheEnd:
     def test_everything_is_given_up(self, a: Answer, b: Answer) -> None:
         made = outbox(online=True)

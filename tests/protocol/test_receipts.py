@@ -20,11 +20,12 @@ def unproven(receipts: Receipts) -> list[str]:
 
 def test_a_pong_proves_what_left_before_its_ping() -> None:
     receipts = Receipts()
-    receipts.written([terminal("a"), terminal("b")])
+    receipts.written(terminal("a"))
+    receipts.written(terminal("b"))
     receipts.pinged()
-    receipts.written([terminal("c")])
+    receipts.written(terminal("c"))
     receipts.pinged()
-    receipts.written([terminal("d")])
+    receipts.written(terminal("d"))
     assert unproven(receipts) == ["a", "b", "c", "d"]
     receipts.ponged()
     assert unproven(receipts) == ["c", "d"]
@@ -34,16 +35,17 @@ def test_a_pong_proves_what_left_before_its_ping() -> None:
 
 def test_a_pong_that_nobody_asked_for_proves_nothing() -> None:
     receipts = Receipts()
-    receipts.written([terminal("a")])
+    receipts.written(terminal("a"))
     receipts.ponged()
     assert unproven(receipts) == ["a"]
 
 
 def test_the_oldest_are_forgotten_when_there_are_many() -> None:
     receipts = Receipts()
-    receipts.written([terminal(str(number)) for number in range(150)])
+    for number in range(150):
+        receipts.written(terminal(str(number)))
     receipts.pinged()
-    receipts.written([terminal("last")])
+    receipts.written(terminal("last"))
     assert unproven(receipts) == [*map(str, range(51, 150)), "last"]
     receipts.ponged()
     assert unproven(receipts) == ["last"]
@@ -52,7 +54,7 @@ def test_the_oldest_are_forgotten_when_there_are_many() -> None:
 def test_the_oldest_are_forgotten_when_they_are_large() -> None:
     receipts = Receipts()
     for name in "abcde":
-        receipts.written([terminal(name, 2_000_000)])
+        receipts.written(terminal(name, 2_000_000))
     assert unproven(receipts) == ["d", "e"]
 
 
@@ -61,7 +63,7 @@ def test_only_what_a_pong_followed_is_proven(steps: list[str]) -> None:
     receipts, written, pings, proven = Receipts(), 0, [], 0
     for step in steps:
         if step == "write":
-            receipts.written([terminal(str(written))])
+            receipts.written(terminal(str(written)))
             written += 1
         elif step == "ping":
             receipts.pinged()
