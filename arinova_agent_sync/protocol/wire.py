@@ -42,9 +42,13 @@ NO_STATUS = 1005  # what an empty close frame means; never on the wire
 _FIN, _RSV, _OPCODE, _CONTROL, _MASKED = 0x80, 0x70, 0x0F, 0x08, 0x80
 _SHORT = 125  # longest payload whose length fits into the second byte
 _SHORT_HEADS = tuple(bytes((_FIN | TEXT, _MASKED | size)) for size in range(_SHORT + 1))
+_SHORT_KEYS = tuple(slice(MASK_BYTES + size) for size in range(_SHORT + 1))  # of a repeated mask key
 _SHORT_GAP = bytes(2 + MASK_BYTES)  # room for head and mask key
 _MEDIUM = 512  # longest payload that is worth an XOR together with others; measured
 _MEDIUM_GAP = bytes(4 + MASK_BYTES)
+_MEDIUM_HEADS = tuple(
+    bytes((_FIN | TEXT, _MASKED | 126, *size.to_bytes(2, "big"))) for size in range(_MEDIUM + 1)
+)
 
 
 # To the server
@@ -86,6 +90,12 @@ def frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
             for payload, (mask,) in zip(payloads, keys, strict=True)
         ]
         return built[0] if len(built) == 1 else b"".join(built)
+    if not payloads:
+        return b""
+    try:
+        return _short_frames(payloads, masks)
+    except IndexError:
+        pass  # one of them at least is longer
     # One XOR over all that stand together but the long ones. Heads and mask keys are in the key stream,
     # against zeros.
     built = []
@@ -95,10 +105,10 @@ def frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
         size = len(payload)
         if size <= _SHORT:
             plain.append(_SHORT_GAP + payload)
-            stream.append(_SHORT_HEADS[size] + (mask * 33)[: MASK_BYTES + size])
+            stream.append(_SHORT_HEADS[size] + (mask * 33)[_SHORT_KEYS[size]])
         elif size <= _MEDIUM:
             plain.append(_MEDIUM_GAP + payload)
-            stream.append(_head(TEXT, size) + (mask * (size // 4 + 2))[: MASK_BYTES + size])
+            stream.append(_MEDIUM_HEADS[size] + (mask * 129)[: MASK_BYTES + size])
         else:
             if plain:
                 built.append(masking.xor(b"".join(plain), b"".join(stream)))
@@ -107,6 +117,15 @@ def frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
     if plain:
         built.append(masking.xor(b"".join(plain), b"".join(stream)))
     return built[0] if len(built) == 1 else b"".join(built)
+
+
+def _short_frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
+    """Do the same for payloads of a model's pieces; raise IndexError if one is longer."""
+    stream = [
+        _SHORT_HEADS[size] + (mask * 33)[_SHORT_KEYS[size]]
+        for size, (mask,) in zip(map(len, payloads), iter_unpack("4s", masks), strict=True)
+    ]
+    return masking.xor(_SHORT_GAP + _SHORT_GAP.join(payloads), b"".join(stream))
 
 
 def _head(opcode: int, size: int) -> bytes:

@@ -34,6 +34,22 @@ def test_a_batch_longer_than_a_slice_is_its_frames_one_behind_the_other() -> Non
     assert wire.frames(payloads, masks) == b"".join(alone)
 
 
+@given(
+    st.lists(st.one_of(st.integers(0, 130), st.integers(500, 530), st.just(2_000)), max_size=12), st.data()
+)
+def test_a_batch_is_its_frames_one_behind_the_other(lengths: list[int], data: st.DataObject) -> None:
+    payloads = [bytes([size % 256]) * size for size in lengths]
+    masks = data.draw(st.binary(min_size=4 * len(payloads), max_size=4 * len(payloads)))
+    alone = [wire.text_frame(payload, masks[4 * at : 4 * at + 4]) for at, payload in enumerate(payloads)]
+    assert wire.frames(payloads, masks) == b"".join(alone)
+
+
+@pytest.mark.parametrize("payloads", [[b"a", b"b"], [b"a" * 200, b"b"]])
+def test_a_batch_needs_a_key_for_each_frame(payloads: list[bytes]) -> None:
+    with pytest.raises(ValueError):
+        wire.frames(payloads, b"mask")
+
+
 @given(st.binary(max_size=3_000), st.binary(min_size=4, max_size=4))
 def test_both_ways_give_the_same(payload: bytes, mask: bytes) -> None:
     assert masking.masked(payload, mask) == plainly(payload, mask)
