@@ -220,6 +220,22 @@ def test_a_swallowed_answer_that_arrived_after_all_is_not_sent_as_a_message(make
     assert desk.sent == []
 
 
+def test_a_swallowed_answer_that_nobody_can_tell_about_is_not_handed_over(make_agent, package_log):
+    desk = Desk("error")
+
+    async def fail(request: Request) -> JSONResponse:
+        return JSONResponse({"error": "Not a member of this conversation"}, status_code=403)
+
+    desk.routes[1] = Route("/api/v1/messages/{conversation_id}", fail)
+    results: list[Undelivered] = []
+    server, agent = answer_into_the_void(make_agent, desk)
+    agent.on_undelivered(results.append)
+    with server:
+        package_log.wait_for("its answer could not be rescued", 5)
+        agent.disconnect()
+    assert results == []  # it has probably arrived
+
+
 def test_a_swallowed_answer_is_let_be_if_rescuing_is_turned_off(make_agent):
     desk = Desk("error")
     server, agent = answer_into_the_void(make_agent, desk, rescue_results=False)
