@@ -205,17 +205,17 @@ class Answer:
         fresh = run.take_fresh()
         if not fresh:
             return
-        size = sum(map(len, fresh))
         # One that needs cleaning is rare. Small ones are looked at together; in a long text one wide character
         # would make all of them wide.
-        looked_at = ["".join(fresh)] if size < _LARGE_PIECE * len(fresh) else fresh
-        suspects = [piece for piece in looked_at if "\0" in piece or not piece.isascii()]
-        if any(clean(piece) != piece for piece in suspects):
-            fresh = [piece for piece in map(clean, fresh) if piece]
+        texts = ["".join(fresh)] if len(fresh[0]) < _LARGE_PIECE else fresh
+        suspects = [text for text in texts if "\0" in text or not text.isascii()]
+        if any(clean(text) != text for text in suspects):
+            texts = fresh = [piece for piece in map(clean, fresh) if piece]
+        size = sum(map(len, texts))
         run.parts += fresh
         run.size += size
-        if fresh:
-            self._say(fresh, size)
+        if texts:
+            self._say(texts, size)
 
     def _say(self, texts: Sequence[str], size: int) -> None:
         if self._said is None:
