@@ -91,8 +91,7 @@ class Dispatch:
             level = logging.INFO if admission == SHUTTING_DOWN else logging.WARNING
             logger.log(level, "task %s was not run: %s", event.task_id, admission)
         elif isinstance(admission, Start):
-            if not self._workers.submit(partial(self._work, run)):
-                self._start(self._give_up(run))
+            self._start([run])
         elif blocked_by:
             logger.warning(
                 "task %s waits: too many handlers of cancelled tasks still run, those of %s",

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..account import Account
-from ..errors import ApiError, NotFoundError
+from ..errors import NotFoundError
 from ..protocol.outbox import Terminal
 from .state import Life, State
 from .workers import Workers
@@ -57,7 +57,7 @@ class Rescuer:
         for terminal in terminals:
             try:
                 self._rescue(terminal)
-            except (ApiError, ValueError) as error:  # ValueError: the server's ids make no path
+            except Exception as error:  # noqa: BLE001 - whatever fails, the other answers are worth as much
                 self._give_up(terminal, error)
             finally:
                 self._done()

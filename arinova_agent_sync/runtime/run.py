@@ -123,7 +123,7 @@ class TaskRun:
         run = answer.run
         if run is not None and len(run.fresh) < self.patience and text and len(text) < _SMALL:
             run.fresh.append(text)
-            if answer.run is not run and not self._dispatch.writer.late(self, run):
+            if answer.run is not run and not self._dispatch.writer.requeue(self, run):
                 self.refuse()
             return
         text = clean(text)

@@ -29,7 +29,7 @@ _PILE = 320  # chunks that leave together
 _PILE_BYTES = 64 * 1024  # of a task that leave together
 _BATCH = 64 * 1024  # bytes of text that are taken out of the outbox at a time
 _HIGH_WATER = 256 * 1024  # bytes waiting, of one task or of none, above which their sender waits for the wire
-_HIGH_PILE = 512
+_HIGH_PILE = 512  # chunks waiting of one task above which its sender waits for the wire
 
 # Beside a thread that computes, each system call costs a turn of the interpreter's lock: 5 ms. So a write that
 # took long, of a sender who has more to say at once, lets the pinger write for a while.
@@ -111,8 +111,8 @@ class Writer:
             self._note_write(run, now)
         return True
 
-    def late(self, run: TaskRun, closed: Run) -> bool:
-        """Put pieces elsewhere that came into a run just after it was closed; False if the task has ended."""
+    def requeue(self, run: TaskRun, closed: Run) -> bool:
+        """Queue anew what came into a run just after it was closed; False, and nothing, if the task has ended."""
         state = self._state
         with state.lock:
             pieces = closed.take_fresh()  # none, if it was only just before

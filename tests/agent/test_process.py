@@ -106,7 +106,7 @@ def test_a_second_signal_leaves_now(server, script):
     program.signal(signal.SIGINT)
     begin = time.monotonic()
     code, output, _ = program.end()
-    assert (code, output.removeprefix("started\n" * output.count("started"))) == (0, "restored")
+    assert (code, output.splitlines()[-1]) == (0, "restored")
     assert time.monotonic() - begin < 5
     assert reply.wait(5) == "error"
 

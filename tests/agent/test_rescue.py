@@ -39,11 +39,10 @@ class Desk:
         return JSONResponse({"messageId": "m1", "seq": 1})
 
 
-def answer_late(make_agent, desk: Desk, undelivered=print, **options: object):
-    """Run a task whose answer ends on the second connection; return its agent and conversation."""
+def begin(make_agent, desk: Desk, **options: object):
+    """Begin a task; return its server, agent and conversation, and the event that lets it answer."""
     server = LocalServer(duplicate_window=0, routes=desk.routes).start()
     agent = make_agent(server, **options)
-    agent.on_undelivered(undelivered)
     started, go_on = threading.Event(), threading.Event()
 
     @agent.on_task
@@ -56,6 +55,13 @@ def answer_late(make_agent, desk: Desk, undelivered=print, **options: object):
     conversation = server.conversation()
     conversation.say("hi")
     assert started.wait(5)
+    return server, agent, conversation, go_on
+
+
+def answer_late(make_agent, desk: Desk, undelivered=print, **options: object):
+    """Run a task whose answer ends on the second connection; return its agent and conversation."""
+    server, agent, conversation, go_on = begin(make_agent, desk, **options)
+    agent.on_undelivered(undelivered)
     server.inject("drop")
     server.wait_for_agent(5, times=2)
     go_on.set()
@@ -182,19 +188,7 @@ def test_a_late_error_is_not_asked_about(make_agent):
 
 def answer_into_the_void(make_agent, desk: Desk, **options: object):
     """Run a task whose answer is taken by the kernel alone; return server and agent, connected anew."""
-    server = LocalServer(duplicate_window=0, routes=desk.routes).start()
-    agent = make_agent(server, ping_interval=0.2, ping_timeout=0.5, **options)
-    started, go_on = threading.Event(), threading.Event()
-
-    @agent.on_task
-    def handle(task):
-        started.set()
-        assert go_on.wait(5)
-        return "late answer"
-
-    agent.connect(5)
-    server.conversation().say("hi")
-    assert started.wait(5)
+    server, agent, _, go_on = begin(make_agent, desk, ping_interval=0.2, ping_timeout=0.5, **options)
     server.inject("half-open")  # for good
     go_on.set()
     server.wait_for_agent(5, times=2)

@@ -207,46 +207,46 @@ def interrupt(door, meanwhile):
     waiting.fresh = Interrupted(meanwhile)
 
 
-def test_a_piece_that_comes_just_after_its_run_was_written(monkeypatch, make_agent):
+@pytest.fixture
+def answered(monkeypatch, make_agent):
+    """Run a task whose pieces pile up until something writes them; return how it was completed."""
     monkeypatch.setattr(writer, "_PILE_UP", 10.0)
     monkeypatch.setattr(writer, "_LATE", 10.0)
-    with LocalServer() as server:
-        agent = make_agent(server)
 
-        @agent.on_task
-        def handle(task):
-            task.send_chunk("one, ")
-            task.send_chunk("two, ")
-            interrupt(task._door, task._door._dispatch.writer.flush)
-            task.send_chunk("three, ")
-            task.send_chunk("four")
+    def answered(handle) -> tuple[str, list[str]]:
+        with LocalServer() as server:
+            agent = make_agent(server)
+            agent.on_task(handle)
+            agent.connect(10)
+            reply = server.conversation().say("count")
+            assert reply.wait(10) == "completed"
+            agent.disconnect(5)
+            completions = [frame["content"] for frame in server.frames if frame.type == "agent_complete"]
+            return reply.text, completions
 
-        agent.connect(10)
-        reply = server.conversation().say("count")
-        assert reply.wait(10) == "completed"
-        assert reply.text == "one, two, three, four"
-        agent.disconnect(5)
+    return answered
 
 
-def test_a_piece_that_comes_just_after_the_end_is_no_part_of_the_answer(monkeypatch, make_agent):
-    monkeypatch.setattr(writer, "_PILE_UP", 10.0)
-    monkeypatch.setattr(writer, "_LATE", 10.0)
-    with LocalServer() as server:
-        agent = make_agent(server)
+def test_a_piece_that_comes_just_after_its_run_was_written(answered):
+    def handle(task):
+        task.send_chunk("one, ")
+        task.send_chunk("two, ")
+        interrupt(task._door, task._door._dispatch.writer.flush)
+        task.send_chunk("three, ")
+        task.send_chunk("four")
 
-        @agent.on_task
-        def handle(task):
-            out = task._door._dispatch.writer
-            task.send_chunk("one, ")
-            task.send_chunk("two")
-            interrupt(task._door, task.send_complete)
-            with out._write:  # the end waits for the wire
-                task.send_chunk(", three")
-            out.flush()
+    whole = "one, two, three, four"
+    assert answered(handle) == (whole, [whole])
 
-        agent.connect(10)
-        reply = server.conversation().say("count")
-        assert reply.wait(10) == "completed"
-        agent.disconnect(5)
-        assert reply.text == "one, two"
-        assert [frame["content"] for frame in server.frames if frame.type == "agent_complete"] == ["one, two"]
+
+def test_a_piece_that_comes_just_after_the_end_is_no_part_of_the_answer(answered):
+    def handle(task):
+        out = task._door._dispatch.writer
+        task.send_chunk("one, ")
+        task.send_chunk("two")
+        interrupt(task._door, task.send_complete)
+        with out._write:  # the end waits for the wire
+            task.send_chunk(", three")
+        out.flush()
+
+    assert answered(handle) == ("one, two", ["one, two"])
