@@ -232,7 +232,7 @@ class TestShapes:
 
 
 class TestRegistration:
-    @pytest.mark.parametrize("handler", [None, "handle", 5, ["handle"], object(), Reply("a")], ids=repr)
+    @pytest.mark.parametrize("handler", [None, "handle", 5, ["handle"], object(), Reply("a")])
     def test_what_cannot_be_called(self, handler: object) -> None:
         with pytest.raises(TypeError, match=r"^on_task needs a function that takes a task, not \w+$"):
             check_handler(handler, "on_task")
@@ -293,7 +293,7 @@ async def returns_later(value: object) -> object:
 
 
 class TestWrongAnswers:
-    @pytest.mark.parametrize("value", [5, True, b"a", ["a"], {"text": "a"}, object(), ("a",)], ids=repr)
+    @pytest.mark.parametrize("value", [5, True, b"a", ["a"], {"text": "a"}, object(), ("a",)])
     def test_returned(self, task: Task, door: FakeDoor, value: object) -> None:
         says = (
             rf"^the handler returned {type(value).__name__}; it may return a str, a Reply or None, or yield"

@@ -128,7 +128,7 @@ COUNTS = {
 
 class TestWrongValues:
     @pytest.mark.parametrize("name", SECONDS)
-    @pytest.mark.parametrize("value", ["5", True, [5], b"5", 5j, object()], ids=repr)
+    @pytest.mark.parametrize("value", ["5", True, [5], b"5", 5j, object()])
     def test_seconds_of_the_wrong_type(self, name: str, value: object) -> None:
         with pytest.raises(TypeError, match=rf"^{name} must be a number of seconds, not \w+$"):
             made(**{name: value})
@@ -155,7 +155,7 @@ class TestWrongValues:
             made(**{name: 10**5_000})
 
     @pytest.mark.parametrize("name", COUNTS)
-    @pytest.mark.parametrize("value", ["5", True, 5.0, [5], object()], ids=repr)
+    @pytest.mark.parametrize("value", ["5", True, 5.0, [5], object()])
     def test_counts_of_the_wrong_type(self, name: str, value: object) -> None:
         with pytest.raises(TypeError, match=rf"^{name} must be an int, not \w+$"):
             made(**{name: value})
@@ -178,7 +178,7 @@ class TestWrongValues:
         ):
             made(concurrency_mode=value)
 
-    @pytest.mark.parametrize("value", [0, 1, "yes", [], object()], ids=repr)
+    @pytest.mark.parametrize("value", [0, 1, "yes", [], object()])
     def test_rescue_results(self, value: object) -> None:
         with pytest.raises(TypeError, match=r"^rescue_results must be True or False, not "):
             made(rescue_results=value)
