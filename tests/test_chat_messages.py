@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from arinova_agent_sync.chat_messages import chat_messages, command_in, mentions_in
 from arinova_agent_sync.models import HistoryMessage, Member, ReplyTo
-from arinova_agent_sync.transcript import chat_messages, command_in, mentions_in
 
 
 def user(content: str) -> HistoryMessage:
