@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import wait_for_read
 from urllib3.util.wait import wait_for_socket
 
-from ..proxies import Proxy
+from ..net.proxies import Proxy
 from .bodies import SourceError
 from .deadline import Deadline
 

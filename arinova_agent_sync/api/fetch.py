@@ -186,7 +186,7 @@ class _Visit:
 
     @contextmanager
     def _visited(self, url: str) -> Iterator[Exchange]:
-        from ..proxies import proxy_for
+        from ..net.proxies import proxy_for
         from .connections import NETWORK_ERRORS
         from .exchange import open_exchange
         from .pool import Pool

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from threading import Lock
 
-from ..proxies import Proxy
+from ..net.proxies import Proxy
 from .connections import Address, Connection, Origin
 from .deadline import Deadline
 from .forks import renew_after_fork

@@ -113,7 +113,7 @@ class Session:
         """Return the connections to the server; the first call finds the proxy and imports urllib3."""
         if self._pool is not None:
             return self._pool
-        from ..proxies import proxy_for
+        from ..net.proxies import proxy_for
         from .connections import Origin
         from .pool import Pool
 

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 from .._version import __version__
 from ..errors import ArinovaError
+from ..net.proxies import Proxy, proxy_for
 from ..protocol import frames
 from ..protocol.session import Authenticated, Event, Ponged, Refused, Session, TokenClaim
-from ..proxies import Proxy, proxy_for
 from ..runtime.deadline import Deadline
 from ..runtime.dial import dial
 from ..runtime.guard import SocketGuard

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from functools import cache
 
-from ..proxies import Proxy
+from ..net.proxies import Proxy
 from .deadline import Deadline
 from .guard import SendFailed, SocketGuard, Woken
 

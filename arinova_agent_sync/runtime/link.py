@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import websocket
 
+from ..net.proxies import Proxy
 from ..protocol import wire
-from ..proxies import Proxy
 from .deadline import Deadline
 from .dial import ProxyRefused, default_context, dial, receive_answer
 from .guard import SendFailed, SocketGuard, Woken

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from .._version import __version__
 from ..account import Account
 from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, ProtocolError
+from ..net.proxies import proxy_for
 from ..protocol import backoff, frames
 from ..protocol.outbox import Passing, Pong
 from ..protocol.session import (
@@ -28,7 +29,6 @@ from ..protocol.session import (
     TokenClaim,
 )
 from ..protocol.wire import WireError
-from ..proxies import proxy_for
 from .actions import Actions
 from .callbacks import Callbacks
 from .deadline import Deadline

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from arinova_agent_sync.proxies import Proxy
+from arinova_agent_sync.net.proxies import Proxy
 from arinova_agent_sync.runtime import dial as dialing
 from arinova_agent_sync.runtime.deadline import Deadline
 from arinova_agent_sync.runtime.dial import ProxyRefused, dial

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from arinova_agent_sync.proxies import Proxy, proxy_for
+from arinova_agent_sync.net.proxies import Proxy, proxy_for
 
 WSS = "wss://chat.example.com/ws/agent"
 WS = "ws://chat.example.com:3501/ws/agent"

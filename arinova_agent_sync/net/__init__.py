@@ -1,0 +1,1 @@
+"""Sockets for the rooms above: no thread, no protocol."""
