@@ -15,9 +15,9 @@ from contextlib import suppress
 import pytest
 import websocket
 
+from arinova_agent_sync.net import dial as dialing
 from arinova_agent_sync.net.proxies import Proxy
 from arinova_agent_sync.protocol import wire
-from arinova_agent_sync.runtime import dial as dialing
 from arinova_agent_sync.runtime.deadline import Deadline
 from arinova_agent_sync.runtime.link import Link, LinkClosed, LinkError, MessageTooLarge, WriteFailed
 

@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from arinova_agent_sync.net import dial as dialing
+from arinova_agent_sync.net.dial import ProxyRefused, dial
 from arinova_agent_sync.net.proxies import Proxy
-from arinova_agent_sync.runtime import dial as dialing
 from arinova_agent_sync.runtime.deadline import Deadline
-from arinova_agent_sync.runtime.dial import ProxyRefused, dial
 from arinova_agent_sync.runtime.guard import SocketGuard, Woken
 
-from .fault_server import Peer, client_context, connect_proxy, serving
+from ..runtime.fault_server import Peer, client_context, connect_proxy, serving
 
 
 def connect(

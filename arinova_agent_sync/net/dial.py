@@ -8,9 +8,9 @@ import ssl
 from collections.abc import Callable
 from functools import cache
 
-from ..net.proxies import Proxy
-from .deadline import Deadline
-from .guard import SendFailed, SocketGuard, Woken
+from ..runtime.deadline import Deadline
+from ..runtime.guard import SendFailed, SocketGuard, Woken
+from .proxies import Proxy
 
 __all__ = ["ProxyRefused", "default_context", "dial", "receive_answer"]
 
