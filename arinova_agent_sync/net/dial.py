@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 
 from ..runtime.deadline import Deadline
-from ..runtime.guard import SendFailed, SocketGuard, Woken
+from .guarded_socket import SendFailed, SocketGuard, Woken
 from .proxies import Proxy
 
 __all__ = ["ProxyRefused", "default_context", "dial", "receive_answer"]

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import websocket
 
 from ..net.dial import ProxyRefused, default_context, dial, receive_answer
+from ..net.guarded_socket import SendFailed, SocketGuard, Woken
 from ..net.proxies import Proxy
 from ..protocol import wire
 from .deadline import Deadline
-from .guard import SendFailed, SocketGuard, Woken
 
 __all__ = ["Kind", "Link", "LinkClosed", "LinkError", "MessageTooLarge", "WriteFailed"]
 

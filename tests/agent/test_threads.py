@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from arinova_agent_sync.runtime import guard as guard_module
+from arinova_agent_sync.net import guarded_socket as guard_module
 from arinova_agent_sync.runtime import state as state_module
 from arinova_agent_sync.runtime import writer as writer_module
 

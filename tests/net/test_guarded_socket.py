@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arinova_agent_sync.net.guarded_socket import SendFailed, SocketGuard, Woken
 from arinova_agent_sync.runtime.deadline import Deadline
-from arinova_agent_sync.runtime.guard import SendFailed, SocketGuard, Woken
 
-from .fault_server import client_context, descriptors, server_context
+from ..runtime.fault_server import client_context, descriptors, server_context
 
 
 @pytest.fixture(params=["plain", "tls"])
