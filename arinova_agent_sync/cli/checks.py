@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 
 from .._version import __version__
 from ..errors import ArinovaError
+from ..net.deadline import Deadline
 from ..net.dial import dial
 from ..net.guarded_socket import SocketGuard
 from ..net.proxies import Proxy, proxy_for
 from ..protocol import frames
 from ..protocol.session import Authenticated, Event, Ponged, Refused, Session, TokenClaim
-from ..runtime.deadline import Deadline
 from ..runtime.link import Link, LinkError, MessageTooLarge, explained
 from ..settings import Settings
 from . import certificates

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from functools import cache
 
-from ..runtime.deadline import Deadline
+from .deadline import Deadline
 from .guarded_socket import SendFailed, SocketGuard, Woken
 from .proxies import Proxy
 

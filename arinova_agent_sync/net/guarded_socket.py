@@ -19,7 +19,7 @@ from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Final, TypeVar
 
-from ..runtime.deadline import Deadline
+from .deadline import Deadline
 
 __all__ = ["SendFailed", "SocketGuard", "Woken"]
 

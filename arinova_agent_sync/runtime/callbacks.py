@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 
-from .deadline import Deadline
+from ..net.deadline import Deadline
 from .listeners import Listeners
 
 logger = logging.getLogger("arinova_agent_sync")

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from ..account import Account
 from ..errors import AuthenticationError, ConnectionLost, ConnectTimeout
 from ..handlers import TaskHandler
+from ..net.deadline import Deadline
 from ..protocol.outbox import Terminal
 from ..settings import Settings
 from ..task import Task
 from .actions import Actions
 from .callbacks import Callbacks
-from .deadline import Deadline
 from .dispatch import Dispatch
 from .listeners import Listeners
 from .pinger import Pinger

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import websocket
 
+from ..net.deadline import Deadline
 from ..net.dial import ProxyRefused, default_context, dial, receive_answer
 from ..net.guarded_socket import SendFailed, SocketGuard, Woken
 from ..net.proxies import Proxy
 from ..protocol import wire
-from .deadline import Deadline
 
 __all__ = ["Kind", "Link", "LinkClosed", "LinkError", "MessageTooLarge", "WriteFailed"]
 

@@ -10,10 +10,10 @@ import logging
 import threading
 from collections.abc import Callable
 
+from ..net.deadline import Deadline
 from ..protocol import frames
 from ..protocol.outbox import Passing
 from .callbacks import Callbacks
-from .deadline import Deadline
 from .dispatch import Dispatch
 from .state import Life, State
 from .workers import Workers

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from .._version import __version__
 from ..account import Account
 from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, ProtocolError
+from ..net.deadline import Deadline
 from ..net.proxies import proxy_for
 from ..protocol import backoff, frames
 from ..protocol.outbox import Passing, Pong
@@ -31,7 +32,6 @@ from ..protocol.session import (
 from ..protocol.wire import WireError
 from .actions import Actions
 from .callbacks import Callbacks
-from .deadline import Deadline
 from .dispatch import Dispatch
 from .link import Link, LinkError, MessageTooLarge
 from .state import Connection, LinkState, State

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from .deadline import Deadline
+from ..net.deadline import Deadline
 
 _IDLE = 10.0  # seconds after which a worker without work ends
 

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
+from ..net.deadline import Deadline
 from ..protocol.session import TaskArrived
-from ..runtime.deadline import Deadline
 from ..runtime.dispatch import Dispatch
 from ..runtime.listeners import Listeners
 from ..runtime.state import Connection, Life, State

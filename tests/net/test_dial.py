@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from arinova_agent_sync.net import dial as dialing
+from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.net.dial import ProxyRefused, dial
 from arinova_agent_sync.net.guarded_socket import SocketGuard, Woken
 from arinova_agent_sync.net.proxies import Proxy
-from arinova_agent_sync.runtime.deadline import Deadline
 
 from ..runtime.fault_server import Peer, client_context, connect_proxy, serving
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.net.guarded_socket import SendFailed, SocketGuard, Woken
-from arinova_agent_sync.runtime.deadline import Deadline
 
 from ..runtime.fault_server import client_context, descriptors, server_context
 

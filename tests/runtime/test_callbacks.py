@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.runtime.callbacks import Callbacks
-from arinova_agent_sync.runtime.deadline import Deadline
 from arinova_agent_sync.runtime.listeners import Listeners
 
 SOON = 10.0  # seconds; more than enough

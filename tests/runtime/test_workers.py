@@ -11,8 +11,8 @@ from functools import partial
 
 import pytest
 
+from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.runtime import workers as module
-from arinova_agent_sync.runtime.deadline import Deadline
 from arinova_agent_sync.runtime.workers import Workers
 
 SOON = 10.0  # seconds; more than enough

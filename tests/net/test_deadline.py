@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from arinova_agent_sync.runtime.deadline import Deadline
+from arinova_agent_sync.net.deadline import Deadline
 
 
 class Clock:
