@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import NamedTuple
 
-from .forks import renew_after_fork
+from ..net.forks import renew_after_fork
 
 _MOST = 128  # answers
 _LARGEST = 256 * 1024  # bytes of one answer

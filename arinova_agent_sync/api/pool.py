@@ -8,10 +8,10 @@ import weakref
 from collections.abc import Iterable, Sequence
 from threading import Lock
 
+from ..net.forks import renew_after_fork
 from ..net.proxies import Proxy
 from .connections import Address, Connection, Origin
 from .deadline import Deadline
-from .forks import renew_after_fork
 
 _MAX_IDLE = 64  # connections
 

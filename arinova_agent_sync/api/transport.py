@@ -14,13 +14,13 @@ from urllib.parse import urljoin, urlsplit
 
 from .._version import __version__
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
+from ..net.forks import renew_after_fork
 from ..settings import seconds
 from . import failures, routes
 from .answers import Answer
 from .bodies import SourceError
 from .deadline import Deadline
 from .etags import Entry, ETags, is_usable
-from .forks import renew_after_fork
 from .masking import masked, masked_bytes
 from .values import JSON, JSONInput, MalformedJSON, Parameter, decode, encode
 
