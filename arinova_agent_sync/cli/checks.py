@@ -26,7 +26,7 @@ from ..net.guarded_socket import SocketGuard
 from ..net.proxies import Proxy, proxy_for
 from ..protocol import frames
 from ..protocol.session import Authenticated, Event, Ponged, Refused, Session, TokenClaim
-from ..runtime.link import Link, LinkError, MessageTooLarge, explained
+from ..runtime.websocket import Link, LinkError, MessageTooLarge, explained
 from ..settings import Settings
 from . import certificates
 

@@ -33,8 +33,8 @@ from ..protocol.wire import WireError
 from .actions import Actions
 from .callbacks import Callbacks
 from .dispatch import Dispatch
-from .link import Link, LinkError, MessageTooLarge
 from .state import Connection, LinkState, State
+from .websocket import Link, LinkError, MessageTooLarge
 
 logger = logging.getLogger("arinova_agent_sync")
 

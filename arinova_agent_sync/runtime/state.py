@@ -26,8 +26,8 @@ from .counters import Counters
 
 if TYPE_CHECKING:
     from .actions import PendingCall
-    from .link import Link
     from .run import TaskRun
+    from .websocket import Link
 
 
 class Life(Enum):

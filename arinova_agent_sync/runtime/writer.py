@@ -19,9 +19,9 @@ from ..protocol.answer import LARGEST_CHUNK, Run
 from ..protocol.frames import encode_text
 from ..protocol.jsonvalues import clean
 from ..protocol.outbox import Chunks, Piece, Pong, Terminal
-from .link import Link, LinkError, WriteFailed
 from .run import TaskRun
 from .state import Connection, State
+from .websocket import Link, LinkError, WriteFailed
 
 _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
 _LATE = 0.001  # seconds that such a chunk may wait

@@ -30,7 +30,7 @@ from .transcript import Transcript
 if TYPE_CHECKING:
     from ..api import ArinovaClient
     from ..handlers import TaskHandler
-    from ..runtime.link import Link
+    from ..runtime.websocket import Link
     from ..task import Task
     from .files import Files
 

@@ -19,7 +19,7 @@ from arinova_agent_sync.net import dial as dialing
 from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.net.proxies import Proxy
 from arinova_agent_sync.protocol import wire
-from arinova_agent_sync.runtime.link import Link, LinkClosed, LinkError, MessageTooLarge, WriteFailed
+from arinova_agent_sync.runtime.websocket import Link, LinkClosed, LinkError, MessageTooLarge, WriteFailed
 
 from .fault_server import Behaviour, Peer, client_context, connect_proxy, descriptors, frame, serving
 
