@@ -29,7 +29,7 @@ from ..protocol.session import (
     TaskStopped,
     TokenClaim,
 )
-from ..protocol.wire import WireError
+from ..protocol.websocket_frames import WireError
 from .actions import Actions
 from .callbacks import Callbacks
 from .dispatch import Dispatch

@@ -18,7 +18,7 @@ from ..net.deadline import Deadline
 from ..net.dial import ProxyRefused, default_context, dial, receive_answer
 from ..net.guarded_socket import SendFailed, SocketGuard, Woken
 from ..net.proxies import Proxy
-from ..protocol import wire
+from ..protocol import websocket_frames
 
 __all__ = ["Kind", "Link", "LinkClosed", "LinkError", "MessageTooLarge", "WriteFailed"]
 
@@ -138,7 +138,7 @@ class Link:
         self._woken = False
         self._stop_by: Deadline | None = None
         self._open = False
-        self._frames = wire.FrameReader(max_message_bytes)
+        self._frames = websocket_frames.FrameReader(max_message_bytes)
         self._buffer = memoryview(b"")
         # A door, not a queue: it is tried and never waited at. Writers come one at a time anyway, but for the
         # reader's goodbye, which must not get between the two halves of a frame.
@@ -207,7 +207,7 @@ class Link:
                 if not count:
                     raise LinkError("closed", "the server ended the connection without a close frame")
                 frames.feed(buffer[:count])
-        except wire.WireError as error:
+        except websocket_frames.WireError as error:
             self._part(error.close_code)
             kind = _WIRE_KINDS[error.close_code]
             raise LinkError(kind, f"the server broke the WebSocket protocol: {error}") from error
@@ -247,25 +247,26 @@ class Link:
         Args:
             payloads: one text each, in UTF-8.
 
-        Returns how many bytes that took. After a WriteFailed, ``wire.whole`` tells how many messages left.
+        Returns how many bytes that took. After a WriteFailed, ``websocket_frames.whole`` tells how
+        many messages left.
         """
-        data = wire.frames(payloads, self._mask_keys(len(payloads)))
+        data = websocket_frames.frames(payloads, self._mask_keys(len(payloads)))
         self.write(data)
         return len(data)
 
     def send_text(self, payload: bytes) -> int:
         """Send one text message, in UTF-8; see ``write``. Returns how many bytes that took."""
-        data = wire.text_frame(payload, self._mask_keys(1))
+        data = websocket_frames.text_frame(payload, self._mask_keys(1))
         self.write(data)
         return len(data)
 
     def send_control(self, opcode: int, payload: bytes = b"") -> None:
-        """Send a ping or a pong (``wire.PING``, ``wire.PONG``) of at most 125 bytes; see ``write``."""
-        self.write(wire.frame(opcode, payload, self._mask_keys(1)))
+        """Send a ping or a pong of at most 125 bytes; see ``write``."""
+        self.write(websocket_frames.frame(opcode, payload, self._mask_keys(1)))
 
     def send_close(self, code: int, reason: str = "") -> None:
         """Send a close frame and write nothing after it; see ``write``."""
-        self.send_control(wire.CLOSE, wire.close_payload(code, reason))
+        self.send_control(websocket_frames.CLOSE, websocket_frames.close_payload(code, reason))
         self._poisoned = True
 
     def stop_by(self, deadline: Deadline) -> None:
@@ -305,14 +306,14 @@ class Link:
                 raise Woken
             self._guard = guard
 
-    def _take(self, message: wire.Message) -> None:
-        if isinstance(message, wire.Ping):
+    def _take(self, message: websocket_frames.Message) -> None:
+        if isinstance(message, websocket_frames.Ping):
             if self.on_ping is not None:
                 self.on_ping(message.payload)
-        elif isinstance(message, wire.TooLarge):
+        elif isinstance(message, websocket_frames.TooLarge):
             raise MessageTooLarge(message.size, self._max_message_bytes)
-        elif isinstance(message, wire.Close):
-            self._part(1000 if message.code == wire.NO_STATUS else message.code)
+        elif isinstance(message, websocket_frames.Close):
+            self._part(1000 if message.code == websocket_frames.NO_STATUS else message.code)
             raise LinkClosed(message.code, message.reason)
 
     def _part(self, code: int) -> None:
@@ -321,7 +322,12 @@ class Link:
             return
         self._poisoned = True
         try:
-            self._guard.send_all(wire.frame(wire.CLOSE, wire.close_payload(code), os.urandom(4)), _PARTING)
+            self._guard.send_all(
+                websocket_frames.frame(
+                    websocket_frames.CLOSE, websocket_frames.close_payload(code), os.urandom(4)
+                ),
+                _PARTING,
+            )
         except SendFailed:
             pass  # the connection is over either way
         finally:
@@ -329,7 +335,7 @@ class Link:
 
     def _mask_keys(self, count: int) -> bytes:
         """Return 4 unpredictable bytes for each of ``count`` frames; one system call serves hundreds."""
-        begin, end = self._mask_at, self._mask_at + count * wire.MASK_BYTES
+        begin, end = self._mask_at, self._mask_at + count * websocket_frames.MASK_BYTES
         if end > len(self._masks):
             begin, end = 0, end - begin
             self._masks = os.urandom(max(end, _MASK_POOL))

@@ -14,7 +14,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from ..protocol import wire
+from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, Run
 from ..protocol.frames import encode_text
 from ..protocol.jsonvalues import clean
@@ -249,7 +249,7 @@ class Writer:
                         size += link.send_texts(payloads)
                     frames += len(payloads)
                     begin, payloads = end, []
-                    link.send_control(wire.PONG, piece.payload)
+                    link.send_control(websocket_frames.PONG, piece.payload)
                     frames += 1
                     begin = end + 1
                 else:
@@ -258,7 +258,7 @@ class Writer:
                 size += link.send_texts(payloads)
             state.counters.count_written(frames + len(payloads), chunks, size)
         except WriteFailed as failure:
-            whole = wire.whole(payloads, failure.sent)
+            whole = websocket_frames.whole(payloads, failure.sent)
             rest = _behind(pieces[begin:], whole)
             chunks = _chunks(pieces) - _chunks(rest)
             state.counters.count_written(frames + whole, chunks, size + failure.sent)

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from arinova_agent_sync.cli.doctor import command as doctor
 from arinova_agent_sync.local import LocalServer
-from arinova_agent_sync.protocol import wire
+from arinova_agent_sync.protocol import websocket_frames
 
 from ..runtime.fault_server import Peer, authority, connect_proxy, frame, serving
 from ..test_demo import Terminal
@@ -86,7 +86,7 @@ def arinova(
         opcode, payload = peer.read_frame()
         if heard is not None:
             heard.append(payload)
-        if opcode == wire.CLOSE:
+        if opcode == websocket_frames.CLOSE:
             return
         peer.send(frame(b'{"type":"pong"}' if payload == b'{"type":"ping"}' else answer.encode()))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arinova_agent_sync.protocol import masking, wire
+from arinova_agent_sync.protocol import masking, websocket_frames
 
 
 def plainly(payload: bytes, mask: bytes) -> bytes:
@@ -30,8 +30,11 @@ def test_every_byte_meets_its_byte_of_the_key(size: int) -> None:
 def test_a_batch_longer_than_a_slice_is_its_frames_one_behind_the_other() -> None:
     payloads = [bytes([number % 256]) * (number % 126) for number in range(3_000)]
     masks = bytes(number * 7 % 256 for number in range(4 * len(payloads)))
-    alone = [wire.text_frame(payload, masks[4 * at : 4 * at + 4]) for at, payload in enumerate(payloads)]
-    assert wire.frames(payloads, masks) == b"".join(alone)
+    alone = [
+        websocket_frames.text_frame(payload, masks[4 * at : 4 * at + 4])
+        for at, payload in enumerate(payloads)
+    ]
+    assert websocket_frames.frames(payloads, masks) == b"".join(alone)
 
 
 @given(
@@ -40,14 +43,17 @@ def test_a_batch_longer_than_a_slice_is_its_frames_one_behind_the_other() -> Non
 def test_a_batch_is_its_frames_one_behind_the_other(lengths: list[int], data: st.DataObject) -> None:
     payloads = [bytes([size % 256]) * size for size in lengths]
     masks = data.draw(st.binary(min_size=4 * len(payloads), max_size=4 * len(payloads)))
-    alone = [wire.text_frame(payload, masks[4 * at : 4 * at + 4]) for at, payload in enumerate(payloads)]
-    assert wire.frames(payloads, masks) == b"".join(alone)
+    alone = [
+        websocket_frames.text_frame(payload, masks[4 * at : 4 * at + 4])
+        for at, payload in enumerate(payloads)
+    ]
+    assert websocket_frames.frames(payloads, masks) == b"".join(alone)
 
 
 @pytest.mark.parametrize("payloads", [[b"a", b"b"], [b"a" * 200, b"b"]])
 def test_a_batch_needs_a_key_for_each_frame(payloads: list[bytes]) -> None:
     with pytest.raises(ValueError):
-        wire.frames(payloads, b"mask")
+        websocket_frames.frames(payloads, b"mask")
 
 
 @given(st.binary(max_size=3_000), st.binary(min_size=4, max_size=4))

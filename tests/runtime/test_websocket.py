@@ -18,7 +18,7 @@ import websocket
 from arinova_agent_sync.net import dial as dialing
 from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.net.proxies import Proxy
-from arinova_agent_sync.protocol import wire
+from arinova_agent_sync.protocol import websocket_frames
 from arinova_agent_sync.runtime.websocket import Link, LinkClosed, LinkError, MessageTooLarge, WriteFailed
 
 from .fault_server import Behaviour, Peer, client_context, connect_proxy, descriptors, frame, serving
@@ -84,7 +84,7 @@ class TestTalking:
                 link.send_text(text)
                 assert link.receive() == text
             assert link.send_texts(texts[:4]) == sum(
-                len(wire.text_frame(text, b"mask")) for text in texts[:4]
+                len(websocket_frames.text_frame(text, b"mask")) for text in texts[:4]
             )
             assert [link.receive() for _ in range(4)] == texts[:4]
             assert link.send_texts([]) == 0
@@ -155,12 +155,16 @@ class TestTalking:
             peer.until_gone()
 
         with Connected(play) as link:
-            link.send_control(wire.PING, b"hi")
-            link.send_control(wire.PONG)
+            link.send_control(websocket_frames.PING, b"hi")
+            link.send_control(websocket_frames.PONG)
             link.send_close(1000, "bye")
             with pytest.raises(WriteFailed):  # a close frame is the last
                 link.send_text(b"more")
-        assert seen == [(wire.PING, b"hi"), (wire.PONG, b""), (wire.CLOSE, b"\x03\xe8bye")]
+        assert seen == [
+            (websocket_frames.PING, b"hi"),
+            (websocket_frames.PONG, b""),
+            (websocket_frames.CLOSE, b"\x03\xe8bye"),
+        ]
 
     def test_through_a_proxy(self) -> None:
         def play(peer: Peer) -> None:
@@ -374,7 +378,7 @@ class TestReceiving:
             assert caught.value.kind == kind
             with pytest.raises(WriteFailed):
                 link.send_text(b"a")
-        assert answered == [(wire.CLOSE, code.to_bytes(2, "big"))]
+        assert answered == [(websocket_frames.CLOSE, code.to_bytes(2, "big"))]
 
     @pytest.mark.parametrize(
         ("payload", "code", "reason", "echoed"),
@@ -392,7 +396,7 @@ class TestReceiving:
             link.receive()
         assert (caught.value.kind, caught.value.code, caught.value.reason) == ("closed", code, reason)
         assert str(code) in str(caught.value)
-        assert answered == [(wire.CLOSE, echoed.to_bytes(2, "big"))]
+        assert answered == [(websocket_frames.CLOSE, echoed.to_bytes(2, "big"))]
 
     def test_a_goodbye_does_not_wait_for_a_peer_that_reads_nothing(self) -> None:
         with Connected(stop_reading(frame(b"", 8)), send=0.1) as link:
@@ -497,7 +501,7 @@ class TestWriting:
             assert 0.2 <= time.monotonic() - began < 5
             assert caught.value.kind == "write"
             assert 0 < caught.value.sent < 20_000_000
-            assert 0 < wire.whole(texts, caught.value.sent) < 200
+            assert 0 < websocket_frames.whole(texts, caught.value.sent) < 200
             assert isinstance(caught.value.__cause__, TimeoutError)
             with pytest.raises(WriteFailed, match="earlier write") as caught:
                 link.send_text(b"a")

@@ -12,8 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websocket._abnf import frame_buffer
 
-from arinova_agent_sync.protocol import wire
-from arinova_agent_sync.protocol.wire import Binary, Close, FrameReader, Ping, Pong, TooLarge, WireError
+from arinova_agent_sync.protocol import websocket_frames
+from arinova_agent_sync.protocol.websocket_frames import (
+    Binary,
+    Close,
+    FrameReader,
+    Ping,
+    Pong,
+    TooLarge,
+    WireError,
+)
 
 MASK = b"\x37\xfa\x21\x3d"
 LIMIT = 1000
@@ -34,8 +42,8 @@ def server_frame(payload: bytes, opcode: int = 1, *, fin: int = 1, announce: int
     return first + b"\x7f" + size.to_bytes(8, "big") + payload
 
 
-def messages(reader: FrameReader, data: bytes, step: int = 1 << 30) -> list[wire.Message]:
-    found: list[wire.Message] = []
+def messages(reader: FrameReader, data: bytes, step: int = 1 << 30) -> list[websocket_frames.Message]:
+    found: list[websocket_frames.Message] = []
     for at in range(0, len(data), step):
         reader.feed(data[at : at + step])
         while (message := reader.next()) is not None:
@@ -43,13 +51,13 @@ def messages(reader: FrameReader, data: bytes, step: int = 1 << 30) -> list[wire
     return found
 
 
-def read(data: bytes, **options: int) -> list[wire.Message]:
+def read(data: bytes, **options: int) -> list[websocket_frames.Message]:
     return messages(FrameReader(options.pop("limit", LIMIT), **options), data)
 
 
 class TestToTheServer:
     def test_the_example_of_the_rfc(self) -> None:
-        assert wire.text_frame(b"Hello", MASK) == bytes.fromhex("818537fa213d7f9f4d5158")
+        assert websocket_frames.text_frame(b"Hello", MASK) == bytes.fromhex("818537fa213d7f9f4d5158")
 
     @pytest.mark.parametrize(
         ("size", "head"),
@@ -62,12 +70,12 @@ class TestToTheServer:
         ],
     )
     def test_length_takes_the_shortest_form(self, size: int, head: str) -> None:
-        assert wire.text_frame(b"a" * size, MASK).startswith(bytes.fromhex(head) + MASK)
+        assert websocket_frames.text_frame(b"a" * size, MASK).startswith(bytes.fromhex(head) + MASK)
 
     @pytest.mark.parametrize("size", EDGES)
     def test_masking_is_undone_by_masking(self, size: int) -> None:
         payload = NOISE[:size]
-        built = wire.frame(wire.PING, payload, MASK)
+        built = websocket_frames.frame(websocket_frames.PING, payload, MASK)
         masked = built[len(built) - size :]
         assert bytes(byte ^ MASK[at % 4] for at, byte in enumerate(masked)) == payload
 
@@ -75,7 +83,7 @@ class TestToTheServer:
     def test_websocket_client_builds_the_same(self, payload: bytes, mask: bytes, opcode: int) -> None:
         theirs = websocket.ABNF(1, 0, 0, 0, opcode, 1, payload)
         theirs.get_mask_key = lambda _: mask  # type: ignore[method-assign]
-        assert wire.frame(opcode, payload, mask) == theirs.format()
+        assert websocket_frames.frame(opcode, payload, mask) == theirs.format()
 
     @given(st.lists(st.integers(0, 140) | st.integers(500, 520), max_size=12), st.data())
     def test_a_batch_is_its_frames_one_behind_the_other(
@@ -83,30 +91,36 @@ class TestToTheServer:
     ) -> None:
         payloads = [data.draw(st.binary(min_size=size, max_size=size)) for size in lengths]
         keys = data.draw(st.binary(min_size=4 * len(payloads), max_size=4 * len(payloads)))
-        alone = [wire.text_frame(payload, keys[4 * at : 4 * at + 4]) for at, payload in enumerate(payloads)]
-        assert wire.frames(payloads, keys) == b"".join(alone)
+        alone = [
+            websocket_frames.text_frame(payload, keys[4 * at : 4 * at + 4])
+            for at, payload in enumerate(payloads)
+        ]
+        assert websocket_frames.frames(payloads, keys) == b"".join(alone)
 
     def test_a_batch_of_short_frames(self) -> None:
         payloads = [b"a" * size for size in (0, 1, 125, 7)]
         keys = bytes(range(16))
-        alone = [wire.text_frame(payload, keys[4 * at : 4 * at + 4]) for at, payload in enumerate(payloads)]
-        assert wire.frames(payloads, keys) == b"".join(alone)
+        alone = [
+            websocket_frames.text_frame(payload, keys[4 * at : 4 * at + 4])
+            for at, payload in enumerate(payloads)
+        ]
+        assert websocket_frames.frames(payloads, keys) == b"".join(alone)
 
     def test_a_batch_needs_a_key_for_each_frame(self) -> None:
         with pytest.raises(ValueError):
-            wire.frames([b"a", b"b"], MASK)
+            websocket_frames.frames([b"a", b"b"], MASK)
 
     @pytest.mark.parametrize("lengths", [[0], [125, 126, 3], [65535, 65536, 1], []])
     def test_whole_counts_the_frames_that_left(self, lengths: list[int]) -> None:
         payloads = [b"a" * size for size in lengths]
-        ends = list(accumulate(len(wire.text_frame(payload, MASK)) for payload in payloads))
+        ends = list(accumulate(len(websocket_frames.text_frame(payload, MASK)) for payload in payloads))
         for sent in {0, 1, *ends, *(end - 1 for end in ends), *(end + 1 for end in ends)}:
-            assert wire.whole(payloads, sent) == sum(end <= sent for end in ends)
+            assert websocket_frames.whole(payloads, sent) == sum(end <= sent for end in ends)
 
     def test_a_long_reason_is_cut_between_characters(self) -> None:
-        payload = wire.close_payload(1000, "ü" * 100)
+        payload = websocket_frames.close_payload(1000, "ü" * 100)
         assert payload == b"\x03\xe8" + "ü".encode() * 61
-        assert len(payload) <= wire.MAX_CONTROL_BYTES
+        assert len(payload) <= websocket_frames.MAX_CONTROL_BYTES
 
 
 class TestFromTheServer:
@@ -130,7 +144,7 @@ class TestFromTheServer:
         ],
     )
     @pytest.mark.parametrize("step", [1, 2, 3, 1 << 30])
-    def test_messages(self, data: bytes, expected: list[wire.Message], step: int) -> None:
+    def test_messages(self, data: bytes, expected: list[websocket_frames.Message], step: int) -> None:
         assert messages(FrameReader(LIMIT), data, step) == expected
 
     @pytest.mark.parametrize(
@@ -283,7 +297,7 @@ class TestCost:
 
     def test_a_megabyte_holds_the_interpreter_briefly(self) -> None:
         payload = bytes(1 << 20)
-        best = min(timed(lambda: wire.text_frame(payload, MASK)) for _ in range(5))
+        best = min(timed(lambda: websocket_frames.text_frame(payload, MASK)) for _ in range(5))
         assert best < 0.02
 
 
