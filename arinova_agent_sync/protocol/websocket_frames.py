@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from struct import iter_unpack
 from typing import NamedTuple, TypeAlias
 
-from . import masking
+from . import websocket_mask
 
 __all__ = [
     "CLOSE",
@@ -62,14 +62,14 @@ def frame(opcode: int, payload: bytes, mask: bytes) -> bytes:
         payload: the frame's content, unmasked.
         mask: 4 unpredictable bytes.
     """
-    return b"".join((_head(opcode, len(payload)), mask, masking.masked(payload, mask)))
+    return b"".join((_head(opcode, len(payload)), mask, websocket_mask.masked(payload, mask)))
 
 
 def text_frame(payload: bytes, mask: bytes) -> bytes:
     """Build one whole text frame; see ``frame``."""
     size = len(payload)
     if size <= _SHORT:
-        return _SHORT_HEADS[size] + mask + masking.masked(payload, mask)
+        return _SHORT_HEADS[size] + mask + websocket_mask.masked(payload, mask)
     return frame(TEXT, payload, mask)
 
 
@@ -81,7 +81,7 @@ def frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
         masks: 4 unpredictable bytes for each payload.
     """
     keys = iter_unpack("4s", masks)
-    in_c = masking.in_c
+    in_c = websocket_mask.in_c
     if in_c is not None:
         built: list[bytes] = [
             _SHORT_HEADS[len(payload)] + mask + in_c(payload, mask)
@@ -111,11 +111,11 @@ def frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
             stream.append(_MEDIUM_HEADS[size] + (mask * 129)[: MASK_BYTES + size])
         else:
             if plain:
-                built.append(masking.xor(b"".join(plain), b"".join(stream)))
+                built.append(websocket_mask.xor(b"".join(plain), b"".join(stream)))
                 plain, stream = [], []
             built.append(frame(TEXT, payload, mask))
     if plain:
-        built.append(masking.xor(b"".join(plain), b"".join(stream)))
+        built.append(websocket_mask.xor(b"".join(plain), b"".join(stream)))
     return built[0] if len(built) == 1 else b"".join(built)
 
 
@@ -125,7 +125,7 @@ def _short_frames(payloads: Sequence[bytes], masks: bytes) -> bytes:
         _SHORT_HEADS[size] + (mask * 33)[_SHORT_KEYS[size]]
         for size, (mask,) in zip(map(len, payloads), iter_unpack("4s", masks), strict=True)
     ]
-    return masking.xor(_SHORT_GAP + _SHORT_GAP.join(payloads), b"".join(stream))
+    return websocket_mask.xor(_SHORT_GAP + _SHORT_GAP.join(payloads), b"".join(stream))
 
 
 def _head(opcode: int, size: int) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arinova_agent_sync.protocol import masking, websocket_frames
+from arinova_agent_sync.protocol import websocket_frames, websocket_mask
 
 
 def plainly(payload: bytes, mask: bytes) -> bytes:
@@ -16,15 +16,17 @@ def plainly(payload: bytes, mask: bytes) -> bytes:
 @pytest.fixture(params=["python", "c"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "python":
-        monkeypatch.setattr(masking, "in_c", None)
+        monkeypatch.setattr(websocket_mask, "in_c", None)
     else:
-        assert masking.in_c is not None, "the package websockets has been built without its C code"
+        assert websocket_mask.in_c is not None, "the package websockets has been built without its C code"
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 125, 126, 1023, 1024, 1027, 65_536, 200_001])
 def test_every_byte_meets_its_byte_of_the_key(size: int) -> None:
     payload = bytes(range(256)) * (size // 256 + 1)
-    assert masking.masked(payload[:size], b"\x00\xff\x5a\x13") == plainly(payload[:size], b"\x00\xff\x5a\x13")
+    assert websocket_mask.masked(payload[:size], b"\x00\xff\x5a\x13") == plainly(
+        payload[:size], b"\x00\xff\x5a\x13"
+    )
 
 
 def test_a_batch_longer_than_a_slice_is_its_frames_one_behind_the_other() -> None:
@@ -58,4 +60,4 @@ def test_a_batch_needs_a_key_for_each_frame(payloads: list[bytes]) -> None:
 
 @given(st.binary(max_size=3_000), st.binary(min_size=4, max_size=4))
 def test_both_ways_give_the_same(payload: bytes, mask: bytes) -> None:
-    assert masking.masked(payload, mask) == plainly(payload, mask)
+    assert websocket_mask.masked(payload, mask) == plainly(payload, mask)
