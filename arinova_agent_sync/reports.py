@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .protocol import frames
-from .protocol.jsonvalues import checked, checked_object, clean_text
+from .protocol.json_values import checked, checked_object, clean_text
 from .settings import text as check_text
 
 _TEXTS = ("sessionId", "model", "provider", "toolName", "error")

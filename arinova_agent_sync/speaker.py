@@ -9,7 +9,7 @@ from .account import Account
 from .errors import ConnectionLost
 from .models import ActionCallResult
 from .protocol import frames
-from .protocol.jsonvalues import checked_object, clean_text
+from .protocol.json_values import checked_object, clean_text
 from .reports import hud_update, task_update, telemetry, tool_call_report
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from .models import (
     ReplyTo,
     text,
 )
-from .protocol.jsonvalues import clean_text
+from .protocol.json_values import clean_text
 from .settings import text as check_text
 
 if TYPE_CHECKING:

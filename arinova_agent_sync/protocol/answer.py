@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from io import StringIO
 
 from . import frames
-from .jsonvalues import clean
+from .json_values import clean
 from .streamed import Streamed
 
 LARGEST_CHUNK = 256 * 1024  # characters: six bytes each at most, far below the server's 16 MiB a frame

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from ..settings import Skill
-from .jsonvalues import JSONValue
+from .json_values import JSONValue
 
 ACTION_PROTOCOL_VERSION = "2026-05-05"
 GAP_REASON = "offline_chunk_buffer_expired"

@@ -11,7 +11,7 @@ from .. import models
 from ..errors import ActionError, ActionTimeout, ConnectionLost, TaskCancelled
 from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
-from ..protocol.jsonvalues import checked_object, clean_text
+from ..protocol.json_values import checked_object, clean_text
 from ..protocol.outbox import Passing
 from ..settings import seconds
 from .state import Connection, State

@@ -17,7 +17,7 @@ from ..handlers import TaskHandler
 from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
 from ..protocol.answer import LARGEST_CHUNK
-from ..protocol.jsonvalues import clean
+from ..protocol.json_values import clean
 from ..protocol.outbox import Passing, Terminal
 from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
 from ..protocol.session import TaskArrived, TaskMalformed

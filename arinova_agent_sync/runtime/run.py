@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ..errors import TaskCancelled
 from ..models import ActionCallResult, ActionOptions, text
 from ..protocol.answer import Answer
-from ..protocol.jsonvalues import clean
+from ..protocol.json_values import clean
 from ..task import Task
 
 if TYPE_CHECKING:

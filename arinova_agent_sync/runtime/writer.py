@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, Run
 from ..protocol.frames import encode_text
-from ..protocol.jsonvalues import clean
+from ..protocol.json_values import clean
 from ..protocol.outbox import Chunks, Piece, Pong, Terminal
 from .run import TaskRun
 from .state import Connection, State

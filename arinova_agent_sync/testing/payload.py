@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Union
 
 from ..models import HistoryMessage, Member, ReplyTo
-from ..protocol.jsonvalues import checked_object
+from ..protocol.json_values import checked_object
 from ..protocol.session import WAKEUP_KINDS
 from ..settings import text as check_text
 

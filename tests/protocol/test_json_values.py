@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arinova_agent_sync.protocol.jsonvalues import checked, checked_object, clean
+from arinova_agent_sync.protocol.json_values import checked, checked_object, clean
 
 GRIN = "\U0001f600"
 HIGH, LOW = "\ud83d", "\ude00"  # the two halves of GRIN in UTF-16
