@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from . import settings as options
-from .account import Account
+from .credentials import Credentials
 from .handlers import TaskHandler
 from .registry import HandlerTable
 from .runtime.listeners import Listeners
@@ -100,7 +100,7 @@ class ArinovaAgent(Speaker):
         given = dict(locals())
         del given["self"]
         self._settings = options.check(given)
-        self._account = Account(self._settings)
+        self._credentials = Credentials(self._settings)
         self._handlers = HandlerTable()
         self._listeners = Listeners()
         self._lock = threading.Lock()  # guards the engine's exchange for a new one
@@ -214,7 +214,7 @@ class ArinovaAgent(Speaker):
         if engine is not None:
             engine.stop_and_wait(timeout)
         if engine is None or engine.state.over:  # the client may have been used before, or since
-            self._account.close()
+            self._credentials.close()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the agent has stopped, and raise what stopped it if it failed.
@@ -321,13 +321,13 @@ class ArinovaAgent(Speaker):
         # Imported here, websocket-client with it: a program may import this package and never connect.
         from .runtime.engine import Engine
 
-        return Engine(self._settings, self._account, self._listeners, self._handlers.find)
+        return Engine(self._settings, self._credentials, self._listeners, self._handlers.find)
 
     def _start_anew(self) -> None:
         """Be as new in a forked child, where the threads are gone and the connection is the parent's."""
         self._lock = threading.Lock()
         self._engine = None
-        self._account.make_lock()
+        self._credentials.make_lock()
         self._handlers.make_lock()
         self._listeners.make_lock()
 
@@ -359,7 +359,7 @@ def run(*agents: ArinovaAgent) -> None:
     for agent in agents:
         if not isinstance(agent, ArinovaAgent):
             raise TypeError(f"run() takes agents, not {type(agent).__name__}")
-    identities = {(agent._settings.server_url, agent._account.token) for agent in agents}
+    identities = {(agent._settings.server_url, agent._credentials.token) for agent in agents}
     if len(identities) < len(agents):
         raise ValueError("two of the agents have the same token; the server would serve the latest alone")
     running.run([agent._start for agent in agents], max(agent._settings.shutdown_timeout for agent in agents))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from .account import Account
 from .agent import ArinovaAgent
+from .credentials import Credentials
 from .handlers import TaskHandler
 from .runtime.listeners import Listeners
 from .settings import Settings
@@ -26,7 +26,7 @@ def settings_of(agent: ArinovaAgent) -> Settings:
 
 def token_of(agent: ArinovaAgent) -> str:
     """Return the token in use, which is a claimed one once there is one."""
-    return agent._account.token
+    return agent._credentials.token
 
 
 def engine_of(agent: ArinovaAgent) -> Engine | None:
@@ -51,13 +51,13 @@ def lead(agent: ArinovaAgent, **changes: Any) -> Callable[[], None]:
         agent: whom.
         changes: settings that are checked already, such as ``server_url`` and ``bot_token``.
     """
-    settings, account = agent._settings, agent._account
+    settings, account = agent._settings, agent._credentials
     wanted = replace(settings, **changes)
     if wanted != settings:
-        agent._settings, agent._account = wanted, Account(wanted)
+        agent._settings, agent._credentials = wanted, Credentials(wanted)
 
     def lead_back() -> None:
-        agent._settings, agent._account = settings, account
+        agent._settings, agent._credentials = settings, account
 
     return lead_back
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .account import Account
+from .credentials import Credentials
 from .errors import ConnectionLost
 from .models import ActionCallResult
 from .protocol import frames
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 class Speaker:
     """The share of ArinovaAgent that is told in whole frames: no thread, no life of its own."""
 
-    _account: Account
+    _credentials: Credentials
     _engine: Engine | None
 
     @property
     def api(self) -> ArinovaClient:
         """The HTTP client: usable from anywhere, before ``connect`` and after ``disconnect`` too."""
-        return self._account.api
+        return self._credentials.api
 
     def send_message(self, conversation_id: str, content: str, reply_to: str | None = None) -> None:
         """Send a message that answers no task: over the socket, else over HTTP.

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import handlers
-from ..account import Account
+from ..credentials import Credentials
 from ..errors import TaskCancelled
 from ..handlers import TaskHandler
 from ..models import ActionCallResult, ActionOptions
@@ -50,7 +50,7 @@ class Dispatch:
         workers: Workers,
         callbacks: Callbacks,
         actions: Actions,
-        account: Account,
+        account: Credentials,
         handler_for: Callable[[Task], TaskHandler | None],
     ) -> None:
         self.writer = writer
@@ -58,7 +58,7 @@ class Dispatch:
         self._workers = workers
         self._callbacks = callbacks
         self._actions = actions
-        self._account = account
+        self._credentials = account
         self._handler_for = handler_for
 
     @property
@@ -69,7 +69,7 @@ class Dispatch:
     @property
     def api(self) -> ArinovaClient:
         """The agent's HTTP client."""
-        return self._account.api
+        return self._credentials.api
 
     @property
     def over(self) -> bool:

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..account import Account
+from ..credentials import Credentials
 from ..errors import AuthenticationError, ConnectionLost, ConnectTimeout
 from ..handlers import TaskHandler
 from ..net.deadline import Deadline
@@ -53,7 +53,7 @@ class Engine:
     def __init__(
         self,
         settings: Settings,
-        account: Account,
+        account: Credentials,
         listeners: Listeners,
         handler_for: Callable[[Task], TaskHandler | None],
     ) -> None:

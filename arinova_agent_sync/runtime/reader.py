@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 from .._version import __version__
-from ..account import Account
+from ..credentials import Credentials
 from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, ProtocolError
 from ..net.deadline import Deadline
 from ..net.proxies import proxy_for
@@ -58,7 +58,7 @@ class Reader:
         dispatch: Dispatch,
         actions: Actions,
         callbacks: Callbacks,
-        account: Account,
+        account: Credentials,
         give_up: Callable[[BaseException], None],
     ) -> None:
         self._state = state
@@ -67,7 +67,7 @@ class Reader:
         self._actions = actions
         self._callbacks = callbacks
         self._give_up = give_up
-        self._account = account
+        self._credentials = account
         self._proxy = proxy_for(self._settings.server_url, self._settings.proxy)
         self._claimed = False  # a token, since the last authentication
 
@@ -144,7 +144,7 @@ class Reader:
         with state.lock:
             state.link_state = LinkState.AUTHENTICATING
         link.send_text(
-            frames.agent_auth(self._account.token, settings.skills, __version__, sys.implementation.name)
+            frames.agent_auth(self._credentials.token, settings.skills, __version__, sys.implementation.name)
         )
         session = Session(settings.max_queued_tasks + settings.max_workers)
         by: Deadline | None = Deadline(settings.connect_timeout)
@@ -231,7 +231,7 @@ class Reader:
         self._callbacks.fire("connected")
 
     def _take_token(self, claim: TokenClaim) -> None:
-        self._account.replace_token(claim.permanent_token)
+        self._credentials.replace_token(claim.permanent_token)
         logger.info("a permanent token was received; store it, it is not shown again")
         self._callbacks.fire("token_claimed", claim)
 

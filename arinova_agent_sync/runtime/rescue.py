@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..account import Account
+from ..credentials import Credentials
 from ..errors import NotFoundError
 from ..protocol.outbox import Terminal
 from .state import Life, State
@@ -36,10 +36,10 @@ class Rescuer:
     """
 
     def __init__(
-        self, state: State, account: Account, workers: Workers, undelivered: Callable[[Terminal], None]
+        self, state: State, account: Credentials, workers: Workers, undelivered: Callable[[Terminal], None]
     ) -> None:
         self._state = state
-        self._account = account
+        self._credentials = account
         self._workers = workers
         self._undelivered = undelivered
 
@@ -88,14 +88,14 @@ class Rescuer:
             )
         if message.status != "error":
             return
-        self._account.api.messages.send(
+        self._credentials.api.messages.send(
             answer.conversation_id or "", terminal.text or "", idempotency_key=f"rescue-{answer.task_id}"
         )
         logger.info("task %s: the server had given it up; its answer was sent as a message", answer.task_id)
 
     def _message(self, terminal: Terminal) -> Message:
         answer = terminal.answer
-        page = self._account.api.messages.around(answer.conversation_id or "", answer.task_id, limit=3)
+        page = self._credentials.api.messages.around(answer.conversation_id or "", answer.task_id, limit=3)
         for message in page.items:
             if message.id == answer.task_id:
                 return message

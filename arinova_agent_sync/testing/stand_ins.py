@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Union
 
 from .. import models
-from ..account import Account
+from ..credentials import Credentials
 from ..errors import TaskCancelled
 from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
@@ -184,7 +184,7 @@ def _no_such_action(call: ActionCall) -> ActionCallResult:
     return ActionCallResult(call.id, call.action, "error", error=error)
 
 
-class OfflineAccount(Account):
+class OfflineAccount(Credentials):
     """Hand out a client that sends nothing."""
 
     def __init__(self, settings: Settings, client: Callable[[], ArinovaClient]) -> None:

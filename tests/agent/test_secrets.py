@@ -47,7 +47,7 @@ def test_a_whole_life_shows_no_token(make_agent, caplog):
         shown.append(repr(agent.call_action("unknown", timeout=5)))
         wrong = make_agent(server, bot_token="ari_wrong_token")
         shown.append(raised(AuthenticationError, lambda: wrong.connect(5)))
-        parts = (agent, agent._settings, agent._account, agent._engine, agent._engine.state, agent.api)
+        parts = (agent, agent._settings, agent._credentials, agent._engine, agent._engine.state, agent.api)
         for part in parts:
             shown += [
                 repr(part),

@@ -72,7 +72,7 @@ def test_an_agent_gets_the_server_and_token_that_are_given_whatever_it_was_made_
         """
     )
     (agent,) = loaded(path, server_url=URL, bot_token=TOKEN)
-    assert (agent._settings.server_url, agent._account.token) == (URL, TOKEN)
+    assert (agent._settings.server_url, agent._credentials.token) == (URL, TOKEN)
     assert sys.modules["my_agent"].seen == (URL, TOKEN, [str(path)])
 
 

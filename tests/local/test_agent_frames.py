@@ -20,12 +20,12 @@ class Desk:
     def __init__(self, generation: Generation = "march") -> None:
         self.chat = Chat(Rules(generation=generation))
         self.incoming = Incoming(self.chat)
-        self.agent, self.other = self._account("a"), self._account("b")
+        self.agent, self.other = self._credentials("a"), self._credentials("b")
         self.place: Conversation = self.chat.open_conversation("h2a", [self.agent])
         (self.task,) = self.chat.say(self.place, "hi")
         self.chat.take()
 
-    def _account(self, name: str) -> AgentAccount:
+    def _credentials(self, name: str) -> AgentAccount:
         account = self.chat.roster.add(name, None, "all", ())
         self.chat.connect(name, account, None)
         return account

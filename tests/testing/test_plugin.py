@@ -86,7 +86,7 @@ def test_an_agent_of_the_program_speaks_with_the_server_for_one_test(run: Run) -
         def test_it_is_as_before():
             assert repr(agent) == "ArinovaAgent('https://chat.example.com', stopped, down)"
             assert agent._settings.reconnect_interval == 5.0
-            assert agent._account.token == "ari_of_the_program"
+            assert agent._credentials.token == "ari_of_the_program"
 
         def test_wrong_use(arinova_server, arinova_agent):
             with pytest.raises(TypeError, match="max_workers: options are for an agent that is made here"):

@@ -37,7 +37,7 @@ def keep(store: Store, changes: Iterable[Change]) -> None:
 
 def recall(store: Store, chat: Chat) -> None:
     """Tell a new chat what an earlier one left."""
-    accounts = {row["id"]: _account(row) for row in store.rows("SELECT * FROM accounts ORDER BY rowid")}
+    accounts = {row["id"]: _credentials(row) for row in store.rows("SELECT * FROM accounts ORDER BY rowid")}
     users = [
         User(row["id"], row["username"], bool(row["owner"]))
         for row in store.rows("SELECT * FROM users ORDER BY owner DESC, rowid")
@@ -104,7 +104,7 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _account(row: Row) -> AgentAccount:
+def _credentials(row: Row) -> AgentAccount:
     allowed = tuple(json.loads(row["allowed_users"]))
     return AgentAccount(row["id"], row["name"], row["token"], row["listen_mode"], allowed)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from arinova_agent_sync import ArinovaAgent, ArinovaClient, errors
-from arinova_agent_sync.account import Account
+from arinova_agent_sync.credentials import Credentials
 from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.settings import check
 
@@ -55,7 +55,7 @@ def test_a_claimed_token_is_used_from_then_on(make_agent: Make) -> None:
 
 
 def test_a_token_that_http_cannot_carry_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    account = Account(check({"server_url": "http://127.0.0.1:9", "bot_token": "ari_old-token"}))
+    account = Credentials(check({"server_url": "http://127.0.0.1:9", "bot_token": "ari_old-token"}))
     api = account.api
     account.replace_token("ari_né\r\nw-token")
     assert account.token == "ari_né\r\nw-token"
@@ -67,7 +67,7 @@ def test_a_token_that_http_cannot_carry_stops_nothing(caplog: pytest.LogCaptureF
 
 
 def test_many_threads_get_the_same_client() -> None:
-    account = Account(check({"server_url": "http://127.0.0.1:9", "bot_token": "ari_token"}))
+    account = Credentials(check({"server_url": "http://127.0.0.1:9", "bot_token": "ari_token"}))
     found: list[ArinovaClient] = []
     threads = [threading.Thread(target=lambda: found.append(account.api)) for _ in range(50)]
     for thread in threads:

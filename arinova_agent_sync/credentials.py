@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arinova_agent_sync")
 
 
-class Account:
+class Credentials:
     """The token, which a claimed one replaces, and the client, which is made when it is first asked for."""
 
     def __init__(self, settings: Settings) -> None:
@@ -24,7 +24,7 @@ class Account:
         self.make_lock()
 
     def __repr__(self) -> str:
-        return f"Account({self._settings.server_url!r})"
+        return f"Credentials({self._settings.server_url!r})"
 
     def make_lock(self) -> None:
         """Make the lock, anew in a forked child, where a thread that is gone may have held it."""
