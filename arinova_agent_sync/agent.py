@@ -352,7 +352,7 @@ def run(*agents: ArinovaAgent) -> None:
     If one fails the others are stopped, and its error is raised. Raises ValueError for no agents, or for two with
     one token: the server would give their tasks to the latest alone.
     """
-    from .runtime import running  # here for the same reason as the engine
+    from .runtime import foreground  # here for the same reason as the engine
 
     if not agents:
         raise ValueError("run() needs at least one agent")
@@ -362,4 +362,6 @@ def run(*agents: ArinovaAgent) -> None:
     identities = {(agent._settings.server_url, agent._credentials.token) for agent in agents}
     if len(identities) < len(agents):
         raise ValueError("two of the agents have the same token; the server would serve the latest alone")
-    running.run([agent._start for agent in agents], max(agent._settings.shutdown_timeout for agent in agents))
+    foreground.run(
+        [agent._start for agent in agents], max(agent._settings.shutdown_timeout for agent in agents)
+    )

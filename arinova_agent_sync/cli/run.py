@@ -16,7 +16,7 @@ import click
 from .. import inside
 from ..agent import ArinovaAgent
 from ..errors import AuthenticationError
-from ..runtime import running
+from ..runtime import foreground
 from ..runtime.engine import Engine
 from . import logs
 from .lifeline import Lifeline
@@ -196,7 +196,7 @@ class _Runner:
         try:
             starts = [partial(self._start, agent) for agent in agents]
             with self._watched(agents):
-                signals = running.run(
+                signals = foreground.run(
                     starts, max(inside.settings_of(agent).shutdown_timeout for agent in agents)
                 )
         except AuthenticationError:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from ..playground.reload import reloading
-from ..runtime.running import Events, signals_to
+from ..runtime.foreground import Events, signals_to
 from .lifeline import RELOAD
 from .target import folder_of
 

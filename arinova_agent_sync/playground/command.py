@@ -16,7 +16,7 @@ import click
 from ..cli.options import embedded_options
 from ..cli.target import folder_of, name_of
 from ..local import Generation
-from ..runtime.running import Events, signals_to
+from ..runtime.foreground import Events, signals_to
 from .agents import Changed, InProcess, Runner
 from .child import InChild
 from .invitation import Invitation
