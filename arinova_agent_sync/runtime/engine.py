@@ -24,10 +24,10 @@ from .actions import Actions
 from .callbacks import Callbacks
 from .dispatch import Dispatch
 from .listeners import Listeners
-from .pinger import Pinger
 from .reader import Reader
 from .rescue import Rescuer
 from .state import Life, State
+from .timers import Pinger
 from .undelivered import Undelivered
 from .workers import Workers
 from .writer import Writer
