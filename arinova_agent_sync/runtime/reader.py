@@ -14,7 +14,7 @@ from ..credentials import Credentials
 from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, ProtocolError
 from ..net.deadline import Deadline
 from ..net.proxies import proxy_for
-from ..protocol import backoff, frames
+from ..protocol import frames, reconnect
 from ..protocol.outbox import Passing, Pong
 from ..protocol.session import (
     ActionSettled,
@@ -298,7 +298,7 @@ class Reader:
             return None
         from random import random  # not for an agent whose first connection lasts
 
-        delay = backoff.delay(attempt, settings.reconnect_interval, settings.max_reconnect_delay, random())
+        delay = reconnect.delay(attempt, settings.reconnect_interval, settings.max_reconnect_delay, random())
         if refused is not None:
             logger.warning(
                 "the server refused the token (%s); trying again in %.1f s", refused.message, delay

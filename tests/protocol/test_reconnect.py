@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arinova_agent_sync.protocol.backoff import delay
+from arinova_agent_sync.protocol.reconnect import delay
 
 
 @pytest.mark.parametrize(
