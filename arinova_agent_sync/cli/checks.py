@@ -26,7 +26,7 @@ from ..net.guarded_socket import SocketGuard
 from ..net.proxies import Proxy, proxy_for
 from ..protocol import frames
 from ..protocol.session import Authenticated, Event, Ponged, Refused, Session, TokenClaim
-from ..runtime.websocket import Link, LinkError, MessageTooLarge, explained
+from ..runtime.websocket import MessageTooLarge, WebSocket, WebSocketError, explained
 from ..settings import Settings
 from . import certificates
 
@@ -94,7 +94,7 @@ class Checkup:
         self._port = url.port or (443 if self._secure else 80)
         self._tls = ssl.create_default_context() if self._secure else None
         self._proxy: Proxy | None = None
-        self._link: Link | None = None
+        self._link: WebSocket | None = None
         self._session = Session(0)
         self._date: tuple[str | None, float] | None = None  # the server's, and this clock's at that moment
 
@@ -137,7 +137,7 @@ class Checkup:
             detail, advice = _within(self._step().left() or 0.0, step), ""
         except _Found as found:
             status, detail, advice = found.status, str(found), found.advice
-        except LinkError as error:
+        except WebSocketError as error:
             status = "fail"
             detail, advice = _parted(error)
         except TimeoutError:
@@ -185,7 +185,7 @@ class Checkup:
         host, port = self._first_hop
         try:
             guard = self._dialled(host, port, None, None)
-        except LinkError as error:
+        except WebSocketError as error:
             detail, advice = _parted(error)
             raise _Found("fail", f"{host} port {port}: {detail}", advice) from error
         place = guard.sock.getpeername()
@@ -203,7 +203,7 @@ class Checkup:
             return "none, and not needed on this machine"
         try:
             guard = self._dialled(self._host, self._port, self._tls, self._proxy)
-        except LinkError as error:
+        except WebSocketError as error:
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 raise _Found("fail", *certificates.refused(error.__cause__)) from error
             raise
@@ -219,7 +219,7 @@ class Checkup:
 
     def _upgrade(self) -> str:
         settings = self._settings
-        self._link = link = Link(
+        self._link = link = WebSocket(
             settings.socket_url,
             ssl_context=self._tls,
             proxy=self._proxy,
@@ -306,7 +306,7 @@ class Checkup:
         try:
             if self._session.authenticated:  # before that the March 2026 server wants nothing but text
                 self._link.send_close(1000)
-        except LinkError:
+        except WebSocketError:
             pass  # it has ended already
         self._link.close()
 
@@ -339,7 +339,7 @@ _ADVICE = {
 }
 
 
-def _parted(error: LinkError) -> tuple[str, str]:
+def _parted(error: WebSocketError) -> tuple[str, str]:
     """Return what happened, and what to do."""
     text, _, advice = str(error).partition(": ")
     return (text, advice) if error.kind == "upgrade" or advice.startswith("check") else (str(error), "")

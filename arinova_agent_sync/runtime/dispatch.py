@@ -22,7 +22,7 @@ from ..protocol.outbox import Passing, Terminal
 from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
 from ..protocol.session import TaskArrived, TaskMalformed
 from ..task import Task
-from .actions import Actions
+from .action_calls import ActionCalls
 from .callbacks import Callbacks
 from .run import Outcome, TaskRun
 from .state import Life, State
@@ -49,7 +49,7 @@ class Dispatch:
         writer: Writer,
         workers: Workers,
         callbacks: Callbacks,
-        actions: Actions,
+        actions: ActionCalls,
         account: Credentials,
         handler_for: Callable[[Task], TaskHandler | None],
     ) -> None:

@@ -20,7 +20,7 @@ from ..net.deadline import Deadline
 from ..protocol.outbox import Terminal
 from ..settings import Settings
 from ..task import Task
-from .actions import Actions
+from .action_calls import ActionCalls
 from .callbacks import Callbacks
 from .dispatch import Dispatch
 from .listeners import Listeners
@@ -62,7 +62,7 @@ class Engine:
         self._workers = Workers()
         rescuer = Rescuer(state, account, self._workers, self._undelivered)
         self.writer = Writer(state, self._undelivered, rescuer.look_after)
-        self.actions = Actions(state, self.writer)
+        self.actions = ActionCalls(state, self.writer)
         self._callbacks = Callbacks(listeners, self._callback_failed)
         self._dispatch = Dispatch(
             state, self.writer, self._workers, self._callbacks, self.actions, account, handler_for

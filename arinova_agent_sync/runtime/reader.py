@@ -30,11 +30,11 @@ from ..protocol.session import (
     TokenClaim,
 )
 from ..protocol.websocket_frames import WireError
-from .actions import Actions
+from .action_calls import ActionCalls
 from .callbacks import Callbacks
 from .dispatch import Dispatch
 from .state import Connection, LinkState, State
-from .websocket import Link, LinkError, MessageTooLarge
+from .websocket import MessageTooLarge, WebSocket, WebSocketError
 
 logger = logging.getLogger("arinova_agent_sync")
 
@@ -56,7 +56,7 @@ class Reader:
         self,
         state: State,
         dispatch: Dispatch,
-        actions: Actions,
+        actions: ActionCalls,
         callbacks: Callbacks,
         account: Credentials,
         give_up: Callable[[BaseException], None],
@@ -94,12 +94,12 @@ class Reader:
             return None
         refused: Refused | None = None
         reconnect = False
-        cause: LinkError | None = None
+        cause: WebSocketError | None = None
         try:
             refused = self._serve(connection)
         except _Reconnect:
             reconnect = True
-        except LinkError as error:
+        except WebSocketError as error:
             cause = error
         finally:
             was_online = self._end(connection)
@@ -112,7 +112,7 @@ class Reader:
             self._proxy = proxy_for(settings.server_url, settings.proxy)  # a laptop changes networks
         except ValueError as error:
             logger.warning("%s; the proxy from before is asked", error)
-        link = Link(
+        link = WebSocket(
             settings.socket_url,
             ssl_context=settings.ssl_context,
             proxy=self._proxy,
@@ -194,7 +194,9 @@ class Reader:
         elif isinstance(event, TokenClaim):
             self._take_token(event)
             if self._claimed:  # a server that does nothing else must not be asked without a pause
-                raise LinkError("closed", "the server exchanged the token once more instead of accepting it")
+                raise WebSocketError(
+                    "closed", "the server exchanged the token once more instead of accepting it"
+                )
             self._claimed = True
             raise _Reconnect
         elif isinstance(event, Ignored):
@@ -253,7 +255,7 @@ class Reader:
         return was_online
 
     def _report(
-        self, connection: Connection, was_online: bool, cause: LinkError | None, refused: Refused | None
+        self, connection: Connection, was_online: bool, cause: WebSocketError | None, refused: Refused | None
     ) -> None:
         with self._state.lock:
             wanted = self._state.closing

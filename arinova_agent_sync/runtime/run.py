@@ -15,7 +15,7 @@ from ..task import Task
 
 if TYPE_CHECKING:
     from ..api import ArinovaClient
-    from .actions import PendingCall
+    from .action_calls import PendingCall
     from .dispatch import Dispatch
 
 Outcome = Literal["completed", "failed", "cancelled", "refused"]

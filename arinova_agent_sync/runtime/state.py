@@ -25,9 +25,9 @@ from ..settings import Settings
 from .counters import Counters
 
 if TYPE_CHECKING:
-    from .actions import PendingCall
+    from .action_calls import PendingCall
     from .run import TaskRun
-    from .websocket import Link
+    from .websocket import WebSocket
 
 
 class Life(Enum):
@@ -52,7 +52,7 @@ class LinkState(Enum):
 class Connection:
     """What belongs to one connection; dropped whole with it."""
 
-    def __init__(self, number: int, link: Link) -> None:
+    def __init__(self, number: int, link: WebSocket) -> None:
         self.number = number
         self.link = link
         self.calls: dict[str, PendingCall] = {}
@@ -73,7 +73,7 @@ class State:
         self.authenticated_once = False
         self.link_state = LinkState.DOWN
         self.connection: Connection | None = None  # the one in use, authenticated or not
-        self.link: Link | None = None  # where frames may be written: online only
+        self.link: WebSocket | None = None  # where frames may be written: online only
         self.connections = 0
         self.refusals = 0  # in a row
         self.last_error: BaseException | None = None  # of the last attempt to connect
@@ -132,7 +132,7 @@ class State:
         """Have the pinger write what waits: for threads that must not write themselves."""
         self.schedule("flush", self.clock())
 
-    def take_link_down(self, link: Link) -> None:
+    def take_link_down(self, link: WebSocket) -> None:
         """Stop writing to a link that failed or ended; what waits is kept for the next one."""
         if self.link is link:
             self.link = None

@@ -20,7 +20,7 @@ from ..net.guarded_socket import SendFailed, SocketGuard, Woken
 from ..net.proxies import Proxy
 from ..protocol import websocket_frames
 
-__all__ = ["Kind", "Link", "LinkClosed", "LinkError", "MessageTooLarge", "WriteFailed"]
+__all__ = ["Kind", "MessageTooLarge", "WebSocket", "WebSocketClosed", "WebSocketError", "WriteFailed"]
 
 Kind = Literal[
     "dns",
@@ -45,7 +45,7 @@ _PARTING = 0.2  # seconds to get rid of a close frame in
 _WIRE_KINDS: dict[int, Kind] = {1002: "protocol", 1007: "utf8", 1009: "too_large"}
 
 
-class LinkError(Exception):
+class WebSocketError(Exception):
     """The connection could not be made, or ended.
 
     Attributes:
@@ -59,7 +59,7 @@ class LinkError(Exception):
         self.status = status
 
 
-class LinkClosed(LinkError):
+class WebSocketClosed(WebSocketError):
     """The server sent a close frame.
 
     Attributes:
@@ -75,7 +75,7 @@ class LinkClosed(LinkError):
         self.reason = reason
 
 
-class MessageTooLarge(LinkError):
+class MessageTooLarge(WebSocketError):
     """A message above the limit has passed by; ``receive`` may be called again.
 
     Attributes:
@@ -89,7 +89,7 @@ class MessageTooLarge(LinkError):
         self.limit = limit
 
 
-class WriteFailed(LinkError):
+class WriteFailed(WebSocketError):
     """A write did not finish, and nothing can be written after it.
 
     Attributes:
@@ -101,7 +101,7 @@ class WriteFailed(LinkError):
         self.sent = sent
 
 
-class Link:
+class WebSocket:
     """Open one WebSocket, read its messages, write to it, end it. It serves once; it opens nothing by itself.
 
     ``open`` and ``receive`` belong to one thread, ``write`` and ``send_*`` to one at a time, which may be
@@ -153,7 +153,7 @@ class Link:
         Args:
             deadline: for all of it but the look-up of the server's name, which cannot be interrupted.
 
-        Raises LinkError.
+        Raises WebSocketError.
         """
         upgrade: _Upgrade | None = None
         try:
@@ -190,11 +190,11 @@ class Link:
         Args:
             by: when to give up waiting; the link stays usable then. None for never.
 
-        Raises LinkClosed, MessageTooLarge, or LinkError for every other end.
+        Raises WebSocketClosed, MessageTooLarge, or WebSocketError for every other end.
         """
         guard, frames, buffer = self._guard, self._frames, self._buffer
         if guard is None or not self._open:
-            raise LinkError("closed", "the connection is not open")
+            raise WebSocketError("closed", "the connection is not open")
         try:
             while True:
                 message = frames.next()
@@ -205,17 +205,17 @@ class Link:
                     continue
                 count = guard.receive_into(buffer, self._silence_timeout, by)
                 if not count:
-                    raise LinkError("closed", "the server ended the connection without a close frame")
+                    raise WebSocketError("closed", "the server ended the connection without a close frame")
                 frames.feed(buffer[:count])
         except websocket_frames.WireError as error:
             self._part(error.close_code)
             kind = _WIRE_KINDS[error.close_code]
-            raise LinkError(kind, f"the server broke the WebSocket protocol: {error}") from error
+            raise WebSocketError(kind, f"the server broke the WebSocket protocol: {error}") from error
         except TimeoutError as error:
             if by is not None and by.expired:
-                raise LinkError("timeout", "the server did not answer in time") from error
+                raise WebSocketError("timeout", "the server did not answer in time") from error
             text = f"nothing came from the server for {self._silence_timeout:g} s: the connection is dead"
-            raise LinkError("timeout", text) from error
+            raise WebSocketError("timeout", text) from error
         except OSError as error:
             raise explained(error) from error
 
@@ -314,7 +314,7 @@ class Link:
             raise MessageTooLarge(message.size, self._max_message_bytes)
         elif isinstance(message, websocket_frames.Close):
             self._part(1000 if message.code == websocket_frames.NO_STATUS else message.code)
-            raise LinkClosed(message.code, message.reason)
+            raise WebSocketClosed(message.code, message.reason)
 
     def _part(self, code: int) -> None:
         """Say goodbye if that can be done in passing."""
@@ -384,41 +384,45 @@ class _Upgrade:
         """Leave the closing to the link."""
 
 
-def explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> LinkError:
+def explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> WebSocketError:
     """Say what happened and what to do, without a header, a body or a credential in it."""
     if isinstance(error, SendFailed):
         error = error.__cause__
     if isinstance(error, _NotUpgraded) and upgrade is not None:
         advice = _ADVICE.get(upgrade.status // 100, "check server_url")
         text = f"the server answered HTTP {upgrade.status} instead of opening a WebSocket: {advice}"
-        return LinkError("upgrade", text, status=upgrade.status)
+        return WebSocketError("upgrade", text, status=upgrade.status)
     match error:
         case Woken():
-            return LinkError("woken", "the connection was ended from this side")
+            return WebSocketError("woken", "the connection was ended from this side")
         case socket.gaierror():
-            return LinkError("dns", "looking the host up failed: check server_url, the proxy and the network")
+            return WebSocketError(
+                "dns", "looking the host up failed: check server_url, the proxy and the network"
+            )
         case ProxyRefused():
             advice = ": check its user and password" if error.status == 407 else ""
-            return LinkError("proxy", f"{error}{advice}", status=error.status)
+            return WebSocketError("proxy", f"{error}{advice}", status=error.status)
         case ssl.SSLCertVerificationError():
             text = f"the server's certificate was not accepted ({error.verify_message})"
-            return LinkError("tls", f"{text}: check server_url and the clock, or pass an ssl_context")
+            return WebSocketError("tls", f"{text}: check server_url and the clock, or pass an ssl_context")
         case ssl.SSLError():
             reason = error.reason or "no reason given"
-            return LinkError("tls", f"TLS failed ({reason}): check scheme and port of server_url")
+            return WebSocketError("tls", f"TLS failed ({reason}): check scheme and port of server_url")
         case TimeoutError() | websocket.WebSocketTimeoutException():  # it wraps what recv raised
-            return LinkError("timeout", "the peer did not answer in time: check the network")
+            return WebSocketError("timeout", "the peer did not answer in time: check the network")
         case ConnectionRefusedError():
-            return LinkError("refused", "the connection was refused: check host and port of server_url")
+            return WebSocketError("refused", "the connection was refused: check host and port of server_url")
         case ConnectionError():
-            return LinkError("reset", "the peer or the network broke the connection")
+            return WebSocketError("reset", "the peer or the network broke the connection")
         case EOFError():
-            return LinkError("closed", "the server ended the connection during the opening handshake")
+            return WebSocketError("closed", "the server ended the connection during the opening handshake")
         case OSError():
-            return LinkError("unreachable", f"the network failed: {error.strerror or type(error).__name__}")
+            return WebSocketError(
+                "unreachable", f"the network failed: {error.strerror or type(error).__name__}"
+            )
         case UnicodeError() if upgrade is None:  # a label of the host's name is empty or too long
-            return LinkError("dns", "the host's name is none: check server_url and the proxy")
-    return LinkError("upgrade", "what answered is no WebSocket server: check server_url")
+            return WebSocketError("dns", "the host's name is none: check server_url and the proxy")
+    return WebSocketError("upgrade", "what answered is no WebSocket server: check server_url")
 
 
 _OPENING_ERRORS = (OSError, ValueError, EOFError, SendFailed, websocket.WebSocketException, _NotUpgraded)

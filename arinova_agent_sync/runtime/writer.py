@@ -21,7 +21,7 @@ from ..protocol.json_values import clean
 from ..protocol.outbox import Chunks, Piece, Pong, Terminal
 from .run import TaskRun
 from .state import Connection, State
-from .websocket import Link, LinkError, WriteFailed
+from .websocket import WebSocket, WebSocketError, WriteFailed
 
 _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
 _LATE = 0.001  # seconds that such a chunk may wait
@@ -148,14 +148,14 @@ class Writer:
         much = self._state.outbox.frame_bytes > _HIGH_WATER
         self.flush(self._state.settings.send_timeout if much else 0.0)
 
-    def finish(self, link: Link, timeout: float) -> None:
+    def finish(self, link: WebSocket, timeout: float) -> None:
         """Write what waits and say goodbye, waiting up to timeout seconds for another writer."""
         if not self._write.acquire(timeout=max(0.0, timeout)):
             return
         try:
             self._drain()
             link.send_close(1000)
-        except LinkError:
+        except WebSocketError:
             pass  # it is gone already, which is what is wanted
         finally:
             self._write.release()
@@ -232,7 +232,7 @@ class Writer:
                     late.append(piece)
         return late
 
-    def _send(self, link: Link, pieces: Sequence[Piece]) -> Sequence[Piece] | None:
+    def _send(self, link: WebSocket, pieces: Sequence[Piece]) -> Sequence[Piece] | None:
         """Write the pieces, and return None; or drop the link, put back and return what did not leave whole."""
         state = self._state
         frames = chunks = 0
@@ -266,7 +266,7 @@ class Writer:
             return rest
         return None
 
-    def _failed(self, link: Link, failure: WriteFailed, rest: Sequence[Piece]) -> None:
+    def _failed(self, link: WebSocket, failure: WriteFailed, rest: Sequence[Piece]) -> None:
         """Keep what did not leave whole, and drop the link: nothing can follow half a frame."""
         logger.debug("a write failed: %s", failure)
         state = self._state

@@ -12,7 +12,7 @@ from ..errors import TaskCancelled
 from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
 from ..protocol.outbox import Chunks, Passing, Terminal
-from ..runtime.actions import Actions
+from ..runtime.action_calls import ActionCalls
 from ..runtime.callbacks import Callbacks
 from ..runtime.listeners import Listeners
 from ..runtime.run import TaskRun
@@ -132,7 +132,7 @@ class WatchedCallbacks(Callbacks):
         super().fire(event, *values)
 
 
-class GivenActions(Actions):
+class GivenActions(ActionCalls):
     """Answer action calls from what the test gave."""
 
     def __init__(

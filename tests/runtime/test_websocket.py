@@ -19,7 +19,13 @@ from arinova_agent_sync.net import dial as dialing
 from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.net.proxies import Proxy
 from arinova_agent_sync.protocol import websocket_frames
-from arinova_agent_sync.runtime.websocket import Link, LinkClosed, LinkError, MessageTooLarge, WriteFailed
+from arinova_agent_sync.runtime.websocket import (
+    MessageTooLarge,
+    WebSocket,
+    WebSocketClosed,
+    WebSocketError,
+    WriteFailed,
+)
 
 from .fault_server import Behaviour, Peer, client_context, connect_proxy, descriptors, frame, serving
 
@@ -39,7 +45,7 @@ class Connected:
         self._serving = serving(play, tls=tls)
         self._send, self._silence = send, silence
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> WebSocket:
         self._link = link_to(self._serving.__enter__().url, send=self._send, silence=self._silence)
         self._link.open(Deadline(5))
         return self._link
@@ -49,8 +55,8 @@ class Connected:
         self._serving.__exit__(None, None, None)
 
 
-def link_to(url: str, *, proxy: Proxy | None = None, send: float = 5, silence: float = 5) -> Link:
-    return Link(
+def link_to(url: str, *, proxy: Proxy | None = None, send: float = 5, silence: float = 5) -> WebSocket:
+    return WebSocket(
         url,
         ssl_context=client_context(),
         proxy=proxy,
@@ -295,7 +301,7 @@ class TestOpening:
 
     def test_a_certificate_nobody_vouches_for(self) -> None:
         with serving(lambda peer: peer.start_tls(), tls=True) as server:
-            link = Link(server.url, max_message_bytes=LIMIT, send_timeout=5, silence_timeout=5)
+            link = WebSocket(server.url, max_message_bytes=LIMIT, send_timeout=5, silence_timeout=5)
             error = refused(link)
         assert error.kind == "tls"
         assert "certificate" in str(error)
@@ -337,11 +343,11 @@ class TestOpening:
         assert [record.getMessage() for record in caplog.records] == ["another program's"]
 
 
-def refused(link: Link, seconds: float = 5) -> LinkError:
-    with pytest.raises(LinkError) as caught:
+def refused(link: WebSocket, seconds: float = 5) -> WebSocketError:
+    with pytest.raises(WebSocketError) as caught:
         link.open(Deadline(seconds))
     assert caught.value.__cause__ is not None
-    with pytest.raises(LinkError):
+    with pytest.raises(WebSocketError):
         link.receive()
     with pytest.raises(WriteFailed):
         link.send_text(b"a")
@@ -373,7 +379,7 @@ class TestReceiving:
 
         with Connected(play) as link:
             assert link.receive() == b"good"
-            with pytest.raises(LinkError) as caught:
+            with pytest.raises(WebSocketError) as caught:
                 link.receive()
             assert caught.value.kind == kind
             with pytest.raises(WriteFailed):
@@ -392,7 +398,7 @@ class TestReceiving:
             answered.append(peer.read_frame())
             peer.until_gone()
 
-        with Connected(play) as link, pytest.raises(LinkClosed) as caught:
+        with Connected(play) as link, pytest.raises(WebSocketClosed) as caught:
             link.receive()
         assert (caught.value.kind, caught.value.code, caught.value.reason) == ("closed", code, reason)
         assert str(code) in str(caught.value)
@@ -402,7 +408,7 @@ class TestReceiving:
         with Connected(stop_reading(frame(b"", 8)), send=0.1) as link:
             with pytest.raises(WriteFailed):
                 link.send_text(bytes(20_000_000))
-            with pytest.raises(LinkClosed):
+            with pytest.raises(WebSocketClosed):
                 link.receive()
 
     @pytest.mark.parametrize(
@@ -412,18 +418,18 @@ class TestReceiving:
     def test_the_end_of_the_stream(self, cut: bytes, tls: bool) -> None:
         with Connected(lambda peer: peer.send(frame(b"good") + cut), tls=tls) as link:
             assert link.receive() == b"good"
-            with pytest.raises(LinkError) as caught:
+            with pytest.raises(WebSocketError) as caught:
                 link.receive()
         assert caught.value.kind == "closed"
 
     def test_a_reset(self) -> None:
-        with Connected(Peer.reset) as link, pytest.raises(LinkError) as caught:
+        with Connected(Peer.reset) as link, pytest.raises(WebSocketError) as caught:
             link.receive()
         assert caught.value.kind == "reset"
         assert isinstance(caught.value.__cause__, ConnectionResetError)
 
     def test_silence(self) -> None:
-        with Connected(sends(frame(b"a")[:1]), silence=0.1) as link, pytest.raises(LinkError) as caught:
+        with Connected(sends(frame(b"a")[:1]), silence=0.1) as link, pytest.raises(WebSocketError) as caught:
             link.receive()
         assert caught.value.kind == "timeout"
         assert "0.1 s" in str(caught.value)
@@ -446,7 +452,7 @@ class TestReceiving:
             peer.until_gone()
 
         with Connected(play) as link:
-            with pytest.raises(LinkError) as caught:
+            with pytest.raises(WebSocketError) as caught:
                 link.receive(Deadline(0.1))
             assert caught.value.kind == "timeout"
             release.set()
@@ -457,7 +463,7 @@ class TestReceiving:
             while True:
                 peer.send(frame(b"", 9) * 100)
 
-        with Connected(play) as link, pytest.raises(LinkError) as caught:
+        with Connected(play) as link, pytest.raises(WebSocketError) as caught:
             link.receive(Deadline(0.2))
         assert caught.value.kind == "timeout"
 
@@ -532,7 +538,7 @@ class TestWriting:
 
     def test_after_a_reset(self) -> None:
         with Connected(Peer.reset) as link:
-            with pytest.raises(LinkError):
+            with pytest.raises(WebSocketError):
                 link.receive()
             with suppress(WriteFailed):
                 link.send_text(b"a")  # what came of it may show at the next write only
@@ -557,11 +563,11 @@ class TestWriting:
         link = link_to("ws://127.0.0.1:1")
         with pytest.raises(WriteFailed):
             link.send_text(b"a")
-        with pytest.raises(LinkError):
+        with pytest.raises(WebSocketError):
             link.receive()
 
 
-def waiting(link: Link, threads: int = 1) -> None:
+def waiting(link: WebSocket, threads: int = 1) -> None:
     deadline = Deadline(5)
     while link._guard is None or link._guard._waiting < threads:
         assert not deadline.expired
@@ -569,9 +575,9 @@ def waiting(link: Link, threads: int = 1) -> None:
 
 
 class TestEnding:
-    @pytest.mark.parametrize("end", [Link.wake, Link.close])
+    @pytest.mark.parametrize("end", [WebSocket.wake, WebSocket.close])
     @pytest.mark.parametrize("tls", [False, True])
-    def test_reader_and_writer_return_at_once(self, end: Callable[[Link], None], tls: bool) -> None:
+    def test_reader_and_writer_return_at_once(self, end: Callable[[WebSocket], None], tls: bool) -> None:
         for _ in range(3):
             with Connected(stop_reading(), tls=tls) as link, ThreadPoolExecutor(2) as pool:
                 reading = pool.submit(read_on, link)
@@ -584,8 +590,8 @@ class TestEnding:
                     writing.result(5)
                 assert time.monotonic() - began < 5
 
-    @pytest.mark.parametrize("end", [Link.wake, Link.close])
-    def test_before_opening(self, end: Callable[[Link], None]) -> None:
+    @pytest.mark.parametrize("end", [WebSocket.wake, WebSocket.close])
+    def test_before_opening(self, end: Callable[[WebSocket], None]) -> None:
         with serving(Peer.upgrade) as server:
             link = link_to(server.url)
             end(link)
@@ -656,17 +662,17 @@ class TestEnding:
         os.waitpid(child, 0)
 
 
-def read_on(link: Link) -> LinkError:
+def read_on(link: WebSocket) -> WebSocketError:
     try:
         while True:
             link.receive()
-    except LinkError as error:
+    except WebSocketError as error:
         return error
 
 
-def open_and_read(link: Link) -> LinkError:
+def open_and_read(link: WebSocket) -> WebSocketError:
     try:
         link.open(Deadline(5))
-    except LinkError as error:
+    except WebSocketError as error:
         return error
     return read_on(link)

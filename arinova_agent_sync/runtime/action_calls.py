@@ -61,7 +61,7 @@ class PendingCall:
             self._done.set()
 
 
-class Actions:
+class ActionCalls:
     """The calls of one agent."""
 
     def __init__(self, state: State, writer: Writer) -> None:
