@@ -100,7 +100,7 @@ class Engine:
             connection = state.connection
             state.changed.notify_all()
         if connection is not None:
-            connection.link.wake()
+            connection.link.abort()
         self._stopped()
 
     def replace_others(self) -> None:
@@ -179,7 +179,7 @@ class Engine:
             over = state.changed.wait_for(lambda: state.over, timeout)
             connection = state.connection
         if not over and connection is not None:
-            connection.link.wake()  # frees a pinger that still writes
+            connection.link.abort()  # frees a pinger that still writes
         self._join(Deadline(max(0.5, deadline.left() or 0.0)))
 
     def give_up(self, failure: BaseException) -> None:

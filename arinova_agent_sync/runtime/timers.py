@@ -124,7 +124,7 @@ class Pinger:
             self._writer.finish(link, writing.left() or 0.0)
             self._reader.join(deadline.left(_PARTING))
         if connection is not None:
-            connection.link.wake()
+            connection.link.abort()
         self._reader.join(max(_WOKEN, deadline.left() or 0.0))
         with state.lock:
             state.outbox.empty()

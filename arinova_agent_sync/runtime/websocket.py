@@ -32,7 +32,7 @@ Kind = Literal[
     "upgrade",
     "closed",
     "reset",
-    "woken",
+    "aborted",
     "protocol",
     "utf8",
     "too_large",
@@ -105,7 +105,7 @@ class WebSocket:
     """Open one WebSocket, read its messages, write to it, end it. It serves once; it opens nothing by itself.
 
     ``open`` and ``receive`` belong to one thread, ``write`` and ``send_*`` to one at a time, which may be
-    another. ``wake``, ``close`` and ``stop_by`` are for any thread at any moment.
+    another. ``abort``, ``close`` and ``stop_by`` are for any thread at any moment.
 
     Args:
         url: a ws or wss URL.
@@ -135,7 +135,7 @@ class WebSocket:
         self._silence_timeout = silence_timeout
         self._lock = threading.Lock()  # guards the next three; only a guard's own lock is acquired under it
         self._guard: SocketGuard | None = None
-        self._woken = False
+        self._aborted = False
         self._stop_by: Deadline | None = None
         self._open = False
         self._frames = websocket_frames.FrameReader(max_message_bytes)
@@ -157,7 +157,7 @@ class WebSocket:
         """
         upgrade: _Upgrade | None = None
         try:
-            if self._woken:
+            if self._aborted:
                 raise Woken
             parts = urlsplit(self._url)
             secure = parts.scheme == "wss"
@@ -276,10 +276,10 @@ class WebSocket:
             if self._guard is not None and self._open:
                 self._guard.send_by = deadline
 
-    def wake(self) -> None:
+    def abort(self) -> None:
         """End the connection: whoever opens, reads or writes it fails at once. Never waits."""
         with self._lock:
-            self._woken = True
+            self._aborted = True
             guard = self._guard
         if guard is not None:
             guard.wake()
@@ -287,7 +287,7 @@ class WebSocket:
     def close(self) -> None:
         """End the connection and give its descriptor back. Never waits."""
         with self._lock:
-            self._woken = True
+            self._aborted = True
             guard = self._guard
         if guard is not None:
             guard.close()
@@ -296,13 +296,13 @@ class WebSocket:
         """Let go of the connection in a forked child: it stays the parent's."""
         self._lock = threading.Lock()  # threads that do not exist here may have held these
         self._door = threading.Lock()
-        self._woken = True
+        self._aborted = True
         if self._guard is not None:
             self._guard.abandon()
 
     def _adopt(self, guard: SocketGuard) -> None:
         with self._lock:
-            if self._woken:
+            if self._aborted:
                 raise Woken
             self._guard = guard
 
@@ -394,7 +394,7 @@ def explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> W
         return WebSocketError("upgrade", text, status=upgrade.status)
     match error:
         case Woken():
-            return WebSocketError("woken", "the connection was ended from this side")
+            return WebSocketError("aborted", "the connection was ended from this side")
         case socket.gaierror():
             return WebSocketError(
                 "dns", "looking the host up failed: check server_url, the proxy and the network"

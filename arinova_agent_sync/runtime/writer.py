@@ -273,7 +273,7 @@ class Writer:
         with state.lock:
             state.outbox.put_back(rest)
             state.take_link_down(link)
-        link.wake()
+        link.abort()
 
 
 def _behind(pieces: Sequence[Piece], frames: int) -> list[Piece]:

@@ -575,7 +575,7 @@ def waiting(link: WebSocket, threads: int = 1) -> None:
 
 
 class TestEnding:
-    @pytest.mark.parametrize("end", [WebSocket.wake, WebSocket.close])
+    @pytest.mark.parametrize("end", [WebSocket.abort, WebSocket.close])
     @pytest.mark.parametrize("tls", [False, True])
     def test_reader_and_writer_return_at_once(self, end: Callable[[WebSocket], None], tls: bool) -> None:
         for _ in range(3):
@@ -585,27 +585,27 @@ class TestEnding:
                 waiting(link)
                 began = time.monotonic()
                 end(link)
-                assert reading.result(5).kind == "woken"
+                assert reading.result(5).kind == "aborted"
                 with pytest.raises(WriteFailed):
                     writing.result(5)
                 assert time.monotonic() - began < 5
 
-    @pytest.mark.parametrize("end", [WebSocket.wake, WebSocket.close])
+    @pytest.mark.parametrize("end", [WebSocket.abort, WebSocket.close])
     def test_before_opening(self, end: Callable[[WebSocket], None]) -> None:
         with serving(Peer.upgrade) as server:
             link = link_to(server.url)
             end(link)
-            assert refused(link).kind == "woken"
+            assert refused(link).kind == "aborted"
 
     def test_during_the_look_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         link = link_to("ws://chat.test")
 
         def look_up(*_: object, **__: object) -> list[object]:
-            link.wake()
+            link.abort()
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
 
         monkeypatch.setattr(dialing.socket, "getaddrinfo", look_up)
-        assert refused(link).kind == "woken"
+        assert refused(link).kind == "aborted"
 
     @pytest.mark.parametrize("tls", [False, True])
     def test_during_the_handshakes(self, tls: bool) -> None:
@@ -613,8 +613,8 @@ class TestEnding:
             link = link_to(server.url.replace("ws:", "wss:") if tls else server.url)
             opening = pool.submit(refused, link, 30)
             waiting(link)
-            link.wake()
-            assert opening.result(5).kind == "woken"
+            link.abort()
+            assert opening.result(5).kind == "aborted"
 
     def test_at_any_moment(self) -> None:
         def play(peer: Peer) -> None:
@@ -628,8 +628,8 @@ class TestEnding:
                 with ThreadPoolExecutor(1) as pool:
                     reading = pool.submit(open_and_read, link)
                     time.sleep(turn * 0.0005)
-                    link.wake()
-                    assert reading.result(5).kind == "woken"
+                    link.abort()
+                    assert reading.result(5).kind == "aborted"
                 link.close()
 
     def test_a_forked_child_leaves_the_connection_alone(self) -> None:
