@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._version import __version__
+from .action_results import ActionCallResult, ActionConfirmation, ActionFailure
 from .agent import ArinovaAgent, run
 from .errors import (
     ActionError,
@@ -38,15 +39,7 @@ from .errors import (
     TaskCancelled,
 )
 from .handlers import Reply
-from .models import (
-    ActionCallResult,
-    ActionConfirmation,
-    ActionFailure,
-    AvailableSkill,
-    HistoryMessage,
-    Member,
-    ReplyTo,
-)
+from .payload import AvailableSkill, HistoryMessage, Member, ReplyTo
 from .settings import Skill
 from .task import Task
 

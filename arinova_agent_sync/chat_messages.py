@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from .models import HistoryMessage, Member, ReplyTo
+from .payload import HistoryMessage, Member, ReplyTo
 from .settings import count, text
 
 _MOST = 1_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from .models import ActionCallResult, ActionOptions
+from .action_results import ActionCallResult, ActionOptions
 
 if TYPE_CHECKING:
     from .api import ArinovaClient

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .action_results import ActionCallResult
 from .credentials import Credentials
 from .errors import ConnectionLost
-from .models import ActionCallResult
 from .protocol import frames
 from .protocol.json_values import checked_object, clean_text
 from .reports import hud_update, task_update, telemetry, tool_call_report

@@ -6,18 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import models
+from . import payload
+from .action_results import ActionCallResult
 from .chat_messages import chat_messages, command_in, mentions_in
 from .door import Cancelled, Door
 from .errors import ArinovaError, TaskCancelled
-from .models import (
-    ActionCallResult,
-    AvailableSkill,
-    HistoryMessage,
-    Member,
-    ReplyTo,
-    text,
-)
+from .payload import AvailableSkill, HistoryMessage, Member, ReplyTo
+from .protocol.frames import text
 from .protocol.json_values import clean_text
 from .settings import text as check_text
 
@@ -102,27 +97,27 @@ class Task:
     @property
     def members(self) -> tuple[Member, ...]:
         """The agents of a group, this one included."""
-        return self._once("members", models.members)
+        return self._once("members", payload.members)
 
     @property
     def reply_to(self) -> ReplyTo | None:
         """The message that was replied to."""
-        return self._once("reply_to", models.reply_to)
+        return self._once("reply_to", payload.reply_to)
 
     @property
     def history(self) -> tuple[HistoryMessage, ...]:
         """Earlier messages, oldest first; on the March 2026 server the last one is this task's."""
-        return self._once("history", models.history)
+        return self._once("history", payload.history)
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
         """Files of the conversation's latest user message."""
-        return self._once("attachments", lambda payload: models.attachments(payload, lambda: self._door.api))
+        return self._once("attachments", lambda payload: payload.attachments(payload, lambda: self._door.api))
 
     @property
     def available_skills(self) -> tuple[AvailableSkill, ...]:
         """Skills that are installed on the agent."""
-        return self._once("available_skills", models.available_skills)
+        return self._once("available_skills", payload.available_skills)
 
     @property
     def command(self) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from arinova_agent_sync.chat_messages import chat_messages, command_in, mentions_in
-from arinova_agent_sync.models import HistoryMessage, Member, ReplyTo
+from arinova_agent_sync.payload import HistoryMessage, Member, ReplyTo
 
 
 def user(content: str) -> HistoryMessage:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from arinova_agent_sync import ArinovaError, Task, TaskCancelled
-from arinova_agent_sync.models import ActionCallResult, AvailableSkill, HistoryMessage, Member, ReplyTo
+from arinova_agent_sync.action_results import ActionCallResult
+from arinova_agent_sync.payload import AvailableSkill, HistoryMessage, Member, ReplyTo
 
 MARCH = {
     "type": "task",

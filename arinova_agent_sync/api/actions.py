@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from ..models import ActionCallResult, action_result
+from ..action_results import ActionCallResult, action_result
 from .models import ActionManifest
 from .pages import Page, Pages, Position, by_cursor
 from .resource import AUGUST, Resource, page_of

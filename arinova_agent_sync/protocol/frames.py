@@ -32,6 +32,12 @@ def decode(data: bytes | bytearray) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
+def text(message: Mapping[str, object], key: str) -> str | None:
+    """Return the string under a key, None if there is none."""
+    value = message.get(key)
+    return value if isinstance(value, str) else None
+
+
 def frame(type: str, /, **fields: object) -> bytes:
     """Return a frame of that type; fields that are None are left out."""
     if None in fields.values():

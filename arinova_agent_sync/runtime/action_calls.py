@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .. import models
+from .. import action_results
+from ..action_results import ActionCallResult, ActionOptions
 from ..errors import ActionError, ActionTimeout, ConnectionLost, TaskCancelled
-from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
 from ..protocol.json_values import checked_object, clean_text
 from ..protocol.outbox import Passing
@@ -34,7 +34,7 @@ class PendingCall:
 
     def settle(self, payload: Mapping[str, object]) -> None:
         """Hand the result over."""
-        self._finish(models.action_result(payload, self.action))
+        self._finish(action_results.action_result(payload, self.action))
 
     def fail(self, why: str) -> None:
         """Have the call raise: there will be no result."""

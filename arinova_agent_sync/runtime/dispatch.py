@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import handlers
+from ..action_results import ActionCallResult, ActionOptions
 from ..credentials import Credentials
 from ..errors import TaskCancelled
 from ..handlers import TaskHandler
-from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
 from ..protocol.answer import LARGEST_CHUNK
 from ..protocol.json_values import clean

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Literal
 
+from ..action_results import ActionCallResult, ActionOptions
 from ..errors import TaskCancelled
-from ..models import ActionCallResult, ActionOptions, text
 from ..protocol.answer import Answer
+from ..protocol.frames import text
 from ..protocol.json_values import clean
 from ..task import Task
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Union
 
-from ..models import HistoryMessage, Member, ReplyTo
+from ..payload import HistoryMessage, Member, ReplyTo
 from ..protocol.json_values import checked_object
 from ..protocol.session import WAKEUP_KINDS
 from ..settings import text as check_text

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from .. import inside, settings
 from ..agent import ArinovaAgent
 from ..handlers import TaskHandler, check_handler
-from ..models import Member, ReplyTo
+from ..payload import Member, ReplyTo
 from ..runtime.listeners import Listeners
 from ..settings import ErrorText, Settings
 from ..task import Task

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Union
 
-from .. import models
+from .. import action_results
+from ..action_results import ActionCallResult, ActionOptions
 from ..credentials import Credentials
 from ..errors import TaskCancelled
-from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
 from ..protocol.outbox import Chunks, Passing, Terminal
 from ..runtime.action_calls import ActionCalls
@@ -180,7 +180,7 @@ class GivenActions(ActionCalls):
 
 def _no_such_action(call: ActionCall) -> ActionCallResult:
     text = f"there is no action {call.action!r}; give run_task actions={{{call.action!r}: {{...}}}}"
-    error = models.ActionFailure("UNKNOWN_ACTION", text)
+    error = action_results.ActionFailure("UNKNOWN_ACTION", text)
     return ActionCallResult(call.id, call.action, "error", error=error)
 
 

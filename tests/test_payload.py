@@ -6,45 +6,38 @@ from collections.abc import Callable
 
 import pytest
 
-from arinova_agent_sync import models
+from arinova_agent_sync import payload
+from arinova_agent_sync.action_results import ActionCallResult, ActionConfirmation, ActionFailure
 from arinova_agent_sync.attachments import Attachment
-from arinova_agent_sync.models import (
-    ActionCallResult,
-    ActionConfirmation,
-    ActionFailure,
-    AvailableSkill,
-    HistoryMessage,
-    Member,
-    ReplyTo,
-)
+from arinova_agent_sync.payload import AvailableSkill, HistoryMessage, Member, ReplyTo
 
 ODD = [None, True, 0, 5, -1.5, 10**400, [], ["a"], {}, {"a": {}}]  # no string among them
 
 
-def attachments(payload: models.Payload) -> tuple[Attachment, ...]:
-    return models.attachments(payload, lambda: pytest.fail("nothing is fetched yet"))
+def attachments(payload: payload.Payload) -> tuple[Attachment, ...]:
+    return payload.attachments(payload, lambda: pytest.fail("nothing is fetched yet"))
 
 
 class TestLists:
     @pytest.mark.parametrize(
         ("read", "key", "sent", "expected"),
         [
-            (models.members, "members", {"agentId": "a1", "agentName": "Ann"}, Member("a1", "Ann")),
-            (models.members, "members", {"agentId": "a1", "agentName": "Ann", "role": 1}, Member("a1", "Ann")),
+            (payload.members, "members", {"agentId": "a1", "agentName": "Ann"}, Member("a1", "Ann")),
+            (payload.members, "members", {"agentId": "a1", "agentName": "Ann", "role": 1}, Member("a1", "Ann")),
             (
-                models.history,
+                payload.history,
                 "history",
                 {"role": "agent", "content": "hi", "createdAt": "2026-03-01 10:00:00.5", "senderAgentName": "Ann"},
                 HistoryMessage("agent", "hi", "2026-03-01 10:00:00.5", "Ann"),
             ),
             (
-                models.history,
+                payload.history,
                 "history",
                 {"role": "user", "content": "", "senderUsername": "bob"},
                 HistoryMessage("user", "", None, None, "bob"),
             ),
             (
-                models.history,
+                payload.history,
                 "history",
                 {"role": "user", "content": "hi", "createdAt": 5, "senderAgentName": None, "senderUsername": []},
                 HistoryMessage("user", "hi"),
@@ -64,13 +57,13 @@ class TestLists:
             (attachments, "attachments", {"url": "u", "fileSize": True},
              Attachment("", "", "application/octet-stream", 0, "u")),
             (
-                models.available_skills,
+                payload.available_skills,
                 "availableSkills",
                 {"slug": "draw", "name": "Draw", "slashCommand": "/draw", "description": "Draws"},
                 AvailableSkill("draw", "Draw", "Draws", "/draw"),
             ),
             (
-                models.available_skills,
+                payload.available_skills,
                 "availableSkills",
                 {"slug": "draw", "name": None, "slashCommand": None, "description": 5},
                 AvailableSkill("draw", "draw", "", None),
@@ -78,7 +71,7 @@ class TestLists:
         ],
     )  # fmt: skip
     def test_items(
-        self, read: Callable[[models.Payload], object], key: str, sent: object, expected: object
+        self, read: Callable[[payload.Payload], object], key: str, sent: object, expected: object
     ) -> None:
         assert read({key: [sent]}) == (expected,)
         assert read({key: [None, sent, "text", [], 5, sent]}) == (expected, expected)
@@ -86,25 +79,26 @@ class TestLists:
     @pytest.mark.parametrize(
         ("read", "key", "broken"),
         [
-            (models.members, "members", [{"agentName": "Ann"}, {"agentId": "a1"}, {"agentId": "", "agentName": "A"},
+            (payload.members, "members", [{"agentName": "Ann"}, {"agentId": "a1"},
+                                         {"agentId": "", "agentName": "A"},
                                          {"agentId": "a1", "agentName": 5}]),
-            (models.history, "history", [{"content": "hi"}, {"role": "user"}, {"role": 5, "content": "hi"},
+            (payload.history, "history", [{"content": "hi"}, {"role": "user"}, {"role": 5, "content": "hi"},
                                          {"role": "user", "content": ["hi"]}]),
             (attachments, "attachments", [{"id": "f1"}, {"url": ""}, {"url": 5}]),
-            (models.available_skills, "availableSkills", [{"name": "Draw"}, {"slug": ""}, {"slug": ["draw"]}]),
+            (payload.available_skills, "availableSkills", [{"name": "Draw"}, {"slug": ""}, {"slug": ["draw"]}]),
         ],
     )  # fmt: skip
     def test_items_without_what_matters_are_left_out(
-        self, read: Callable[[models.Payload], object], key: str, broken: list[object]
+        self, read: Callable[[payload.Payload], object], key: str, broken: list[object]
     ) -> None:
         assert read({key: broken}) == ()
 
     @pytest.mark.parametrize("value", [*ODD, "text"], ids=repr)
     def test_no_list(self, value: object) -> None:
-        assert models.members({"members": value}) == models.members({}) == ()
-        assert models.history({"history": value}) == models.history({}) == ()
+        assert payload.members({"members": value}) == payload.members({}) == ()
+        assert payload.history({"history": value}) == payload.history({}) == ()
         assert attachments({"attachments": value}) == attachments({}) == ()
-        assert models.available_skills({"availableSkills": value}) == models.available_skills({}) == ()
+        assert payload.available_skills({"availableSkills": value}) == payload.available_skills({}) == ()
 
 
 class TestReplyTo:
@@ -131,12 +125,12 @@ class TestReplyTo:
         ],
     )
     def test_table(self, sent: object, expected: ReplyTo) -> None:
-        assert models.reply_to({"replyTo": sent}) == expected
+        assert payload.reply_to({"replyTo": sent}) == expected
 
     @pytest.mark.parametrize("value", [None, True, 5, "text", [], [{"role": "user"}]], ids=repr)
     def test_none(self, value: object) -> None:
-        assert models.reply_to({"replyTo": value}) is None
-        assert models.reply_to({}) is None
+        assert payload.reply_to({"replyTo": value}) is None
+        assert payload.reply_to({}) is None
 
 
 class TestActionResult:
@@ -151,7 +145,7 @@ class TestActionResult:
             "actionVersion": "2",
             "dryRun": False,
         }
-        result = models.action_result(frame, "asked")
+        result = payload.action_result(frame, "asked")
         assert result == ActionCallResult(
             "call_1", "notes.create", "success", {"id": "n1"}, None, None, "tr", "2", False, frame
         )
@@ -159,7 +153,7 @@ class TestActionResult:
 
     def test_error(self) -> None:
         frame = {"id": "c", "status": "error", "error": {"code": "denied", "message": "no", "details": [1]}}
-        result = models.action_result(frame, "notes.create")
+        result = payload.action_result(frame, "notes.create")
         assert result.action == "notes.create"
         assert result.error == ActionFailure("denied", "no", [1])
         assert result.result is None
@@ -171,7 +165,7 @@ class TestActionResult:
             "summary": "It deletes",
             "expiresAt": "later",
         }
-        result = models.action_result(
+        result = payload.action_result(
             {"id": "c", "status": "requires_confirmation", "confirmation": confirmation}, "a"
         )
         assert result.confirmation == ActionConfirmation("k", "Sure?", "It deletes", "later")
@@ -188,12 +182,12 @@ class TestActionResult:
         ],
     )
     def test_forms_of_an_error(self, error: object, expected: object) -> None:
-        assert models.action_result({"error": error}, "a").error == expected
+        assert payload.action_result({"error": error}, "a").error == expected
 
     @pytest.mark.parametrize("value", ODD, ids=repr)
     def test_odd_values(self, value: object) -> None:
         keys = ["id", "action", "status", "result", "error", "confirmation", "traceId", "actionVersion"]
-        result = models.action_result(dict.fromkeys(keys, value), "asked")
+        result = payload.action_result(dict.fromkeys(keys, value), "asked")
         assert (result.call_id, result.action, result.status) == ("", "asked", "error")
         assert (result.trace_id, result.action_version, result.dry_run) == (None, None, None)
         if not isinstance(value, dict):
@@ -201,8 +195,8 @@ class TestActionResult:
 
     @pytest.mark.parametrize("value", [None, 0, 1, "true"], ids=repr)
     def test_dry_run_is_a_flag_or_absent(self, value: object) -> None:
-        assert models.action_result({"dryRun": value}, "a").dry_run is None
-        assert models.action_result({"dryRun": True}, "a").dry_run is True
+        assert payload.action_result({"dryRun": value}, "a").dry_run is None
+        assert payload.action_result({"dryRun": True}, "a").dry_run is True
 
 
 @pytest.mark.parametrize(

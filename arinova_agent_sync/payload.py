@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+
+from .protocol.frames import text
 
 if TYPE_CHECKING:
     from .api import ArinovaClient
@@ -60,66 +62,6 @@ class AvailableSkill(msgspec.Struct, frozen=True):
     slash_command: str | None = None
 
 
-class ActionOptions(TypedDict, total=False):
-    """What may come with an action call; None stands for absent."""
-
-    call_id: str | None
-    task_id: str | None
-    conversation_id: str | None
-    message_id: str | None
-    parent_call_id: str | None
-    reason: str | None
-    metadata: Mapping[str, object] | None
-    dry_run: bool | None
-    timeout: float | None
-
-
-class ActionFailure(msgspec.Struct, frozen=True):
-    """Why an action failed."""
-
-    code: str
-    message: str
-    details: object = None
-
-
-class ActionConfirmation(msgspec.Struct, frozen=True):
-    """What a person must confirm before the action runs."""
-
-    confirmation_id: str
-    title: str = ""
-    summary: str = ""
-    expires_at: str | None = None
-
-
-class ActionCallResult(msgspec.Struct, frozen=True):
-    """How the server settled an action call.
-
-    Attributes:
-        status: "success", "error", "requires_confirmation" or "cancelled".
-        result: the action's result, if it succeeded.
-        error: why it failed, if it did.
-        confirmation: what must be confirmed, if that is so.
-        raw: the whole frame as the server sent it.
-    """
-
-    call_id: str
-    action: str
-    status: str
-    result: Mapping[str, object] | None = None
-    error: ActionFailure | None = None
-    confirmation: ActionConfirmation | None = None
-    trace_id: str | None = None
-    action_version: str | None = None
-    dry_run: bool | None = None
-    raw: Mapping[str, object] = {}
-
-
-def text(payload: Payload, key: str) -> str | None:
-    """Return the string under a key, None if there is none."""
-    value = payload.get(key)
-    return value if isinstance(value, str) else None
-
-
 def members(payload: Payload) -> tuple[Member, ...]:
     """Return the payload's members."""
     return _each(payload, "members", _member)
@@ -156,42 +98,6 @@ def reply_to(payload: Payload) -> ReplyTo | None:
         text(value, "id"),
         text(value, "senderAgentId"),
         text(value, "senderUsername"),
-    )
-
-
-def action_result(payload: Payload, action: str) -> ActionCallResult:
-    """Return the result in an action_result frame; the action's name stands in for a missing one."""
-    result, dry_run = payload.get("result"), payload.get("dryRun")
-    return ActionCallResult(
-        text(payload, "id") or "",
-        text(payload, "action") or action,
-        text(payload, "status") or "error",
-        result if isinstance(result, dict) else None,
-        _failure(payload.get("error")),
-        _confirmation(payload.get("confirmation")),
-        text(payload, "traceId"),
-        text(payload, "actionVersion"),
-        dry_run if isinstance(dry_run, bool) else None,
-        payload,
-    )
-
-
-def _failure(value: object) -> ActionFailure | None:
-    if isinstance(value, str):
-        return ActionFailure("", value)
-    if not isinstance(value, dict):
-        return None
-    return ActionFailure(text(value, "code") or "", text(value, "message") or "", value.get("details"))
-
-
-def _confirmation(value: object) -> ActionConfirmation | None:
-    if not isinstance(value, dict):
-        return None
-    return ActionConfirmation(
-        text(value, "confirmationId") or "",
-        text(value, "title") or "",
-        text(value, "summary") or "",
-        text(value, "expiresAt"),
     )
 
 
