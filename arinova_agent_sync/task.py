@@ -112,7 +112,7 @@ class Task:
     @property
     def attachments(self) -> tuple[Attachment, ...]:
         """Files of the conversation's latest user message."""
-        return self._once("attachments", lambda payload: payload.attachments(payload, lambda: self._door.api))
+        return self._once("attachments", lambda values: payload.attachments(values, lambda: self._door.api))
 
     @property
     def available_skills(self) -> tuple[AvailableSkill, ...]:

@@ -30,7 +30,7 @@ from .transcript import Transcript
 if TYPE_CHECKING:
     from ..api import ArinovaClient
     from ..handlers import TaskHandler
-    from ..runtime.websocket import Link
+    from ..runtime.websocket import WebSocket
     from ..task import Task
     from .files import Files
 
@@ -76,7 +76,7 @@ class Stage:
         state.agent_name = agent_name
         state.outbox.go_online()
         # Who wants to write asks whether there is a link; nobody here uses it.
-        state.link = cast("Link", object())
+        state.link = cast("WebSocket", object())
         state.connection = Connection(1, state.link)
         self.record = Record(state.clock())
         self._workers = WatchedWorkers(state)

@@ -70,14 +70,14 @@ def test_all_modules_are_walked() -> None:
     names = {path.stem for path in MODULES}
     assert {
         "answer",
-        "backoff",
+        "reconnect",
         "frames",
-        "jsonvalues",
-        "masking",
+        "json_values",
+        "websocket_mask",
         "outbox",
         "scheduler",
         "session",
-        "wire",
+        "websocket_frames",
     } <= names
 
 

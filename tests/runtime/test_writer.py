@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arinova_agent_sync.local import LocalServer
-from arinova_agent_sync.runtime import dial, writer
+from arinova_agent_sync.net import dial
+from arinova_agent_sync.runtime import writer
 
 
 class Wire:
