@@ -87,8 +87,8 @@ if TYPE_CHECKING:
     from .api import ArinovaClient
     from .attachments import Attachment
     from .protocol.session import OnboardingSeed, TokenClaim
+    from .runtime.rescue import Undelivered
     from .runtime.stats import Stats
-    from .runtime.undelivered import Undelivered
 
 # Imported when they are asked for, with what they need: few programs do, and the import is to be quick.
 _LATER = {
@@ -97,7 +97,7 @@ _LATER = {
     "OnboardingSeed": ".protocol.session",
     "Stats": ".runtime.stats",
     "TokenClaim": ".protocol.session",
-    "Undelivered": ".runtime.undelivered",
+    "Undelivered": ".runtime.rescue",
 }
 
 

@@ -24,7 +24,7 @@ from . import settings as options
 from .credentials import Credentials
 from .handlers import TaskHandler
 from .registry import HandlerTable
-from .runtime.listeners import Listeners
+from .runtime.callbacks import Listeners
 from .settings import ConcurrencyMode, ErrorText, Skill
 from .settings import text as check_text
 from .speaker import Speaker

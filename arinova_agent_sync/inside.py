@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from .agent import ArinovaAgent
 from .credentials import Credentials
 from .handlers import TaskHandler
-from .runtime.listeners import Listeners
+from .runtime.callbacks import Listeners
 from .settings import Settings
 from .task import Task
 

@@ -21,14 +21,12 @@ from ..protocol.outbox import Terminal
 from ..settings import Settings
 from ..task import Task
 from .action_calls import ActionCalls
-from .callbacks import Callbacks
+from .callbacks import Callbacks, Listeners
 from .dispatch import Dispatch
-from .listeners import Listeners
 from .reader import Reader
-from .rescue import Rescuer
+from .rescue import Rescuer, Undelivered
 from .state import Life, State
 from .timers import Pinger
-from .undelivered import Undelivered
 from .workers import Workers
 from .writer import Writer
 

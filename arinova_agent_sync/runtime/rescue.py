@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..credentials import Credentials
 from ..errors import NotFoundError
 from ..protocol.outbox import Terminal
@@ -26,6 +28,20 @@ _AT_ONCE = 8  # answers that the server is asked about at a time
 _PATIENCE = 1.0  # seconds after which the server has taken the frame in, if it takes it at all
 
 logger = logging.getLogger("arinova_agent_sync")
+
+
+class Undelivered(msgspec.Struct, frozen=True):
+    """What ``on_undelivered`` is called with.
+
+    Attributes:
+        task_id: the task's id.
+        conversation_id: where the answer belongs; None for a wakeup.
+        text: the answer, or the error's text.
+    """
+
+    task_id: str
+    conversation_id: str | None
+    text: str
 
 
 class Rescuer:

@@ -13,7 +13,7 @@ from .. import inside, settings
 from ..agent import ArinovaAgent
 from ..handlers import TaskHandler, check_handler
 from ..payload import Member, ReplyTo
-from ..runtime.listeners import Listeners
+from ..runtime.callbacks import Listeners
 from ..settings import ErrorText, Settings
 from ..task import Task
 from .files import Attachments, Files

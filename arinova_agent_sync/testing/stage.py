@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from ..net.deadline import Deadline
 from ..protocol.session import TaskArrived
+from ..runtime.callbacks import Listeners
 from ..runtime.dispatch import Dispatch
-from ..runtime.listeners import Listeners
 from ..runtime.state import Connection, Life, State
 from ..settings import Settings
 from .record import Record

@@ -13,8 +13,7 @@ from ..errors import TaskCancelled
 from ..protocol import frames
 from ..protocol.outbox import Chunks, Passing, Terminal
 from ..runtime.action_calls import ActionCalls
-from ..runtime.callbacks import Callbacks
-from ..runtime.listeners import Listeners
+from ..runtime.callbacks import Callbacks, Listeners
 from ..runtime.run import TaskRun
 from ..runtime.state import State
 from ..runtime.workers import Workers

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from arinova_agent_sync.net.deadline import Deadline
-from arinova_agent_sync.runtime.callbacks import Callbacks
-from arinova_agent_sync.runtime.listeners import Listeners
+from arinova_agent_sync.runtime.callbacks import Callbacks, Listeners
 
 SOON = 10.0  # seconds; more than enough
 

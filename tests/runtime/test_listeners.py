@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arinova_agent_sync.runtime.listeners import EVENTS, Listeners
+from arinova_agent_sync.runtime.callbacks import EVENTS, Listeners
 
 
 @dataclass
