@@ -22,7 +22,7 @@ from ..protocol.receipts import Receipts
 from ..protocol.scheduler import Scheduler
 from ..protocol.session import OnboardingSeed
 from ..settings import Settings
-from .counters import Counters
+from .stats import Counters
 
 if TYPE_CHECKING:
     from .action_calls import PendingCall
