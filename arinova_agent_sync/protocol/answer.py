@@ -15,11 +15,46 @@ from io import StringIO
 
 from . import frames
 from .json_values import clean
-from .streamed import Streamed
 
 LARGEST_CHUNK = 256 * 1024  # characters: six bytes each at most, far below the server's 16 MiB a frame
 _SHORTEST_FIRST = 2  # characters
 _LARGE_PIECE = 64  # characters
+_RECENT = 512  # texts that are kept as they came, at most about
+_BLOCK = 64 * 1024  # characters of these, at most about
+
+
+class StreamedText:
+    """All the text of one answer so far, kept small.
+
+    A task may stream for hours, so it is held as UTF-8, whatever characters it has.
+    """
+
+    __slots__ = ("_blocks", "_recent", "_size")
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+        self._recent: list[str] = []
+        self._size = 0  # characters of the recent ones
+
+    def add(self, texts: Sequence[str], size: int) -> None:
+        """Append clean texts that have so many characters, about."""
+        self._recent += texts
+        self._size += size
+        if self._size >= _BLOCK or len(self._recent) >= _RECENT:
+            self._pack()
+
+    def value(self) -> str:
+        """Return the whole text."""
+        if not self._blocks:
+            return "".join(self._recent)
+        self._pack()
+        return b"".join(self._blocks).decode()
+
+    def _pack(self) -> None:
+        # Each for itself: in a joined text one wide character would make all of them wide.
+        self._blocks.append(b"".join([recent.encode() for recent in self._recent]))
+        self._recent.clear()
+        self._size = 0
 
 
 class Run:
@@ -94,7 +129,7 @@ class Answer:
         self.gap_told = False
         self.run: Run | None = None  # where the next piece goes, while it waits
         self.written = 0  # characters that the server has
-        self._said: Streamed | None = None  # made with the first piece: many tasks may wait
+        self._said: StreamedText | None = None  # made with the first piece: many tasks may wait
         self._held = ""
         self._kept: StringIO | None = None  # what the server has, once that is no beginning of what was said
 
@@ -219,7 +254,7 @@ class Answer:
 
     def _say(self, texts: Sequence[str], size: int) -> None:
         if self._said is None:
-            self._said = Streamed()
+            self._said = StreamedText()
         self._said.add(texts, size)
 
     def _write(self, text: str) -> None:

@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arinova_agent_sync.protocol.streamed import Streamed
+from arinova_agent_sync.protocol.answer import StreamedText
 
 CLEAN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
 @given(st.lists(st.lists(CLEAN)))
 def test_the_whole_is_the_sum_of_its_parts(batches):
-    streamed = Streamed()
+    streamed = StreamedText()
     said = ""
     for batch in batches:
         streamed.add(batch, sum(map(len, batch)))
@@ -19,7 +19,7 @@ def test_the_whole_is_the_sum_of_its_parts(batches):
 
 
 def test_many_small_texts_and_a_few_large_ones_are_packed_in_order():
-    streamed = Streamed()
+    streamed = StreamedText()
     texts = [f"{number}é" for number in range(3_000)]
     for text in texts:
         streamed.add((text,), len(text))
