@@ -5,7 +5,7 @@ anew, and drops that beginning: "ha" and "ha" arrive as "ha". Other servers take
 cut is right under both: the first chunk has two characters at least, and a chunk that starts with everything
 the server has is sent in pieces too short to match.
 
-Not thread-safe: call it under the state lock, all but what ``Run`` says of its ``fresh`` pieces.
+Not thread-safe: call it under the state lock, all but what ``PendingText`` says of its ``fresh`` pieces.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class StreamedText:
         self._size = 0
 
 
-class Run:
+class PendingText:
     """Pieces of a task's answer that wait for the wire, in the order in which they were said.
 
     A lock for each piece would cost as much as the piece. So any thread may append to ``fresh`` while this is
-    the answer's open run, and looks afterwards whether it still is; and whoever closes the run says so first and
-    takes the fresh pieces then. A piece that came in between is found by its sender, who puts it elsewhere.
+    the answer's open pending text, and looks afterwards whether it still is; and whoever closes it says so first
+    and takes the fresh pieces then. A piece that came in between is found by its sender, who puts it elsewhere.
 
     Attributes:
         parts: the pieces, clean; they are in the answer's text.
@@ -90,7 +90,7 @@ class Run:
 
     def lose(self) -> None:
         """Drop the parts: they will never be written."""
-        self.answer.close_run(self)
+        self.answer.close_pending(self)
         self.answer.lose()
         self.lost = True
         self.parts = []
@@ -115,7 +115,7 @@ class Answer:
         "conversation_id",
         "gap_told",
         "muted",
-        "run",
+        "pending",
         "task_id",
         "written",
     )
@@ -127,7 +127,7 @@ class Answer:
         self.chunk_prefix = frames.chunk_prefix(task_id)
         self.muted = False  # chunks that still wait are not written any more
         self.gap_told = False
-        self.run: Run | None = None  # where the next piece goes, while it waits
+        self.pending: PendingText | None = None  # where the next piece goes, while it waits
         self.written = 0  # characters that the server has
         self._said: StreamedText | None = None  # made with the first piece: many tasks may wait
         self._held = ""
@@ -145,42 +145,42 @@ class Answer:
         self.catch_up()
         return self._said is not None
 
-    def open_run(self) -> Run:
-        """Put a new run behind what waits already."""
-        self.close_run()
-        run = self.run = Run(self)
-        return run
+    def open_pending(self) -> PendingText:
+        """Put a new pending text behind what waits already."""
+        self.close_pending()
+        pending = self.pending = PendingText(self)
+        return pending
 
-    def add(self, run: Run, text: str, size: int) -> None:
-        """Put a clean piece of so many bytes at the end of the open run."""
+    def add(self, pending: PendingText, text: str, size: int) -> None:
+        """Put a clean piece of so many bytes at the end of the open pending text."""
         self.catch_up()
-        run.parts.append(text)
-        run.size += size
+        pending.parts.append(text)
+        pending.size += size
         self._say((text,), len(text))
 
     def catch_up(self) -> None:
         """Take the fresh pieces in."""
-        if self.run is not None:
-            self._take_in(self.run)
+        if self.pending is not None:
+            self._take_in(self.pending)
 
-    def close_run(self, run: Run | None = None) -> None:
-        """Let the next piece begin a new run, if the open one is the given one, or whatever it is."""
-        open_run = self.run
-        if open_run is not None and (run is None or run is open_run):
-            self.run = None
-            self._take_in(open_run)
+    def close_pending(self, pending: PendingText | None = None) -> None:
+        """Let the next piece begin a new pending text, if the open one is the given one, or whatever it is."""
+        open_pending = self.pending
+        if open_pending is not None and (pending is None or pending is open_pending):
+            self.pending = None
+            self._take_in(open_pending)
 
-    def split(self, run: Run, most: int) -> Run:
-        """Leave so many parts in a run, and return the rest of it as a run of its own."""
-        was_open = self.run is run
-        self.close_run(run)
-        rest = Run(self)
-        rest.parts = run.parts[most:]
-        rest.size = run.size * len(rest.parts) // (len(run.parts) or 1)
-        run.size -= rest.size
-        del run.parts[most:]
+    def split(self, pending: PendingText, most: int) -> PendingText:
+        """Leave so many parts in a pending text, and return the rest of it as one of its own."""
+        was_open = self.pending is pending
+        self.close_pending(pending)
+        rest = PendingText(self)
+        rest.parts = pending.parts[most:]
+        rest.size = pending.size * len(rest.parts) // (len(pending.parts) or 1)
+        pending.size -= rest.size
+        del pending.parts[most:]
         if was_open:
-            self.run = rest
+            self.pending = rest
         return rest
 
     def speak(self, text: str) -> Sequence[str]:
@@ -200,16 +200,16 @@ class Answer:
             chunks += self._cut(text)
         return chunks
 
-    def take_back(self, chunks: Sequence[str]) -> Run:
-        """Return the chunks that were written last as a run: they did not leave whole."""
+    def take_back(self, chunks: Sequence[str]) -> PendingText:
+        """Return the chunks that were written last as a pending text: they did not leave whole."""
         self.written -= sum(map(len, chunks))
         if self._kept is not None:
             self._kept.seek(self.written)
             self._kept.truncate()
-        run = Run(self)
-        run.parts = list(chunks)
-        run.size = sum(map(len, run.parts))
-        return run
+        pending = PendingText(self)
+        pending.parts = list(chunks)
+        pending.size = sum(map(len, pending.parts))
+        return pending
 
     def lose(self) -> None:
         """Note that text which was said will never be written."""
@@ -235,9 +235,9 @@ class Answer:
             text = text[len(chunk) :]
         return chunks
 
-    def _take_in(self, run: Run) -> None:
-        """Make the fresh pieces of a run parts of it."""
-        fresh = run.take_fresh()
+    def _take_in(self, pending: PendingText) -> None:
+        """Make the fresh pieces of a pending text parts of it."""
+        fresh = pending.take_fresh()
         if not fresh:
             return
         # One that needs cleaning is rare. Small ones are looked at together; in a long text one wide character
@@ -247,8 +247,8 @@ class Answer:
         if any(clean(text) != text for text in suspects):
             texts = fresh = [piece for piece in map(clean, fresh) if piece]
         size = sum(map(len, texts))
-        run.parts += fresh
-        run.size += size
+        pending.parts += fresh
+        pending.size += size
         if texts:
             self._say(texts, size)
 

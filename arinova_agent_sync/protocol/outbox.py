@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import NamedTuple, Union
 
 from . import frames
-from .answer import LARGEST_CHUNK, Answer, Run
+from .answer import LARGEST_CHUNK, Answer, PendingText
 
-_LARGEST_RUN = 64 * 1024  # bytes: what is lost at a time when too much waits
-_MOST_PARTS = 4_096  # of one run that are taken at a time
-_MOST_BYTES = 512 * 1024  # of one run that are taken at a time, about
+_LARGEST_PENDING = 64 * 1024  # bytes: what is lost at a time when too much waits
+_MOST_PARTS = 4_096  # of one pending text that are taken at a time
+_MOST_BYTES = 512 * 1024  # of one pending text that are taken at a time, about
 _MOST_FRAMES = 8 * 1024 * 1024  # bytes of frames beside answers that wait for a peer which reads too little
 
 
@@ -55,7 +55,7 @@ class Pong(NamedTuple):
 
 
 Piece = Union[Chunks, Terminal, Passing, Pong, bytes]
-Entry = Union[Run, Terminal, Passing, Pong, bytes]
+Entry = Union[PendingText, Terminal, Passing, Pong, bytes]
 
 
 class Outbox:
@@ -71,7 +71,7 @@ class Outbox:
         gaps: ids of tasks that lost text since the caller last looked; the caller empties it.
         given_up: terminals dropped since the caller last looked; the caller empties it.
         unsure: ids of tasks whose terminals were dropped that had left once already; the caller empties it.
-        dropped: how many frames and runs of text were dropped, passing frames aside.
+        dropped: how many frames and pieces of text were dropped, passing frames aside.
     """
 
     def __init__(self, max_bytes: int, max_terminals: int) -> None:
@@ -79,8 +79,8 @@ class Outbox:
         self._max_terminals = max_terminals
         self.entries: deque[Entry] = deque()
         self._online = False
-        self._runs: deque[Run] = deque()  # offline: those in the entries, oldest first
-        self._run_bytes = 0  # of these
+        self._pending: deque[PendingText] = deque()  # offline: those in the entries, oldest first
+        self._pending_bytes = 0  # of these
         self.frame_bytes = 0
         self.gaps: list[str] = []
         self.given_up: list[Terminal] = []
@@ -95,11 +95,11 @@ class Outbox:
         """How many bytes of text and frames wait."""
         return sum(map(_size, self.entries))
 
-    def add_chunk(self, answer: Answer, text: str) -> Run:
-        """Append streamed text, cleaned and not empty; return the run that it is the end of.
+    def add_chunk(self, answer: Answer, text: str) -> PendingText:
+        """Append streamed text, cleaned and not empty; return the pending text that it is the end of.
 
         Without a connection, the oldest text is lost past max_bytes. With one, fresh pieces may be appended to
-        the run itself until it is taken.
+        the pending text itself until it is taken.
         """
         last = (len(text) - 1) // LARGEST_CHUNK * LARGEST_CHUNK
         for begin in range(0, last, LARGEST_CHUNK):
@@ -117,7 +117,7 @@ class Outbox:
         if self._online:
             full = self.frame_bytes > _MOST_FRAMES
         else:
-            full = self._run_bytes + self.frame_bytes + len(payload) > self._max_bytes
+            full = self._pending_bytes + self.frame_bytes + len(payload) > self._max_bytes
         if full:
             self.dropped += 1
             return False
@@ -138,9 +138,9 @@ class Outbox:
     def go_online(self) -> None:
         """Stop merging: there is a connection again."""
         self._online = True
-        for run in self._runs:
-            run.answer.close_run(run)
-        self._forget_runs()
+        for pending in self._pending:
+            pending.answer.close_pending(pending)
+        self._forget_pending()
 
     def go_offline(self) -> None:
         """Merge what comes from now on, keep what waits within the bounds, and drop passing frames."""
@@ -149,12 +149,12 @@ class Outbox:
         self._online = False
         self.entries = deque(entry for entry in self.entries if _outlives_connection(entry))
         for entry in self.entries:
-            if isinstance(entry, Run) and not entry.lost:
-                entry.answer.close_run(entry)
+            if isinstance(entry, PendingText) and not entry.lost:
+                entry.answer.close_pending(entry)
                 entry.merged = True
                 entry.size = sum(map(text_size, entry.parts))
-                self._runs.append(entry)
-                self._run_bytes += entry.size
+                self._pending.append(entry)
+                self._pending_bytes += entry.size
         self._keep_within_bounds()
         self._keep_most_terminals()
 
@@ -164,8 +164,8 @@ class Outbox:
         taken = 0
         while self.entries and taken < most:
             entry = self.entries.popleft()
-            if isinstance(entry, Run):
-                pieces += self._take_run(entry)
+            if isinstance(entry, PendingText):
+                pieces += self._take_pending(entry)
                 taken += entry.size
                 continue
             taken += _size(entry)
@@ -203,68 +203,69 @@ class Outbox:
             if isinstance(entry, Terminal):
                 self._give_up(entry)
         self.dropped += sum(
-            isinstance(entry, bytes) or (isinstance(entry, Run) and not entry.lost) for entry in self.entries
+            isinstance(entry, bytes) or (isinstance(entry, PendingText) and not entry.lost)
+            for entry in self.entries
         )
         for entry in self.entries:
-            if isinstance(entry, Run):
-                entry.answer.close_run(entry)
+            if isinstance(entry, PendingText):
+                entry.answer.close_pending(entry)
         self.entries.clear()
         self.frame_bytes = 0
-        self._forget_runs()
+        self._forget_pending()
 
-    def _add_part(self, answer: Answer, text: str) -> Run:
-        run = self._run(answer)
+    def _add_part(self, answer: Answer, text: str) -> PendingText:
+        pending = self._run(answer)
         size = text_size(text)
-        answer.add(run, text, size)
+        answer.add(pending, text, size)
         if not self._online:
-            self._run_bytes += size
+            self._pending_bytes += size
             self._keep_within_bounds()
-        return run
+        return pending
 
-    def _run(self, answer: Answer) -> Run:
-        run = answer.run
-        if run is None or (run.merged and run.size >= _LARGEST_RUN):
-            run = answer.open_run()
-            self.entries.append(run)
+    def _run(self, answer: Answer) -> PendingText:
+        pending = answer.pending
+        if pending is None or (pending.merged and pending.size >= _LARGEST_PENDING):
+            pending = answer.open_pending()
+            self.entries.append(pending)
             if not self._online:
-                run.merged = True
-                self._runs.append(run)
-        return run
+                pending.merged = True
+                self._pending.append(pending)
+        return pending
 
-    def _take_run(self, run: Run) -> list[Piece]:
-        answer = run.answer
+    def _take_pending(self, pending: PendingText) -> list[Piece]:
+        answer = pending.answer
         answer.catch_up()
         most = _MOST_PARTS
-        if run.size > _MOST_BYTES:
-            most = min(most, 1 + len(run.parts) * _MOST_BYTES // run.size)
-        if len(run.parts) > most and not run.merged:
-            self.entries.appendleft(answer.split(run, most))
-        answer.close_run(run)
-        if answer.muted or (run.lost and answer.gap_told):
+        if pending.size > _MOST_BYTES:
+            most = min(most, 1 + len(pending.parts) * _MOST_BYTES // pending.size)
+        if len(pending.parts) > most and not pending.merged:
+            self.entries.appendleft(answer.split(pending, most))
+        answer.close_pending(pending)
+        if answer.muted or (pending.lost and answer.gap_told):
             return []
-        if run.lost:
+        if pending.lost:
             answer.gap_told = True
             return [frames.agent_stream_gap(answer.task_id)]
-        if not run.parts:  # they were cleaned away
+        if not pending.parts:  # they were cleaned away
             return []
-        texts = answer.cut(["".join(run.parts)] if run.merged else run.parts)
+        texts = answer.cut(["".join(pending.parts)] if pending.merged else pending.parts)
         return [Chunks(answer, texts)] if texts else []
 
     def _keep_within_bounds(self) -> None:
-        while self._run_bytes > self._max_bytes:
-            run = self._runs.popleft()
-            self._run_bytes -= run.size
+        while self._pending_bytes > self._max_bytes:
+            pending = self._pending.popleft()
+            self._pending_bytes -= pending.size
             self.dropped += 1
-            if self._owes_notice(run.answer):
-                self.gaps.append(run.answer.task_id)
+            if self._owes_notice(pending.answer):
+                self.gaps.append(pending.answer.task_id)
             else:
-                self.entries.remove(run)
-            run.lose()
+                self.entries.remove(pending)
+            pending.lose()
 
     def _owes_notice(self, answer: Answer) -> bool:
         """Tell whether the server must hear of a loss: once for each task, in the place of its first loss."""
         return not (answer.muted or answer.gap_told) and not any(
-            isinstance(entry, Run) and entry.lost and entry.answer is answer for entry in self.entries
+            isinstance(entry, PendingText) and entry.lost and entry.answer is answer for entry in self.entries
         )
 
     def _keep_most_terminals(self) -> None:
@@ -285,9 +286,9 @@ class Outbox:
         else:
             self.given_up.append(terminal)
 
-    def _forget_runs(self) -> None:
-        self._runs.clear()
-        self._run_bytes = 0
+    def _forget_pending(self) -> None:
+        self._pending.clear()
+        self._pending_bytes = 0
 
 
 def text_size(text: str) -> int:
@@ -296,7 +297,7 @@ def text_size(text: str) -> int:
 
 
 def _outlives_connection(entry: Entry) -> bool:
-    if isinstance(entry, Run):
+    if isinstance(entry, PendingText):
         return not entry.answer.muted
     return not isinstance(entry, (Passing, Pong))
 
@@ -304,4 +305,4 @@ def _outlives_connection(entry: Entry) -> bool:
 def _size(entry: Entry) -> int:
     if isinstance(entry, bytes):
         return len(entry)
-    return entry.size + sum(map(len, entry.fresh)) if isinstance(entry, Run) else len(entry.payload)
+    return entry.size + sum(map(len, entry.fresh)) if isinstance(entry, PendingText) else len(entry.payload)

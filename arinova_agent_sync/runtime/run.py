@@ -114,17 +114,17 @@ class TaskRun:
     def shut(self) -> None:
         """Let no more text in: the task ends. Called under the state lock."""
         self.patience = 0
-        self.answer.close_run()
+        self.answer.close_pending()
 
     def chunk(self, text: str) -> None:
         """Stream a piece of text."""
         # The hot path: where a run of this task waits already, somebody is on the way to write it, and cleans
         # the whole of it at once. See Run for why this needs no lock.
         answer = self.answer
-        run = answer.run
+        run = answer.pending
         if run is not None and len(run.fresh) < self.patience and text and len(text) < _SMALL:
             run.fresh.append(text)
-            if answer.run is not run and not self._dispatch.writer.requeue(self, run):
+            if answer.pending is not run and not self._dispatch.writer.requeue(self, run):
                 self.refuse()
             return
         text = clean(text)

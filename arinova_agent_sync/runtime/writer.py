@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ..protocol import websocket_frames
-from ..protocol.answer import LARGEST_CHUNK, Run
+from ..protocol.answer import LARGEST_CHUNK, PendingText
 from ..protocol.frames import encode_text
 from ..protocol.json_values import clean
 from ..protocol.outbox import Chunks, Piece, Pong, Terminal
@@ -111,7 +111,7 @@ class Writer:
             self._note_write(run, now)
         return True
 
-    def requeue(self, run: TaskRun, closed: Run) -> bool:
+    def requeue(self, run: TaskRun, closed: PendingText) -> bool:
         """Queue anew what came into a run just after it was closed; False, and nothing, if the task has ended."""
         state = self._state
         with state.lock:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from arinova_agent_sync.protocol.answer import LARGEST_CHUNK, Answer, Run
+from arinova_agent_sync.protocol.answer import LARGEST_CHUNK, Answer, PendingText
 
 
 class MarchServer:
@@ -34,12 +34,12 @@ class DeltaServer(MarchServer):
 SERVERS = [MarchServer, DeltaServer]
 
 
-def said(answer: Answer, *texts: str) -> Run:
+def said(answer: Answer, *texts: str) -> PendingText:
     """Stream texts that are to be written together."""
-    run = answer.open_run()
-    run.fresh += texts
-    answer.close_run(run)
-    return run
+    pending = answer.open_pending()
+    pending.fresh += texts
+    answer.close_pending(pending)
+    return pending
 
 
 def say(answer: Answer, *texts: str) -> list[list[str]]:
@@ -124,52 +124,52 @@ class TestCuts:
 class TestRuns:
     def test_what_waits_belongs_to_the_text(self) -> None:
         answer = Answer("t1")
-        run = answer.open_run()
-        assert answer.run is run
-        run.fresh += ["a", "b"]
+        pending = answer.open_pending()
+        assert answer.pending is pending
+        pending.fresh += ["a", "b"]
         assert answer.text == "ab"
-        run.fresh.append("c")
+        pending.fresh.append("c")
         assert answer.text == "abc"
-        answer.close_run(run)
-        assert answer.run is None
+        answer.close_pending(pending)
+        assert answer.pending is None
         assert answer.text == "abc"
 
     def test_a_new_run_comes_behind(self) -> None:
         answer = Answer("t1")
-        first = answer.open_run()
+        first = answer.open_pending()
         first.fresh.append("a")
-        second = answer.open_run()
+        second = answer.open_pending()
         second.fresh.append("b")
-        answer.close_run(first)  # it is closed already
-        assert answer.run is second
+        answer.close_pending(first)  # it is closed already
+        assert answer.pending is second
         assert answer.text == "ab"
 
     def test_a_piece_that_comes_just_after_the_end_is_left_to_its_sender(self) -> None:
         answer = Answer("t1")
-        run = answer.open_run()
-        run.fresh.append("in time")
-        answer.close_run()
-        run.fresh.append("late")
-        assert (run.parts, answer.text) == (["in time"], "in time")
-        assert run.take_fresh() == ["late"]
-        assert run.take_fresh() == []
+        pending = answer.open_pending()
+        pending.fresh.append("in time")
+        answer.close_pending()
+        pending.fresh.append("late")
+        assert (pending.parts, answer.text) == (["in time"], "in time")
+        assert pending.take_fresh() == ["late"]
+        assert pending.take_fresh() == []
 
     @pytest.mark.parametrize("open_still", [True, False])
     def test_a_long_run_is_split(self, open_still: bool) -> None:
         answer = Answer("t1")
-        run = answer.open_run()
-        run.fresh += "abcde"
+        pending = answer.open_pending()
+        pending.fresh += "abcde"
         if open_still:
             answer.catch_up()
         else:
-            answer.close_run(run)
-        rest = answer.split(run, 2)
-        assert (run.parts, rest.parts) == (["a", "b"], ["c", "d", "e"])
-        assert (run.size, rest.size) == (2, 3)
-        assert answer.run is (rest if open_still else None)
+            answer.close_pending(pending)
+        rest = answer.split(pending, 2)
+        assert (pending.parts, rest.parts) == (["a", "b"], ["c", "d", "e"])
+        assert (pending.size, rest.size) == (2, 3)
+        assert answer.pending is (rest if open_still else None)
         if open_still:
             rest.fresh.append("f")
-        answer.close_run(run)
+        answer.close_pending(pending)
         assert answer.text == ("abcdef" if open_still else "abcde")
 
 
@@ -177,17 +177,17 @@ class TestWhatDidNotLeave:
     def test_is_cut_again(self) -> None:
         answer = Answer("t1")
         assert say(answer, "ha", "hah") == [["ha"], ["h", "ah"]]
-        run = answer.take_back(["h", "ah"])
+        pending = answer.take_back(["h", "ah"])
         assert answer.written == 2
-        assert (run.parts, run.size, answer.text) == (["h", "ah"], 3, "hahah")
-        assert answer.cut(["".join(run.parts)]) == ["h", "ah"]
+        assert (pending.parts, pending.size, answer.text) == (["h", "ah"], 3, "hahah")
+        assert answer.cut(["".join(pending.parts)]) == ["h", "ah"]
 
     def test_the_very_first_chunk(self) -> None:
         answer = Answer("t1")
         assert say(answer, "a", "b") == [[], ["ab"]]
-        run = answer.take_back(["ab"])
+        pending = answer.take_back(["ab"])
         assert answer.written == 0
-        assert answer.cut(run.parts) == ["ab"]
+        assert answer.cut(pending.parts) == ["ab"]
 
 
 class TestLostText:
@@ -210,10 +210,10 @@ class TestLostText:
 
     def test_text_that_was_still_growing(self) -> None:
         answer = Answer("t1")
-        run = answer.open_run()
-        run.fresh.append("lost")
-        run.lose()
-        assert answer.run is None
+        pending = answer.open_pending()
+        pending.fresh.append("lost")
+        pending.lose()
+        assert answer.pending is None
         assert answer.text == "lost"
 
     def test_while_a_chunk_was_on_its_way(self) -> None:
@@ -272,8 +272,8 @@ def test_failed_writes_and_losses_keep_the_rest_intact(
     answer, made = Answer("t1"), server()
     unsaid, waiting, kept = iter(texts), [], ""
 
-    def write(runs: list[Run], leaves: int | None, lost: str = "") -> list[Run]:
-        chunks = [chunk for run in runs for chunk in answer.cut(run.parts)]
+    def write(pendings: list[PendingText], leaves: int | None, lost: str = "") -> list[PendingText]:
+        chunks = [chunk for pending in pendings for chunk in answer.cut(pending.parts)]
         if lost:
             said(answer, lost).lose()
         left = len(chunks) if leaves is None else min(leaves, len(chunks))

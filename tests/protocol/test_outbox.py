@@ -66,9 +66,9 @@ def test_parts_that_were_appended_as_they_came_are_cleaned(parts: list[str], sai
     if said_before:
         say(made, answer, said_before)
         made.take(ALL)
-    run = made.add_chunk(answer, "first ")
+    pending = made.add_chunk(answer, "first ")
     for part in parts:
-        run.fresh.append(part)
+        pending.fresh.append(part)
     clean = "first " + "".join(parts).replace("\0", "").replace("\ud83d", "\ufffd")
     written = []
     while made.entries:
@@ -121,14 +121,14 @@ class TestWithAConnection:
 
     def test_the_caller_may_lengthen_what_waits(self, a: Answer) -> None:
         made = outbox(online=True)
-        run = made.add_chunk(a, "one")
-        assert a.run is run
-        run.fresh += ["two", "three"]
+        pending = made.add_chunk(a, "one")
+        assert a.pending is pending
+        pending.fresh += ["two", "three"]
         assert made.size == 11
         assert made.take(ALL) == [Chunks(a, ["one", "two", "three"])]
-        assert a.run is None
+        assert a.pending is None
         assert a.text == "onetwothree"
-        assert made.add_chunk(a, "four") is not run
+        assert made.add_chunk(a, "four") is not pending
 
     def test_very_many_chunks_leave_in_turns(self, a: Answer, b: Answer) -> None:
         made = outbox(online=True)
@@ -609,8 +609,8 @@ class Story(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), text=st.text("ab", min_size=1, max_size=4), lengthen=st.booleans())
     def stream(self, which: int, text: str, lengthen: bool) -> None:
         answer = self.open[which % len(self.open)]
-        if lengthen and self.online and answer.run is not None:
-            answer.run.fresh.append(text)
+        if lengthen and self.online and answer.pending is not None:
+            answer.pending.fresh.append(text)
         else:
             say(self.outbox, answer, text)
         self.said[answer.task_id] += text

@@ -203,7 +203,7 @@ class Interrupted(list):  # type: ignore[type-arg]
 
 def interrupt(door, meanwhile):
     """Have something happen between a sender's look at the open run and its piece."""
-    waiting = door.answer.run
+    waiting = door.answer.pending
     assert waiting is not None, "the pieces came too slowly to pile up"
     waiting.fresh = Interrupted(meanwhile)
 
