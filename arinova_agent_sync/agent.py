@@ -12,26 +12,30 @@ All are daemons and start in connect(). The locks and their order stand in runti
 
 from __future__ import annotations
 
-import _thread
-import logging
-import os
-import threading
-import weakref
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
 
+from . import reports
 from . import settings as options
 from .credentials import Credentials
-from .handlers import TaskHandler
-from .registry import HandlerTable
+from .errors import ConnectionLost
+from .handlers import HandlerTable, TaskHandler
+from .log import logger
+from .net.deadline import Deadline
+from .protocol import frames
+from .protocol.json_values import checked_object, clean_text
 from .runtime.callbacks import Listeners
+from .runtime.lives import Lives
 from .settings import ConcurrencyMode, ErrorText, Skill
 from .settings import text as check_text
-from .speaker import Speaker
 
 if TYPE_CHECKING:
     import ssl
 
+    from typing_extensions import Self
+
+    from .action_results import ActionCallResult
+    from .api import ArinovaClient
     from .protocol.session import OnboardingSeed
     from .runtime.engine import Engine
     from .runtime.stats import Stats
@@ -39,10 +43,8 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., object])
 Handler = TypeVar("Handler", bound=TaskHandler)
 
-logger = logging.getLogger("arinova_agent_sync")
 
-
-class ArinovaAgent(Speaker):
+class ArinovaAgent:
     """An agent on Arinova Chat. Nothing connects before ``connect``, ``run`` or ``with``.
 
     Args:
@@ -103,9 +105,7 @@ class ArinovaAgent(Speaker):
         self._credentials = Credentials(self._settings)
         self._handlers = HandlerTable()
         self._listeners = Listeners()
-        self._lock = threading.Lock()  # guards the engine's exchange for a new one
-        self._engine: Engine | None = None
-        _agents.add(self)
+        self._lives = Lives(self._new_engine)
 
     # Handlers
 
@@ -192,27 +192,30 @@ class ArinovaAgent(Speaker):
         Args:
             timeout: seconds; None waits until it succeeds or fails for good.
 
-        Raises AuthenticationError, ConnectTimeout (the agent goes on trying until ``disconnect``), or what
-        stopped it. Returns at once if it is connected already; may be called from several threads.
+        Raises AuthenticationError, ConnectTimeout (the agent goes on trying until ``disconnect``), ConnectionLost
+        if ``disconnect`` calls the start off, or what stopped it. Returns at once if it is connected already; may
+        be called from several threads. While the agent ends it waits for the end first; in the agent's own
+        handlers and callbacks that is a RuntimeError.
         """
         if timeout is not None:
             options.seconds("timeout", timeout)
-        self._start().wait_connected(timeout)
+        deadline = Deadline(timeout)
+        self._start(deadline).shutdown.wait_connected(deadline)
 
     def disconnect(self, timeout: float | None = None) -> None:
         """Stop for good: tasks that wait are answered, running handlers finish, the rest is cancelled.
 
         Args:
-            timeout: seconds for all of it; by default shutdown_timeout.
+            timeout: seconds for all of it; by default shutdown_timeout. Of several calls the earliest end holds.
 
-        May be called from anywhere and again; from a handler or a callback it returns at once.
+        May be called from anywhere and again. From a handler or a callback, and from a signal handler that came
+        in the middle of another call of this package, it returns at once.
         """
         if timeout is None:
             timeout = self._settings.shutdown_timeout
         options.seconds("timeout", timeout, least=True)
+        self._lives.stop(timeout)
         engine = self._engine
-        if engine is not None:
-            engine.stop_and_wait(timeout)
         if engine is None or engine.state.over:  # the client may have been used before, or since
             self._credentials.close()
 
@@ -226,8 +229,7 @@ class ArinovaAgent(Speaker):
         """
         if timeout is not None:
             options.seconds("timeout", timeout)
-        engine = self._engine
-        return engine is None or engine.wait(timeout)
+        return self._lives.wait(timeout)
 
     def run(self) -> None:
         """Connect and block until the agent has stopped; raise what stopped it if it failed.
@@ -237,12 +239,169 @@ class ArinovaAgent(Speaker):
         """
         run(self)
 
-    def __enter__(self: Agent) -> Agent:
+    def __enter__(self) -> Self:
         self.connect()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.disconnect()
+
+    # What it says beside answers
+
+    @property
+    def api(self) -> ArinovaClient:
+        """The HTTP client: usable from anywhere, before ``connect`` and after ``disconnect`` too."""
+        return self._credentials.api
+
+    def send_message(self, conversation_id: str, content: str, reply_to: str | None = None) -> None:
+        """Send a message that answers no task: over the socket, else over HTTP.
+
+        Args:
+            conversation_id: where to; on the socket the server drops the message in silence if the agent is no
+                member there.
+            content: the text.
+            reply_to: id of the message to reply to; the March 2026 server ignores it.
+
+        Raises TypeError or ValueError for blank or other values; ApiError if it went over HTTP and failed.
+        """
+        conversation_id = clean_text("conversation_id", conversation_id)
+        content = clean_text("content", content)
+        if not content.strip():
+            raise ValueError("content must not be blank")
+        if reply_to is not None:
+            reply_to = clean_text("reply_to", reply_to)
+        engine = self._engine
+        if engine is None or not engine.send_now(frames.agent_send(conversation_id, content, reply_to)):
+            self.api.messages.send(conversation_id, content, reply_to=reply_to)
+
+    def call_action(
+        self,
+        action: str,
+        arguments: Mapping[str, object] | None = None,
+        *,
+        call_id: str | None = None,
+        task_id: str | None = None,
+        conversation_id: str | None = None,
+        message_id: str | None = None,
+        parent_call_id: str | None = None,
+        reason: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        dry_run: bool | None = None,
+        timeout: float | None = None,
+    ) -> ActionCallResult:
+        """Run an action on the platform and wait for its result (August 2026 servers).
+
+        Args:
+            action: its name, such as "note.create".
+            arguments: a JSON object.
+            call_id: by default a new one.
+            dry_run: only check.
+            timeout: seconds to wait for the result, 60 by default.
+
+        Returns the result, whose status may be "error" or "requires_confirmation" too. Raises ActionTimeout,
+        ActionError without a connection or when it is lost meanwhile, TypeError or ValueError for arguments
+        that JSON cannot say.
+        """
+        return self._running().actions.call(
+            action,
+            {} if arguments is None else arguments,
+            {
+                "call_id": call_id,
+                "task_id": task_id,
+                "conversation_id": conversation_id,
+                "message_id": message_id,
+                "parent_call_id": parent_call_id,
+                "reason": reason,
+                "metadata": metadata,
+                "dry_run": dry_run,
+                "timeout": timeout,
+            },
+        )
+
+    def report_action_progress(
+        self,
+        call_id: str,
+        action: str,
+        progress: Mapping[str, object],
+        *,
+        task_id: str | None = None,
+        conversation_id: str | None = None,
+    ) -> None:
+        """Report how far an action call is; raise ConnectionLost without a connection."""
+        payload = frames.frame(
+            "action_progress",
+            id=clean_text("call_id", call_id),
+            action=clean_text("action", action),
+            progress=checked_object(progress, "progress"),
+            taskId=None if task_id is None else clean_text("task_id", task_id),
+            conversationId=None
+            if conversation_id is None
+            else clean_text("conversation_id", conversation_id),
+        )
+        self._running().actions.progress(payload)
+
+    def send_telemetry(self, event: str, data: Mapping[str, object] | None = None) -> None:
+        """Send a telemetry event; it waits for a connection if there is none.
+
+        Args:
+            event: such as "session_start", "llm_output", "tool_call".
+            data: a JSON object, such as ``{"sessionId": "s1", "usage": {"input": 10, "output": 20}}``. Numbers
+                must be numbers: the March 2026 server takes others for missing.
+        """
+        self._running().send(reports.telemetry(event, data))
+
+    def send_hud(self, data: Mapping[str, object], conversation_id: str | None = None) -> None:
+        """Show a JSON object in the conversation's head-up display (August 2026 servers)."""
+        self._running().send(reports.hud_update(data, conversation_id))
+
+    def send_task_update(
+        self,
+        status: str,
+        *,
+        task: str | None = None,
+        duration_ms: int | None = None,
+        cost_usd: float | None = None,
+        num_turns: int | None = None,
+        agent_name: str | None = None,
+    ) -> None:
+        """Report on a piece of work of the agent's own (August 2026 servers).
+
+        Args:
+            status: "started" (with task, what it is) or "completed" (with the numbers).
+            agent_name: by default the name that the server knows the agent by.
+        """
+        engine = self._running()
+        name = agent_name if agent_name is not None else (engine.state.agent_name or "agent")
+        engine.send(reports.task_update(name, status, task, duration_ms, cost_usd, num_turns))
+
+    def report_tool_call(
+        self,
+        *,
+        session_id: str,
+        turn_id: str,
+        seq_order: int,
+        tool_name: str,
+        input: object,
+        success: bool,
+        output: object = None,
+        duration_ms: int | None = None,
+        error: str | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Report a call of a tool that a model made (August 2026 servers); input and output are JSON values."""
+        report = {
+            "sessionId": session_id,
+            "turnId": turn_id,
+            "seqOrder": seq_order,
+            "toolName": tool_name,
+            "input": input,
+            "output": output,
+            "durationMs": duration_ms,
+            "success": success,
+            "error": error,
+            "messageId": message_id,
+        }
+        self._running().send(reports.tool_call_report(report))
 
     # What is known
 
@@ -278,72 +437,40 @@ class ArinovaAgent(Speaker):
         return f"ArinovaAgent({self._settings.server_url!r}, {stats.life}, {stats.link})"
 
     def _repr_html_(self) -> str:
-        import html  # here: notebooks alone need its table of characters
-
-        stats = self.stats()
         name = self.agent_name or self.agent_id or "agent"
-        rows = "".join(
-            f"<tr><td>{html.escape(key.replace('_', ' '))}</td><td>{html.escape(str(value))}</td></tr>"
-            for key, value in {"server": self._settings.server_url, **vars(stats)}.items()
+        return self.stats().html(name, self._settings.server_url)
+
+    def __reduce__(self) -> NoReturn:  # copy asks for it too
+        raise TypeError(
+            "an agent cannot be copied or pickled: it holds a connection; make another ArinovaAgent"
         )
-        return f"<table><caption>{html.escape(name)}</caption>{rows}</table>"
 
-    # Engines
+    @property
+    def _engine(self) -> Engine | None:
+        return self._lives.engine
 
-    def _start(self) -> Engine:
-        while True:
-            with self._lock:
-                engine = self._engine
-                if engine is None or engine.state.over:
-                    self._engine = engine = self._new_engine()
-                    break
-            if not engine.state.stopping:
-                return engine
-            engine.stop_and_wait(self._settings.shutdown_timeout)
+    def _start(self, deadline: Deadline | None = None) -> Engine:
+        engine = self._lives.start(deadline or Deadline(None))
         if not self._handlers.serves_all():
             logger.warning("there is no on_task handler: tasks are answered with the error no_task_handler")
-        try:
-            engine.replace_others()
-            engine.start()
-        except BaseException:
-            engine.abort()  # or other threads would wait for its connection for ever
-            raise
-        # Nobody can use or stop an agent that is not referred to any more, so it ends. A thread of its own does
-        # it, since the garbage collector may come in a thread that holds one of the agent's locks.
-        finalizer = weakref.finalize(
-            self, _thread.start_new_thread, engine.stop, (self._settings.exit_timeout,)
-        )
-        finalizer.atexit = False
-        engine.on_stopped(finalizer.detach)  # or each life of the agent would be kept till the agent goes
         return engine
 
     def _new_engine(self) -> Engine:
         # Imported here, websocket-client with it: a program may import this package and never connect.
         from .runtime.engine import Engine
 
-        return Engine(self._settings, self._credentials, self._listeners, self._handlers.find)
+        return Engine(
+            self._settings,
+            credentials=self._credentials,
+            listeners=self._listeners,
+            handler_for=self._handlers.find,
+        )
 
-    def _start_anew(self) -> None:
-        """Be as new in a forked child, where the threads are gone and the connection is the parent's."""
-        self._lock = threading.Lock()
-        self._engine = None
-        self._credentials.make_lock()
-        self._handlers.make_lock()
-        self._listeners.make_lock()
-
-
-Agent = TypeVar("Agent", bound=ArinovaAgent)
-
-_agents: weakref.WeakSet[ArinovaAgent] = weakref.WeakSet()
-
-
-def _start_all_anew() -> None:
-    for agent in list(_agents):
-        agent._start_anew()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows; the engines' own hook runs before this one
-    os.register_at_fork(after_in_child=_start_all_anew)
+    def _running(self) -> Engine:
+        engine = self._engine
+        if engine is None or engine.state.over:
+            raise ConnectionLost("the agent is not connected; call connect() first")
+        return engine
 
 
 def run(*agents: ArinovaAgent) -> None:
@@ -362,6 +489,5 @@ def run(*agents: ArinovaAgent) -> None:
     identities = {(agent._settings.server_url, agent._credentials.token) for agent in agents}
     if len(identities) < len(agents):
         raise ValueError("two of the agents have the same token; the server would serve the latest alone")
-    foreground.run(
-        [agent._start for agent in agents], max(agent._settings.shutdown_timeout for agent in agents)
-    )
+    timeout = max(agent._settings.shutdown_timeout for agent in agents)
+    foreground.run([agent._start for agent in agents], timeout)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
+from .log import logger
+from .net.forks import renew_after_fork
 from .settings import Settings
 
 if TYPE_CHECKING:
     from .api import ArinovaClient
-
-logger = logging.getLogger("arinova_agent_sync")
 
 
 class Credentials:
@@ -21,30 +20,35 @@ class Credentials:
         self._settings = settings
         self._api: ArinovaClient | None = None
         self.token = settings.bot_token
-        self.make_lock()
+        self.after_fork()
+        renew_after_fork(self)
 
     def __repr__(self) -> str:
         return f"Credentials({self._settings.server_url!r})"
 
-    def make_lock(self) -> None:
+    def after_fork(self) -> None:
         """Make the lock, anew in a forked child, where a thread that is gone may have held it."""
         self._lock = threading.Lock()
 
     @property
     def api(self) -> ArinovaClient:
         """The HTTP client; it connects with its first call."""
+        with self._lock:
+            if self._api is None:
+                self._api = self.new_client()
+            return self._api
+
+    def new_client(self) -> ArinovaClient:
+        """Return an HTTP client of its own for the caller to close."""
         # Imported here: an agent that never uses HTTP loads none of it.
         from .api import ArinovaClient
 
-        with self._lock:
-            if self._api is None:
-                self._api = ArinovaClient(
-                    server_url=self._settings.server_url,
-                    bot_token=self.token,
-                    proxy=self._settings.proxy,
-                    ssl_context=self._settings.ssl_context,
-                )
-            return self._api
+        return ArinovaClient(
+            server_url=self._settings.server_url,
+            bot_token=self.token,
+            proxy=self._settings.proxy,
+            ssl_context=self._settings.ssl_context,
+        )
 
     def replace_token(self, token: str) -> None:
         """Use a permanent token in place of the bootstrap token that it was exchanged for."""

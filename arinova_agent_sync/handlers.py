@@ -1,4 +1,4 @@
-"""Every handler shape becomes one way to run it.
+"""Every handler shape becomes one way to run it; which handler answers which task.
 
 A handler takes the task and either calls ``task.send_*``, returns the answer (``str`` or ``Reply``), or yields it
 piece by piece. ``async def`` handlers and async generators run in an event loop of their own on the worker.
@@ -6,12 +6,14 @@ piece by piece. ``async def`` handlers and async generators run in an event loop
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
 from typing import Any, Union
 
 import msgspec
 
 from .errors import TaskCancelled
+from .net.forks import renew_after_fork
 from .settings import text as check_text
 from .task import Task, checked_mentions
 
@@ -62,6 +64,37 @@ def check_handler(handler: object, name: str) -> None:
         signature.bind(None)
     except TypeError as error:
         raise TypeError(f"{name} needs a function that takes one argument, the task: {error}") from None
+
+
+class HandlerTable:
+    """Which handler answers which task: handlers by slash command, None for all other tasks. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        renew_after_fork(self)
+        # Replaced, never changed: it is read without the lock.
+        self._handlers: dict[str | None, TaskHandler] = {}
+
+    def after_fork(self) -> None:
+        """Make the lock, anew in a forked child, where a thread that is gone may have held it."""
+        self._lock = threading.Lock()
+
+    def set(self, command: str | None, handler: TaskHandler) -> None:
+        """Set a handler; raise TypeError if it cannot be called with one task."""
+        check_handler(handler, "on_task" if command is None else "on_command")
+        with self._lock:
+            self._handlers = {**self._handlers, command: handler}
+
+    def find(self, task: Task) -> TaskHandler | None:
+        """Return the handler of a task's command, else the one of all other tasks."""
+        handlers = self._handlers
+        if len(handlers) == 1 and None in handlers:
+            return handlers[None]
+        return handlers.get(task.command, handlers.get(None))
+
+    def serves_all(self) -> bool:
+        """Tell whether there is a handler of all tasks."""
+        return None in self._handlers
 
 
 def answer(handler: TaskHandler, task: Task) -> bool:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from .agent import ArinovaAgent
 from .credentials import Credentials
 from .handlers import TaskHandler
+from .net.deadline import Deadline
 from .runtime.callbacks import Listeners
 from .settings import Settings
 from .task import Task
@@ -67,9 +68,9 @@ def before_starts(function: Callable[[ArinovaAgent], None]) -> Iterator[None]:
     """Call a function with every agent that is about to be started, by whomever."""
     start = ArinovaAgent._start
 
-    def start_then(self: ArinovaAgent) -> Engine:
+    def start_then(self: ArinovaAgent, deadline: Deadline | None = None) -> Engine:
         function(self)
-        return start(self)
+        return start(self, deadline)
 
     ArinovaAgent._start = start_then  # type: ignore[method-assign]
     try:

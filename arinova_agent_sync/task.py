@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import payload
 from .action_results import ActionCallResult
 from .chat_messages import chat_messages, command_in, mentions_in
-from .door import Cancelled, Door
 from .errors import ArinovaError, TaskCancelled
 from .payload import AvailableSkill, HistoryMessage, Member, ReplyTo
 from .protocol.frames import text
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from .api.models import Message, UploadedFile
     from .api.multipart import Progress, Source
     from .attachments import Attachment
+    from .runtime.task_context import Cancelled, TaskContext
 
 JSONObject = Mapping[str, object]
 T = TypeVar("T")
@@ -34,11 +34,11 @@ class Task:
     """
 
     # What the payload holds is made when it is asked for: most handlers ask for little of it.
-    __slots__ = ("__weakref__", "_door", "_made", "_payload")
+    __slots__ = ("__weakref__", "_context", "_made", "_payload")
 
-    def __init__(self, payload: JSONObject, door: Door) -> None:
+    def __init__(self, payload: JSONObject, context: TaskContext) -> None:
         self._payload = payload
-        self._door = door
+        self._context = context
         self._made: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -112,7 +112,9 @@ class Task:
     @property
     def attachments(self) -> tuple[Attachment, ...]:
         """Files of the conversation's latest user message."""
-        return self._once("attachments", lambda values: payload.attachments(values, lambda: self._door.api))
+        return self._once(
+            "attachments", lambda values: payload.attachments(values, lambda: self._context.api)
+        )
 
     @property
     def available_skills(self) -> tuple[AvailableSkill, ...]:
@@ -147,12 +149,12 @@ class Task:
     @property
     def cancelled(self) -> Cancelled:
         """Whether the user stopped the task: ``is_set()``, ``wait(timeout)``."""
-        return self._door.cancelled
+        return self._context.cancelled
 
     @property
     def is_cancelled(self) -> bool:
         """Whether the user stopped the task: short for ``cancelled.is_set()``."""
-        return self._door.is_cancelled
+        return self._context.is_cancelled
 
     def send_chunk(self, text: str) -> None:
         """Stream a piece of the answer.
@@ -166,7 +168,7 @@ class Task:
             if not isinstance(text, str):
                 raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
             text = str.__str__(text)
-        self._door.chunk(text)
+        self._context.chunk(text)
 
     def send_complete(self, content: str | None = None, mentions: Sequence[str] | None = None) -> None:
         """Complete the task.
@@ -180,7 +182,7 @@ class Task:
         """
         if content is not None:
             check_text("content", content, empty=True)
-        self._door.complete(content, checked_mentions(mentions))
+        self._context.complete(content, checked_mentions(mentions))
 
     def send_error(self, message: str, keep_partial: bool = False) -> None:
         """Fail the task with a text that the user is shown.
@@ -191,11 +193,11 @@ class Task:
 
         Raises TypeError or ValueError for other values; TaskCancelled as ``send_chunk``.
         """
-        self._door.error(check_text("message", message), bool(keep_partial))
+        self._context.error(check_text("message", message), bool(keep_partial))
 
     def dismiss(self) -> None:
         """Answer nothing: the server removes the empty message."""
-        self._door.complete("", ())
+        self._context.complete("", ())
 
     def stream(self, iterable: Iterable[str], mentions: Sequence[str] | None = None) -> str:
         """Send each piece, complete the task and return the whole text.
@@ -214,12 +216,12 @@ class Task:
             close = getattr(iterable, "close", None)
             if callable(close):
                 close()
-        self._door.complete(None, checked)
+        self._context.complete(None, checked)
         return "".join(parts)
 
     def detach(self) -> None:
         """Let the task live on after its handler returned: another thread will finish it."""
-        self._door.detach()
+        self._context.detach()
 
     def on_cancel(self, function: Callable[[], object]) -> Callable[[], object]:
         """Call a function when the user stops the task, on the agent's callbacks thread; return the function.
@@ -229,7 +231,7 @@ class Task:
         """
         if not callable(function):
             raise TypeError(f"on_cancel needs a function, not {type(function).__name__}")
-        self._door.on_cancel(function)
+        self._context.on_cancel(function)
         return function
 
     def raise_if_cancelled(self) -> None:
@@ -244,7 +246,7 @@ class Task:
             system: a system prompt to begin with.
             limit: how many messages at most, the system prompt aside; the latest are kept.
         """
-        return chat_messages(self, self._door.agent_name, system, limit)
+        return chat_messages(self, self._context.agent_name, system, limit)
 
     def mention(self, name: str) -> str:
         """Return the id of the member with that name, with or without an @ before it, in any case.
@@ -278,7 +280,7 @@ class Task:
 
         Raises TaskCancelled at once when the user stops the task meanwhile.
         """
-        return self._door.call_action(
+        return self._context.call_action(
             action,
             {} if arguments is None else arguments,
             {
@@ -309,7 +311,7 @@ class Task:
         conversation, ApiError if the call fails.
         """
         conversation_id = self._conversation("fetch_history")
-        messages = self._door.api.messages
+        messages = self._context.api.messages
         if around is None:
             return messages.history(conversation_id, before=before, after=after, limit=limit).page
         if before is not None or after is not None:
@@ -334,7 +336,7 @@ class Task:
         Raises ArinovaError for a task without a conversation, ApiError if the call fails.
         """
         conversation_id = self._conversation("upload_file")
-        return self._door.api.files.upload(
+        return self._context.api.files.upload(
             conversation_id,
             file,
             file_name=file_name,

@@ -136,7 +136,7 @@ class Player:
             await self.run(name, steps[name])
 
         await self.run("tools", TELL_WHEN)
-        await self.interrupt("waits", "tell_when_in('wait', 'engine.py'); agent.wait()")
+        await self.interrupt("waits", "tell_when_in('wait', 'shutdown.py'); agent.wait()")
         await self.run("asks after wait", ASK.format("abc"))
         await self.interrupt("naps", "tell_when_in('nap', ''); nap()")
         await self.run("asks after nap", ASK.format("def"))
@@ -144,12 +144,10 @@ class Player:
         await self.run("agent again", steps["agent"] + "\nprint(threads())")
         await self.run("asks again", ASK.format("ghi"))
         await self.until(lambda: "asked: ghi" in "".join(self.played.texts.values()))
-        drop = "\nserver.wait_for_disconnect()\nfor thread in threading.enumerate():"
-        drop += "\n    if thread.name in threads(): thread.join(10)\nprint(threads())"
-        await self.run("drops", "del agent; gc.collect()" + drop)
+        await self.run("drops", "del agent; gc.collect()" + ASK.format("jkl"))
 
         await self.run("agent once more", steps["agent"] + "\nagent.disconnect()")
-        await self.interrupt("runs", "tell_when_in('get', 'running.py'); agent.run()")
+        await self.interrupt("runs", "tell_when_in('get', 'foreground.py'); agent.run()")
         await self.run("ends", steps["ends"] + "\n")
         await self.run("left", "print(threads())")
         watch.cancel()
@@ -214,8 +212,8 @@ def test_running_the_cell_again_replaces_the_agent(played: Played) -> None:
     assert played.stdout("asks again") == "completed ihg\n"
 
 
-def test_an_agent_that_is_not_referred_to_any_more_ends(played: Played) -> None:
-    assert (played.error("drops"), played.stdout("drops")) == (None, "[]\n")
+def test_an_agent_that_is_not_referred_to_any_more_goes_on(played: Played) -> None:
+    assert (played.error("drops"), played.stdout("drops")) == (None, "completed lkj\n")
 
 
 def test_an_interrupt_of_run_ends_the_agent(played: Played) -> None:

@@ -54,8 +54,8 @@ class Origins(logging.Filter):
             if engine is None or record.thread not in [thread.ident for thread in engine.own_threads()]:
                 continue
             if task is None:
-                runs = list(engine.state.runs.values())
-                task = next((run.task_id for run in runs if run.thread == record.thread), None)
+                tasks = list(engine.state.tasks.values())
+                task = next((known.task_id for known in tasks if known.thread == record.thread), None)
             return agent.agent_name or agent.agent_id or f"agent {place}", task
         return None, task
 

@@ -245,7 +245,7 @@ class _Runner:
 
 
 def _stop(engine: Engine, timeout: float | None) -> None:
-    engine.stop(engine.state.settings.shutdown_timeout if timeout is None else timeout)
+    engine.shutdown.stop(engine.state.settings.shutdown_timeout if timeout is None else timeout)
 
 
 def _check_tokens(agents: Sequence[ArinovaAgent]) -> None:

@@ -16,10 +16,11 @@ class Deadline:
         clock: what tells the time, in seconds.
     """
 
-    __slots__ = ("_clock", "at")
+    __slots__ = ("_clock", "at", "seconds")
 
     def __init__(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.seconds = seconds
         self.at = None if seconds is None else clock() + seconds  # on the clock; None for never
 
     def left(self, at_most: float | None = None) -> float | None:

@@ -63,6 +63,7 @@ class Scheduler:
         self._max_finished = max_finished
         self._arrivals = 0
         self._running: dict[str, Hashable] = {}
+        self._detached: set[str] = set()  # of those that run: no worker is at them
         self._busy: set[Hashable] = set()
         self._lanes: dict[Hashable, deque[tuple[int, str]]] = {}  # (arrival, task id), only lanes that wait
         self._waiting: dict[str, Hashable] = {}
@@ -74,8 +75,13 @@ class Scheduler:
 
     @property
     def running(self) -> int:
-        """How many tasks hold a slot."""
-        return len(self._running)
+        """How many tasks hold a worker."""
+        return len(self._running) - len(self._detached)
+
+    @property
+    def detached(self) -> int:
+        """How many tasks go on without a worker."""
+        return len(self._detached)
 
     @property
     def waiting(self) -> int:
@@ -135,6 +141,11 @@ class Scheduler:
         self._start(task_id, lane)
         return task_id
 
+    def detached_from_worker(self, task_id: str) -> None:
+        """Note that a running task goes on without a worker; its lane stays busy."""
+        if task_id in self._running:
+            self._detached.add(task_id)
+
     def finished(self, task_id: str) -> None:
         """Free the slot of a running task and remember its id."""
         if task_id in self._running:
@@ -164,7 +175,9 @@ class Scheduler:
         return ("conversation", conversation_id)
 
     def _has_room(self) -> bool:
-        return len(self._running) < self._max_running and len(self._leftovers) < self._max_leftovers
+        # Agent-wide there is one task at a time, whatever it waits for.
+        held = len(self._running) if self._mode == "agent-wide" else self.running
+        return held < self._max_running and len(self._leftovers) < self._max_leftovers
 
     def _start(self, task_id: str, lane: Hashable) -> None:
         self._running[task_id] = lane
@@ -174,6 +187,7 @@ class Scheduler:
 
     def _free(self, task_id: str) -> None:
         lane = self._running.pop(task_id)
+        self._detached.discard(task_id)
         self._busy.discard(lane)
         if queue := self._lanes.get(lane):
             heapq.heappush(self._ready, (queue[0][0], lane))

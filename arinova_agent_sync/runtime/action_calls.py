@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .. import action_results
 from ..action_results import ActionCallResult, ActionOptions
-from ..errors import ActionError, ActionTimeout, ConnectionLost, TaskCancelled
+from ..errors import ActionError, ConnectionLost, TaskCancelled
 from ..protocol import frames
 from ..protocol.json_values import checked_object, clean_text
 from ..protocol.outbox import Passing
 from ..settings import seconds
-from .state import Connection, State
+from .connection import Connection, PendingCall
+from .state import State
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from .run import TaskRun
-
-
-class PendingCall:
-    """One call in flight, and the thread that waits for it."""
-
-    __slots__ = ("_done", "_outcome", "action", "call_id")
-
-    def __init__(self, call_id: str, action: str) -> None:
-        self.call_id = call_id
-        self.action = action
-        self._done = threading.Event()
-        self._outcome: ActionCallResult | BaseException | None = None
-
-    def settle(self, payload: Mapping[str, object]) -> None:
-        """Hand the result over."""
-        self._finish(action_results.action_result(payload, self.action))
-
-    def fail(self, why: str) -> None:
-        """Have the call raise: there will be no result."""
-        self._finish(ActionError(f"action_call {self.call_id} cancelled by {why}"))
-
-    def cancel(self) -> None:
-        """Have the call raise: its task was cancelled."""
-        self._finish(TaskCancelled(f"action_call {self.call_id} cancelled with its task"))
-
-    def result(self, timeout: float) -> ActionCallResult:
-        """Wait for the result; raise what took its place."""
-        self._done.wait(timeout)
-        outcome = self._outcome
-        if isinstance(outcome, ActionCallResult):
-            return outcome
-        raise outcome or ActionTimeout(
-            f"action_call {self.action} ({self.call_id}) timed out after {timeout:g} s; "
-            "the platform may still run it"
-        )
-
-    def _finish(self, outcome: ActionCallResult | BaseException) -> None:
-        if self._outcome is None:
-            self._outcome = outcome
-            self._done.set()
+    from .running_task import RunningTask
 
 
 class ActionCalls:
@@ -73,7 +32,7 @@ class ActionCalls:
         action: str,
         arguments: Mapping[str, object],
         options: ActionOptions,
-        run: TaskRun | None = None,
+        running: RunningTask | None = None,
     ) -> ActionCallResult:
         """Send a call and wait for its result."""
         timeout = options.get("timeout")
@@ -84,15 +43,15 @@ class ActionCalls:
             _text(options, "call_id") or f"call_{uuid.uuid4().hex}", clean_text("action", action)
         )
         payload = _payload(call, arguments, options)
-        connection = self._send(call, payload, run)
+        connection = self._send(call, payload, running)
         try:
             self._writer.flush()
             return call.result(timeout)
         finally:
             with self._state.lock:
                 connection.calls.pop(call.call_id, None)
-                if run is not None:
-                    run.calls -= {call}
+                if running is not None:
+                    running.calls -= {call}
 
     def progress(self, payload: bytes) -> None:
         """Report how far an action is that this agent runs."""
@@ -116,19 +75,19 @@ class ActionCalls:
         for call in calls:
             call.fail(why)
 
-    def _send(self, call: PendingCall, payload: bytes, run: TaskRun | None) -> Connection:
+    def _send(self, call: PendingCall, payload: bytes, running: RunningTask | None) -> Connection:
         state = self._state
         with state.lock:
             connection = state.connection
-            if run is not None and run.is_cancelled:
-                raise TaskCancelled(f"task {run.task_id} was cancelled")
+            if running is not None and running.is_cancelled:
+                raise TaskCancelled(f"task {running.task_id} was cancelled")
             if connection is None or state.link is None:
                 raise ActionError("action_call requires an active WebSocket connection")
             if call.call_id in connection.calls:
                 raise ValueError(f"call_id {call.call_id!r} is in flight already")
             connection.calls[call.call_id] = call
-            if run is not None:
-                run.calls |= {call}
+            if running is not None:
+                running.calls |= {call}
             state.outbox.add_passing(Passing(payload))
         return connection
 

@@ -71,13 +71,17 @@ def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> int:
             for start in starts:
                 engine = start()
                 engines.append(engine)
-                engine.on_stopped(partial(events.put, engine))
+                engine.shutdown.on_ended(partial(events.put, engine))
             signals = _watch(events, engines, shutdown_timeout)
         finally:
             for engine in engines:
-                engine.stop(0.0)
+                engine.shutdown.stop(0.0)
     for engine in engines:
-        engine.wait(_LEAVING)
+        engine.shutdown.wait(_LEAVING)
+        engine.join(_LEAVING)
+    for engine in engines:
+        if engine.state.failure is not None:
+            raise engine.state.failure
     return signals
 
 
@@ -98,7 +102,7 @@ def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float) -
             timeout = shutdown_timeout if signals == 1 else 0.0
             logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
         for engine in alive:
-            engine.stop(timeout)
+            engine.shutdown.stop(timeout)
     return signals
 
 

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from .._version import __version__
 from ..credentials import Credentials
 from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, ProtocolError
+from ..log import logger
 from ..net.deadline import Deadline
 from ..net.proxies import proxy_for
-from ..protocol import frames, reconnect
+from ..protocol import frames
 from ..protocol.outbox import Passing, Pong
+from ..protocol.reconnect import Again, GiveUp
 from ..protocol.session import (
     ActionSettled,
     Authenticated,
@@ -32,11 +34,10 @@ from ..protocol.session import (
 from ..protocol.websocket_frames import WireError
 from .action_calls import ActionCalls
 from .callbacks import Callbacks
-from .dispatch import Dispatch
-from .state import Connection, LinkState, State
+from .connection import Connection
+from .state import LinkState, State
+from .task_runner import TaskRunner
 from .websocket import MessageTooLarge, WebSocket, WebSocketError
-
-logger = logging.getLogger("arinova_agent_sync")
 
 
 class _Reconnect(Exception):
@@ -47,6 +48,11 @@ class Reader:
     """The work of the reader thread.
 
     Args:
+        state: the agent's state.
+        runner: takes tasks in.
+        actions: gets the results of action calls.
+        callbacks: is told what happens to the connection.
+        credentials: the token in use.
         give_up: called with what stops the agent for good.
 
     Raises ValueError for an environment that names an unusable proxy.
@@ -55,19 +61,21 @@ class Reader:
     def __init__(
         self,
         state: State,
-        dispatch: Dispatch,
+        *,
+        runner: TaskRunner,
         actions: ActionCalls,
         callbacks: Callbacks,
-        account: Credentials,
+        credentials: Credentials,
         give_up: Callable[[BaseException], None],
     ) -> None:
         self._state = state
         self._settings = state.settings
-        self._dispatch = dispatch
+        self._runner = runner
+        self._lifecycle = runner.lifecycle
         self._actions = actions
         self._callbacks = callbacks
         self._give_up = give_up
-        self._credentials = account
+        self._credentials = credentials
         self._proxy = proxy_for(self._settings.server_url, self._settings.proxy)
         self._claimed = False  # a token, since the last authentication
 
@@ -104,7 +112,7 @@ class Reader:
         finally:
             was_online = self._end(connection)
         self._report(connection, was_online, cause, refused)
-        return 0.0 if reconnect else self._delay(connection, refused)
+        return 0.0 if reconnect else self._delay(refused)
 
     def _new_connection(self) -> Connection | None:
         state, settings = self._state, self._settings
@@ -125,10 +133,11 @@ class Reader:
                 return None
             state.connections += 1
             connection = state.connection = Connection(state.connections, link)
+            state.reconnect.begin()
             state.link_state = LinkState.CONNECTING
-            stop_by = state.stop_by if state.stopping else None
-        if stop_by is not None:
-            link.stop_by(Deadline(stop_by - state.clock(), state.clock))
+            times = state.stop_times
+        if times is not None:
+            link.stop_by(Deadline(max(0.0, times.stop_by - state.clock()), state.clock))
         link.on_ping = self._pinged
         return connection
 
@@ -172,23 +181,23 @@ class Reader:
         if message is None:
             logger.warning("a message of %d bytes was ignored: it is no JSON object", len(data))
             return [Ignored("")]
-        if logger.isEnabledFor(logging.DEBUG):
+        if logger.enabled(logging.DEBUG):
             logger.debug("received %s", _described(message, len(data)))
         return session.received(message)
 
     def _act(self, connection: Connection, event: Event) -> None:
         if isinstance(event, TaskArrived):
-            self._dispatch.arrived(event, connection.number)
+            self._runner.arrived(event, connection.number)
         elif isinstance(event, Ponged):
             with self._state.lock:
-                connection.proven = True
+                self._state.reconnect.prove()
                 connection.receipts.ponged()
         elif isinstance(event, TaskStopped):
-            self._dispatch.stopped(event.task_id)
+            self._lifecycle.cancel(event.task_id)
         elif isinstance(event, ActionSettled):
             self._actions.settled(connection, event.call_id, event.result)
         elif isinstance(event, TaskMalformed):
-            self._dispatch.malformed(event)
+            self._lifecycle.refuse_malformed(event)
         elif isinstance(event, Authenticated):
             self._go_online(connection, event)
         elif isinstance(event, TokenClaim):
@@ -211,19 +220,18 @@ class Reader:
             state.agent_id = event.agent_id
             state.agent_name = event.agent_name or state.agent_name
             state.onboarding_seed = event.onboarding_seed
-            state.refusals = 0
+            state.reconnect.authenticated()
             if state.link is None:
                 state.counters.connections += 1
-            state.authenticated_once = True
             state.link_state = LinkState.ONLINE
             state.link = connection.link
             state.outbox.go_online()
-            state.timers["ping"] = now + self._settings.ping_interval
-            state.timers["stable"] = now + self._settings.stable_after
+            state.timers.set("ping", now + self._settings.ping_interval)
+            state.timers.set("stable", now + self._settings.stable_after)
             if self._settings.skills and event.agent_id is not None:
                 commands = frames.register_commands(event.agent_id, self._settings.skills)
                 state.outbox.add_passing(Passing(commands))
-                state.timers["commands"] = now + self._settings.heartbeat_interval
+                state.timers.set("commands", now + self._settings.heartbeat_interval)
             state.flush_soon()
             state.due.notify()
             state.changed.notify_all()
@@ -249,7 +257,7 @@ class Reader:
             state.connection = None
             state.link_state = LinkState.DOWN
             for timer in ("ping", "stable", "commands"):
-                state.timers.pop(timer, None)
+                state.timers.cancel(timer)
             why = "disconnect" if state.closing else "connection lost"
         self._actions.lost(connection, why)
         return was_online
@@ -281,41 +289,27 @@ class Reader:
         logger.error("%s", error)
         self._callbacks.fire("error", error)
 
-    def _delay(self, connection: Connection, refused: Refused | None) -> float | None:
-        state, settings = self._state, self._settings
+    def _delay(self, refused: Refused | None) -> float | None:
+        state = self._state
+        from random import random  # not for an agent whose first connection lasts
+
         with state.lock:
             if state.closing:
                 return None
-            if refused is not None:
-                state.refusals += 1
-                attempt = state.refusals - 1
-                final = _is_final(refused, state)
+            if refused is None:
+                step: Again | GiveUp = state.reconnect.ended(random())
             else:
-                state.attempts = 0 if connection.proven else state.attempts
-                attempt = state.attempts
-                state.attempts += 1
-                final = False
-        if refused is not None and final:
-            self._give_up(_auth_error(refused, state.refusals))
+                step = state.reconnect.refused(refused, random())
+        if isinstance(step, GiveUp):
+            self._give_up(_auth_error(step.refusal, step.refusals))
             return None
-        from random import random  # not for an agent whose first connection lasts
-
-        delay = reconnect.delay(attempt, settings.reconnect_interval, settings.max_reconnect_delay, random())
         if refused is not None:
             logger.warning(
-                "the server refused the token (%s); trying again in %.1f s", refused.message, delay
+                "the server refused the token (%s); trying again in %.1f s", refused.message, step.delay
             )
         else:
-            logger.info("connecting again in %.1f s", delay)
-        return delay
-
-
-def _is_final(refused: Refused, state: State) -> bool:
-    # After a first success a refusal may be a failing database on the March 2026 server, which calls it by the
-    # same name; so it is tried again then.
-    if not refused.retryable and not state.authenticated_once:
-        return True
-    return state.refusals >= state.settings.auth_attempts
+            logger.info("connecting again in %.1f s", step.delay)
+        return step.delay
 
 
 def _auth_error(refused: Refused, attempts: int) -> AuthenticationError:

@@ -17,27 +17,19 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ..protocol.life import Life, StopTimes
 from ..protocol.outbox import Outbox
-from ..protocol.receipts import Receipts
+from ..protocol.reconnect import Reconnect
 from ..protocol.scheduler import Scheduler
 from ..protocol.session import OnboardingSeed
+from ..protocol.timer_heap import TimerHeap
 from ..settings import Settings
 from .stats import Counters
 
 if TYPE_CHECKING:
-    from .action_calls import PendingCall
-    from .run import TaskRun
+    from .connection import Connection
+    from .running_task import RunningTask
     from .websocket import WebSocket
-
-
-class Life(Enum):
-    """Where an agent is between connect() and the end."""
-
-    NEW = "new"
-    RUNNING = "running"
-    DRAINING = "draining"
-    STOPPED = "stopped"
-    FAILED = "failed"
 
 
 class LinkState(Enum):
@@ -47,17 +39,6 @@ class LinkState(Enum):
     CONNECTING = "connecting"
     AUTHENTICATING = "authenticating"
     ONLINE = "online"
-
-
-class Connection:
-    """What belongs to one connection; dropped whole with it."""
-
-    def __init__(self, number: int, link: WebSocket) -> None:
-        self.number = number
-        self.link = link
-        self.calls: dict[str, PendingCall] = {}
-        self.receipts = Receipts()
-        self.proven = False  # it has lasted, or a pong came
 
 
 class State:
@@ -70,14 +51,16 @@ class State:
 
         self.life = Life.NEW
         self.failure: BaseException | None = None
-        self.authenticated_once = False
         self.link_state = LinkState.DOWN
         self.connection: Connection | None = None  # the one in use, authenticated or not
         self.link: WebSocket | None = None  # where frames may be written: online only
         self.connections = 0
-        self.refusals = 0  # in a row
+        self.reconnect = Reconnect(
+            base=settings.reconnect_interval,
+            longest=settings.max_reconnect_delay,
+            auth_attempts=settings.auth_attempts,
+        )
         self.last_error: BaseException | None = None  # of the last attempt to connect
-        self.attempts = 0  # connections in a row that did not prove themselves
         self.agent_id: str | None = None
         self.agent_name: str | None = None
         self.onboarding_seed: OnboardingSeed | None = None
@@ -91,11 +74,11 @@ class State:
             max_leftovers=settings.leftover_factor * settings.max_workers,
             max_finished=settings.max_finished_ids,
         )
-        self.runs: dict[str, TaskRun] = {}  # every task that waits, runs, is detached or left over
+        self.tasks: dict[str, RunningTask] = {}  # every task that waits, runs, is detached or left over
         self.rescues = 0  # answers under way by HTTP
-        self.timers: dict[str, float] = {}  # what the pinger does next, by name: moments on the clock
-        self.drain_by = 0.0  # moments on the clock
-        self.stop_by = 0.0
+        self.timers = TimerHeap()  # what the pinger does next
+        self.stop_times: StopTimes | None = None  # while draining
+        self.why_stopped = ""  # what connect() raises then
         self.closing = False  # no connection is made any more
         self.counters = Counters()
 
@@ -113,19 +96,18 @@ class State:
     @property
     def over(self) -> bool:
         """Whether the end has come."""
-        return self.life in (Life.STOPPED, Life.FAILED)
+        return self.life.over
 
     def has_work(self) -> bool:
         """Tell whether a task is open, a handler runs that was not told to stop, or an answer is under way."""
         return self.rescues > 0 or any(
-            run.ended is None or (run.handling and run.ended != "cancelled") for run in self.runs.values()
+            task.ended is None or (task.handling and task.ended != "cancelled")
+            for task in self.tasks.values()
         )
 
     def schedule(self, timer: str, at: float) -> None:
         """Have the pinger do something at a moment on the clock, or earlier if it is due already."""
-        known = self.timers.get(timer)
-        if known is None or at < known:
-            self.timers[timer] = at
+        if self.timers.hasten(timer, at):
             self.due.notify()
 
     def flush_soon(self) -> None:

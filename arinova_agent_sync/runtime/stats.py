@@ -21,7 +21,10 @@ class Stats:
         frames_received, frames_ignored: text messages; ignored ones are no JSON object or of an unknown type.
         frames_dropped: frames and runs of text that were lost for want of a connection.
         callbacks_failed: lifecycle callbacks that raised.
-        running, queued, leftovers: tasks with a slot, tasks that wait, handlers of ended tasks that go on.
+        callbacks_dropped: events that were dropped because a callback blocked and too many waited.
+        running, queued: tasks whose handlers run, tasks that wait.
+        detached: tasks that were detached and have not ended, whose handlers have.
+        leftovers: handlers of ended tasks that go on.
         buffered_bytes: what waits to be written.
         threads: threads of the agent that are alive.
     """
@@ -42,11 +45,23 @@ class Stats:
     frames_ignored: int = 0
     frames_dropped: int = 0
     callbacks_failed: int = 0
+    callbacks_dropped: int = 0
     running: int = 0
     queued: int = 0
+    detached: int = 0
     leftovers: int = 0
     buffered_bytes: int = 0
     threads: int = 0
+
+    def html(self, name: str, server_url: str) -> str:
+        """Return a table for a notebook, with the agent's name over it."""
+        import html  # here: notebooks alone need its table of characters
+
+        rows = "".join(
+            f"<tr><td>{html.escape(key.replace('_', ' '))}</td><td>{html.escape(str(value))}</td></tr>"
+            for key, value in {"server": server_url, **vars(self)}.items()
+        )
+        return f"<table><caption>{html.escape(name)}</caption>{rows}</table>"
 
 
 class Counters:

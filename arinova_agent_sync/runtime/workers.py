@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 import threading
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
 
+from ..log import logger
 from ..net.deadline import Deadline
 
 _IDLE = 10.0  # seconds after which a worker without work ends
-
-logger = logging.getLogger("arinova_agent_sync")
 
 
 class Workers:

@@ -10,17 +10,18 @@ that pile up leave together, once there are enough of them or the pinger's late 
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from ..log import logger
 from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, PendingText
 from ..protocol.frames import encode_text
 from ..protocol.json_values import clean
 from ..protocol.outbox import Chunks, Piece, Pong, Terminal
-from .run import TaskRun
-from .state import Connection, State
+from .connection import Connection
+from .running_task import RunningTask
+from .state import State
 from .websocket import WebSocket, WebSocketError, WriteFailed
 
 _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
@@ -37,8 +38,6 @@ _SLOW_WRITE = 0.001  # seconds
 _AT_ONCE = 0.002  # seconds
 _HANDED_OVER = 0.1  # seconds
 
-logger = logging.getLogger("arinova_agent_sync")
-
 
 class Writer:
     """Write what waits in the outbox.
@@ -53,6 +52,7 @@ class Writer:
     def __init__(
         self,
         state: State,
+        *,
         undelivered: Callable[[Terminal], None],
         late: Callable[[Sequence[Terminal]], None],
     ) -> None:
@@ -61,73 +61,73 @@ class Writer:
         self._late = late
         self._write = threading.Lock()  # taken before the state lock and the guard's, see state.py
 
-    def chunk(self, run: TaskRun, text: str) -> bool:
+    def chunk(self, running: RunningTask, text: str) -> bool:
         """Stream a piece of a task's answer; False, and nothing, if the task has ended."""
         now = self._state.clock()
-        since = now - run.last_chunk
-        # A model's pace. What is read of the run without the lock decides only which way the chunk goes.
+        since = now - running.last_chunk
+        # A model's pace. What is read of the task without the lock decides only which way the chunk goes.
         if (
-            since >= (_AT_ONCE if run.slow_write else _PILE_UP)
-            and now >= run.handed_over
+            since >= (_AT_ONCE if running.slow_write else _PILE_UP)
+            and now >= running.handed_over
             and self._write.acquire(blocking=False)
         ):
             try:
-                open_still = self._straight(run, text)
+                open_still = self._straight(running, text)
             finally:
                 self._write.release()
             if open_still is not None:
-                self._note_write(run, now)
+                self._note_write(running, now)
                 if self._state.outbox.entries:
                     self.flush()
                 return open_still
-        return self._queue(run, text, now, since)
+        return self._queue(running, text, now, since)
 
-    def _queue(self, run: TaskRun, text: str, now: float, since: float) -> bool:
+    def _queue(self, running: RunningTask, text: str, now: float, since: float) -> bool:
         """Put a chunk behind what waits, and write it unless more is likely to come at once."""
         state = self._state
         with state.lock:
-            if run.ended is not None:
+            if running.ended is not None:
                 return False
-            waiting = state.outbox.add_chunk(run.answer, text)
-            run.last_chunk = now
-            if since < _AT_ONCE and run.slow_write:
-                run.handed_over = now + _HANDED_OVER
-            count, handed_over = len(waiting.parts), now < run.handed_over
+            waiting = state.outbox.add_chunk(running.answer, text)
+            running.last_chunk = now
+            if since < _AT_ONCE and running.slow_write:
+                running.handed_over = now + _HANDED_OVER
+            count, handed_over = len(waiting.parts), now < running.handed_over
             much = count >= _HIGH_PILE or waiting.size > _HIGH_WATER
-            run.patience = 0 if state.link is None else _PILE
-            if run.patience:
+            running.patience = 0 if state.link is None else _PILE
+            if running.patience:
                 if not much and self._write.locked():
                     # Whoever writes looks once more before it goes. It may wait for the interpreter's lock till
                     # then; meanwhile this thread goes on with less ado.
                     return True
                 most = _HIGH_PILE if handed_over else _PILE
                 if count < most and waiting.size < _PILE_BYTES and (handed_over or since < _PILE_UP):
-                    run.patience = min(most - count, _PILE)
+                    running.patience = min(most - count, _PILE)
                     state.schedule("flush", now + _LATE)
                     return True
-        # Who has much waits until it is on the wire, and lets the others run.
+        # Who has much waits until it is on the wire, and lets the others running.
         self.flush(state.settings.send_timeout if much else 0.0)
-        if run.patience:
-            self._note_write(run, now)
+        if running.patience:
+            self._note_write(running, now)
         return True
 
-    def requeue(self, run: TaskRun, closed: PendingText) -> bool:
-        """Queue anew what came into a run just after it was closed; False, and nothing, if the task has ended."""
+    def requeue(self, running: RunningTask, closed: PendingText) -> bool:
+        """Queue anew what came into a pending text just after it was closed; False if the task has ended."""
         state = self._state
         with state.lock:
             pieces = closed.take_fresh()  # none, if it was only just before
             if not pieces:
                 return True
-            if run.ended is not None:
+            if running.ended is not None:
                 return False
             for piece in filter(None, map(clean, pieces)):
-                state.outbox.add_chunk(run.answer, piece)
+                state.outbox.add_chunk(running.answer, piece)
         self.flush()
         return True
 
-    def _note_write(self, run: TaskRun, began: float) -> None:
-        run.last_chunk = self._state.clock()
-        run.slow_write = run.last_chunk - began > _SLOW_WRITE
+    def _note_write(self, running: RunningTask, began: float) -> None:
+        running.last_chunk = self._state.clock()
+        running.slow_write = running.last_chunk - began > _SLOW_WRITE
 
     def flush(self, patience: float = 0.0) -> None:
         """Write what waits, unless another thread is at it; wait patience seconds for that one to be done."""
@@ -180,11 +180,11 @@ class Writer:
 
     # Under the write lock
 
-    def _straight(self, run: TaskRun, text: str) -> bool | None:
+    def _straight(self, running: RunningTask, text: str) -> bool | None:
         """Write a chunk past the outbox; None, and nothing, if something waits there or it cannot be written."""
-        state, answer = self._state, run.answer
+        state, answer = self._state, running.answer
         with state.lock:
-            if run.ended is not None:
+            if running.ended is not None:
                 return False
             link = state.link
             if link is None or state.outbox.entries or len(text) > LARGEST_CHUNK:

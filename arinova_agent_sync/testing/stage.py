@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from ..net.deadline import Deadline
+from ..protocol.life import Life
 from ..protocol.session import TaskArrived
 from ..runtime.callbacks import Listeners
-from ..runtime.dispatch import Dispatch
-from ..runtime.state import Connection, Life, State
+from ..runtime.connection import Connection
+from ..runtime.state import State
+from ..runtime.task_runner import TaskRunner
 from ..settings import Settings
 from .record import Record
 from .stand_ins import (
@@ -80,18 +82,18 @@ class Stage:
         state.connection = Connection(1, state.link)
         self.record = Record(state.clock())
         self._workers = WatchedWorkers(state)
-        self._callbacks = WatchedCallbacks(listeners, self.record)
+        self._callbacks = WatchedCallbacks(listeners, self._workers, self.record)
         self._writer = RecordingWriter(state, self.record, self._chunk_was_sent)
         stand_ins = GivenActions(state, self._writer, actions, self.record)
         self._writer.called = stand_ins.called
-        self._dispatch = Dispatch(
+        self._runner = TaskRunner(
             state,
-            self._writer,
-            self._workers,
-            self._callbacks,
-            stand_ins,
-            OfflineAccount(settings, client),
-            self._watched,
+            writer=self._writer,
+            workers=self._workers,
+            callbacks=self._callbacks,
+            actions=stand_ins,
+            credentials=OfflineAccount(settings, client),
+            handler_for=self._watched,
         )
 
     @property
@@ -102,14 +104,14 @@ class Stage:
     def play(self, timeout: float) -> bool:
         """Run the task; return whether it and its handler ended within so many seconds."""
         self.record.began = self.state.clock()
-        self._dispatch.arrived(TaskArrived(self.task_id, self._payload), 1)
+        self._runner.arrived(TaskArrived(self.task_id, self._payload), 1)
         self._writer.flush()
         with self.state.lock:
             return self.state.changed.wait_for(self._is_over, timeout)
 
     def cancel(self) -> None:
         """Press the stop button."""
-        self._dispatch.stopped(self.task_id)
+        self._runner.lifecycle.cancel(self.task_id)
         self._writer.flush()
 
     def close(self) -> None:

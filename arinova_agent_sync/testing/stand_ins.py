@@ -14,7 +14,7 @@ from ..protocol import frames
 from ..protocol.outbox import Chunks, Passing, Terminal
 from ..runtime.action_calls import ActionCalls
 from ..runtime.callbacks import Callbacks, Listeners
-from ..runtime.run import TaskRun
+from ..runtime.running_task import RunningTask
 from ..runtime.state import State
 from ..runtime.workers import Workers
 from ..runtime.writer import Writer
@@ -39,12 +39,12 @@ class RecordingWriter(Writer):
     """
 
     def __init__(self, state: State, record: Record, sent: Callable[[int], None]) -> None:
-        super().__init__(state, lambda _: None, lambda _: None)
+        super().__init__(state, undelivered=lambda _: None, late=lambda _: None)
         self._record = record
         self._sent = sent
         self.called: Callable[[bytes], None] = lambda _: None
 
-    def chunk(self, run: TaskRun, text: str) -> bool:
+    def chunk(self, run: RunningTask, text: str) -> bool:
         record, state = self._record, self._state
         with state.lock:
             if run.ended is not None:
@@ -113,17 +113,14 @@ class WatchedWorkers(Workers):
 class WatchedCallbacks(Callbacks):
     """Note what the handler raised, beside calling who listens."""
 
-    def __init__(self, listeners: Listeners, record: Record) -> None:
-        super().__init__(listeners, lambda: None)
+    def __init__(self, listeners: Listeners, workers: Workers, record: Record) -> None:
+        super().__init__(listeners, workers=workers, failed=lambda: None)
         self._record = record
         self.threads_used: list[int] = []
 
-    def call(self, name: str, function: Callable[[], object]) -> None:
-        def watched() -> None:
-            self.threads_used.append(threading.get_ident())
-            function()
-
-        super().call(name, watched)
+    def _call(self, event: str, function: Callable[[], object]) -> None:
+        self.threads_used.append(threading.get_ident())
+        super()._call(event, function)
 
     def fire(self, event: str, *values: object) -> None:
         if event == "error" and isinstance(values[0], BaseException):
@@ -147,7 +144,7 @@ class GivenActions(ActionCalls):
         action: str,
         arguments: Mapping[str, object],
         options: ActionOptions,
-        run: TaskRun | None = None,
+        run: RunningTask | None = None,
     ) -> ActionCallResult:
         result = super().call(action, arguments, options, run)
         outcome = self._outcomes.pop(result.call_id, result)

@@ -18,7 +18,9 @@ from arinova_agent_sync import (
     run,
 )
 from arinova_agent_sync.local import LocalServer
+from arinova_agent_sync.runtime import shutdown
 from arinova_agent_sync.runtime.engine import Engine
+from arinova_agent_sync.runtime.shutdown import Shutdown
 
 from ..conftest import descriptors
 
@@ -210,13 +212,17 @@ def test_the_newer_agent_of_a_token_replaces_the_older(server, make_agent, caplo
     assert server.bot_token not in caplog.text
 
 
-def test_an_agent_that_nobody_refers_to_ends(server):
+def test_an_agent_that_nobody_refers_to_stays_connected(server):
+    # An application's factory may make an agent, connect it and return something else.
     agent = ArinovaAgent(server_url=server.url, bot_token=server.bot_token)
     agent.on_task(lambda task: "hello")
     agent.connect(5)
     del agent
     gc.collect()
-    server.wait_for_disconnect(5)
+    assert server.conversation().say("hi").wait(5) == "completed"
+    (engine,) = shutdown._live.all()
+    engine.stop(1.0)
+    assert engine.wait(5)
 
 
 def test_an_earlier_life_is_not_kept(server, make_agent):
@@ -231,7 +237,7 @@ def test_an_earlier_life_is_not_kept(server, make_agent):
     assert [life() for life in lives] == [None, None, None]
 
 
-@pytest.mark.parametrize("step", ["replace_others", "start"])
+@pytest.mark.parametrize("step", [(Shutdown, "claim"), (Engine, "start")], ids=["claim", "start"])
 def test_an_interrupted_connect_may_be_repeated(server, make_agent, monkeypatch, step):
     agent = make_agent(server)
     agent.on_task(lambda task: "fine")
@@ -259,7 +265,7 @@ def test_an_interrupted_connect_may_be_repeated(server, make_agent, monkeypatch,
 
     helper = threading.Thread(target=let_go)
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, step, interrupt)
+        patch.setattr(*step, interrupt)
         helper.start()
         with pytest.raises(KeyboardInterrupt):
             agent.connect(5)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from arinova_agent_sync.runtime import reader
+from arinova_agent_sync.protocol import reconnect
 
 
 class Waits:
@@ -16,7 +16,7 @@ class Waits:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._attempts: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.spreads: list[float] = []
-        monkeypatch.setattr(reader.backoff, "delay", self._delay)
+        monkeypatch.setattr(reconnect, "delay", self._delay)
 
     def _delay(self, attempt: int, base: float, longest: float, random: float) -> float:
         assert (base, longest) == (7.0, 60.0)

@@ -184,10 +184,10 @@ def test_the_deadline_holds_while_the_pinger_writes_to_a_slow_peer(server, make_
     with agent._engine.state.lock:
         agent._engine.state.flush_soon()
     stopped = threading.Event()
-    agent._engine.on_stopped(stopped.set)
+    agent._engine.shutdown.on_ended(stopped.set)
     time.sleep(0.2)  # it may begin later: then there is less to see, and nothing to fail
     begin = time.monotonic()
-    agent._engine.stop(1.0)
+    agent._engine.shutdown.stop(1.0)
     assert stopped.wait(20)
     assert time.monotonic() - begin < 4
     server.heal()

@@ -13,6 +13,7 @@ import pytest
 
 from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.runtime.callbacks import Callbacks, Listeners
+from arinova_agent_sync.runtime.workers import Workers
 
 SOON = 10.0  # seconds; more than enough
 
@@ -47,9 +48,11 @@ def failures() -> Failures:
 
 @pytest.fixture
 def callbacks(listeners: Listeners, failures: Failures) -> Iterator[Callbacks]:
-    made = Callbacks(listeners, failures)
+    workers = Workers()
+    made = Callbacks(listeners, workers=workers, failed=failures)
     yield made
     end(made)
+    workers.close(Deadline(SOON))
 
 
 def end(callbacks: Callbacks) -> None:
@@ -81,7 +84,7 @@ class TestCallbacks:
         listeners.add("error", lambda: called.append("second"))
         for number in range(3):
             callbacks.fire("error", number)
-            callbacks.call("on_cancel", functools.partial(note, "cancel"))
+            callbacks.call("cancel", functools.partial(note, "cancel"))
         end(callbacks)
         assert called == [0, "second", "cancel", 1, "second", "cancel", 2, "second", "cancel"]
         assert threads == {callbacks.thread}
@@ -158,7 +161,7 @@ class TestCallbacks:
         assert called == ["before"]
 
     def test_without_a_thread_the_end_is_at_once(self, listeners: Listeners, failures: Failures) -> None:
-        made = Callbacks(listeners, failures)
+        made = Callbacks(listeners, workers=Workers(), failed=failures)
         end(made)
         made.call("late", lambda: None)
         assert made.thread is None

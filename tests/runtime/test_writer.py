@@ -201,9 +201,9 @@ class Interrupted(list):  # type: ignore[type-arg]
         super().append(piece)
 
 
-def interrupt(door, meanwhile):
+def interrupt(context, meanwhile):
     """Have something happen between a sender's look at the open run and its piece."""
-    waiting = door.answer.pending
+    waiting = context._running.answer.pending
     assert waiting is not None, "the pieces came too slowly to pile up"
     waiting.fresh = Interrupted(meanwhile)
 
@@ -232,7 +232,7 @@ def test_a_piece_that_comes_just_after_its_run_was_written(answered):
     def handle(task):
         task.send_chunk("one, ")
         task.send_chunk("two, ")
-        interrupt(task._door, task._door._dispatch.writer.flush)
+        interrupt(task._context, task._context._writer.flush)
         task.send_chunk("three, ")
         task.send_chunk("four")
 
@@ -242,10 +242,10 @@ def test_a_piece_that_comes_just_after_its_run_was_written(answered):
 
 def test_a_piece_that_comes_just_after_the_end_is_no_part_of_the_answer(answered):
     def handle(task):
-        out = task._door._dispatch.writer
+        out = task._context._writer
         task.send_chunk("one, ")
         task.send_chunk("two")
-        interrupt(task._door, task.send_complete)
+        interrupt(task._context, task.send_complete)
         with out._write:  # the end waits for the wire
             task.send_chunk(", three")
         out.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arinova_agent_sync import Task
-from arinova_agent_sync.registry import HandlerTable
+from arinova_agent_sync.handlers import HandlerTable
 
 
 def chat(task: Task) -> str:

@@ -1,0 +1,74 @@
+"""What belongs to one connection, dropped whole with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..action_results import ActionCallResult, action_result
+from ..errors import ActionError, ActionTimeout, TaskCancelled
+from ..protocol.receipts import Receipts
+
+if TYPE_CHECKING:
+    from .websocket import WebSocket
+
+
+class PendingCall:
+    """One action call in flight, and the thread that waits for it.
+
+    Args:
+        call_id: its id, by which the result names it.
+        action: the action's name.
+    """
+
+    __slots__ = ("_done", "_outcome", "action", "call_id")
+
+    def __init__(self, call_id: str, action: str) -> None:
+        self.call_id = call_id
+        self.action = action
+        self._done = threading.Event()
+        self._outcome: ActionCallResult | BaseException | None = None
+
+    def settle(self, payload: Mapping[str, object]) -> None:
+        """Hand the result over."""
+        self._finish(action_result(payload, self.action))
+
+    def fail(self, why: str) -> None:
+        """Have the call raise: there will be no result."""
+        self._finish(ActionError(f"action_call {self.call_id} cancelled by {why}"))
+
+    def cancel(self) -> None:
+        """Have the call raise: its task was cancelled."""
+        self._finish(TaskCancelled(f"action_call {self.call_id} cancelled with its task"))
+
+    def result(self, timeout: float) -> ActionCallResult:
+        """Wait for the result for so many seconds; raise what took its place."""
+        self._done.wait(timeout)
+        outcome = self._outcome
+        if isinstance(outcome, ActionCallResult):
+            return outcome
+        raise outcome or ActionTimeout(
+            f"action_call {self.action} ({self.call_id}) timed out after {timeout:g} s; "
+            "the platform may still run it"
+        )
+
+    def _finish(self, outcome: ActionCallResult | BaseException) -> None:
+        if self._outcome is None:
+            self._outcome = outcome
+            self._done.set()
+
+
+class Connection:
+    """One connection. Read and changed under the state lock.
+
+    Args:
+        number: 1 for the first of an agent's life.
+        link: its WebSocket.
+    """
+
+    def __init__(self, number: int, link: WebSocket) -> None:
+        self.number = number
+        self.link = link
+        self.calls: dict[str, PendingCall] = {}
+        self.receipts = Receipts()

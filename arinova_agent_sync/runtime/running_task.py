@@ -1,0 +1,71 @@
+"""The record of one task in the agent's hands, from its arrival to the end of its handler: fields, no behaviour."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Literal
+
+from ..protocol.answer import Answer
+
+if TYPE_CHECKING:
+    from .connection import PendingCall
+
+Outcome = Literal["completed", "failed", "cancelled", "refused"]
+
+
+class RunningTask:
+    """What is known of one task. What stands below ``ended`` is changed under the state lock.
+
+    Args:
+        task_id: the task's id.
+        conversation_id: its conversation's, None for a wakeup.
+        connection: the number of the connection that it came on.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "answer",
+        "calls",
+        "cancelled",
+        "detached",
+        "ended",
+        "functions",
+        "handed_over",
+        "handle",
+        "handling",
+        "last_chunk",
+        "patience",
+        "slow_write",
+        "started",
+        "thread",
+    )
+
+    def __init__(self, task_id: str, conversation_id: str | None, connection: int) -> None:
+        self.answer = Answer(task_id, conversation_id, connection)
+        self.ended: Outcome | None = None
+        # Calls the handler. Gone once it is called: it refers to the task, which refers to this record, and a ring
+        # would be left to the garbage collector, with every task's texts in it.
+        self.handle: Callable[[], object] | None = None
+        self.started = False
+        self.handling = False  # its handler is on a worker
+        self.detached = False
+        self.thread: int | None = None  # the worker's, while its handler is on it
+        self.last_chunk = float("-inf")
+        self.slow_write = False  # the last write took long
+        self.handed_over = float("-inf")  # until when the pinger writes
+        self.patience = 0  # how many fresh pieces may wait for another to be just appended
+        self.functions: Sequence[Callable[[], object]] = ()  # to be called when the user stops the task
+        self.calls: AbstractSet[PendingCall] = frozenset()
+        self.cancelled: threading.Event | None = None  # made when it is asked for: few handlers ask
+
+    @property
+    def task_id(self) -> str:
+        """The task's id."""
+        return self.answer.task_id
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the user stopped the task, or the agent's end did."""
+        return self.ended == "cancelled"

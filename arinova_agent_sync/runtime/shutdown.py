@@ -1,0 +1,349 @@
+"""The one owner of start and stop: an agent's life, its deadlines, and the list of live engines.
+
+What follows from a call is decided in protocol/life.py; here it is done. The lock of the live engines may be held
+while the state lock is acquired, never the other way round.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from ..errors import ConnectionLost, ConnectTimeout
+from ..log import logger
+from ..net.deadline import Deadline
+from ..net.forks import renew_after_fork
+from ..protocol.life import Life, on_disconnect, stop_times
+
+if TYPE_CHECKING:
+    from .callbacks import Callbacks
+    from .rescue import Rescuer
+    from .state import State
+    from .task_lifecycle import TaskLifecycle
+    from .workers import Workers
+    from .writer import Writer
+
+DISCONNECTED = "disconnect() called"
+_REPLACED = "a newer agent of this process has the same token"
+_CLOSE_FRAME = 0.5  # seconds to write the close frame in, where nothing else waits
+_ECHO = 0.5  # seconds for the server to answer the close frame, which tells that it read what came before
+_CLEANUP = 0.5  # seconds for handlers of cancelled tasks, which may be cleaning up
+_READER_END = (
+    0.2  # seconds that the reader gets to end once its connection was aborted, whatever the deadline
+)
+_LATER = 1.0  # seconds beyond its deadline that another engine's end is waited for
+
+
+class Shutdown:
+    """The life of one engine, from its claim on its token to its end. Thread-safe.
+
+    Args:
+        state: the agent's state.
+        identity: returns the server and the token in use: what two live engines must not share.
+        writer, lifecycle, workers, callbacks, rescuer: the engine's, to be ended.
+        reader, pinger: the engine's threads.
+        ended: called once all is over.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        *,
+        identity: Callable[[], tuple[str, str]],
+        writer: Writer,
+        lifecycle: TaskLifecycle,
+        workers: Workers,
+        callbacks: Callbacks,
+        rescuer: Rescuer,
+        reader: threading.Thread,
+        ended: Callable[[], object],
+    ) -> None:
+        self.state = state
+        self.identity = identity
+        self._writer = writer
+        self._lifecycle = lifecycle
+        self._workers = workers
+        self._callbacks = callbacks
+        self._rescuer = rescuer
+        self._reader = reader
+        self._ended = ended
+        self._listeners: list[Callable[[], object]] = []
+
+    # Start
+
+    def claim(self) -> bool:
+        """Take the place of older engines with the same token, once they have ended.
+
+        On the March 2026 server an older one would stay connected and never get a task again. Returns False if the
+        start was called off meanwhile; then all is over.
+        """
+        state = self.state
+        older = _live.add(self)
+        for other in older:
+            other.stop(other.state.settings.exit_timeout, _REPLACED)
+            other.on_ended(self._look_again)
+        patience = state.settings.exit_timeout + _LATER
+        with state.lock:
+            state.changed.wait_for(
+                lambda: state.stopping or all(other.state.over for other in older), patience if older else 0.0
+            )
+            called_off = state.stopping
+        if older:
+            logger.warning("an older agent with the same token is stopped: this process has a newer one")
+        if called_off:
+            self.abandon_start()
+        return not called_off
+
+    def abandon_start(self) -> None:
+        """End what has no thread yet."""
+        state = self.state
+        with state.lock:
+            state.closing = True
+            connection = state.connection
+        if connection is not None:
+            connection.link.abort()
+        self._finish_life()
+
+    def _look_again(self) -> None:
+        with self.state.lock:
+            self.state.changed.notify_all()
+
+    # Waiting
+
+    def wait_connected(self, deadline: Deadline) -> None:
+        """Block until the first authentication; raise what stopped the agent, or ConnectTimeout."""
+        state = self.state
+        with state.lock:
+            state.changed.wait_for(
+                lambda: state.stopping or state.reconnect.authenticated_once, deadline.left()
+            )
+            failure, stopping = state.failure, state.stopping
+            connected, last_error = state.reconnect.authenticated_once, state.last_error
+        if failure is not None:
+            self.wait(deadline.left(_LATER))
+            raise failure
+        if connected:
+            return
+        if stopping:
+            raise ConnectionLost(state.why_stopped)
+        reason = f": {last_error}" if last_error is not None else ""
+        raise ConnectTimeout(
+            f"no connection within {deadline.seconds or 0:g} s{reason}; "
+            "the agent goes on trying until disconnect()"
+        ) from last_error
+
+    def wait(self, timeout: float | None) -> bool:
+        """Block until the end; return False if the time is up."""
+        state = self.state
+        with state.lock:
+            return state.changed.wait_for(lambda: state.over, timeout)
+
+    def on_ended(self, function: Callable[[], object]) -> None:
+        """Call a short function that does not block when all is over, or now if it is."""
+        with self.state.lock:
+            if not self.state.over:
+                self._listeners.append(function)
+                return
+        function()
+
+    # Stop
+
+    def stop(self, timeout: float, why: str = DISCONNECTED) -> None:
+        """Ask for the end, all of it within timeout seconds. Returns at once.
+
+        Args:
+            timeout: seconds.
+            why: what ``connect`` raises where the end takes the place of a connection.
+        """
+        state = self.state
+        with state.lock:
+            times = on_disconnect(state.life, state.stop_times, stop_times(state.clock(), timeout))
+            if times is None:
+                return
+            first = state.life is Life.RUNNING
+            if first:
+                state.why_stopped = why
+            state.life = Life.DRAINING
+            state.stop_times = times
+            deadline = Deadline(max(0.0, times.stop_by - state.clock()), state.clock)
+            connection = state.connection
+            state.due.notify()
+            state.changed.notify_all()
+        if connection is not None:
+            connection.link.stop_by(deadline)  # the pinger may be writing to a peer that hardly reads
+        if first:
+            self._lifecycle.refuse_waiting()
+
+    def give_up(self, failure: BaseException) -> bool:
+        """End for good because of a failure; return whether it is what ends the agent."""
+        state = self.state
+        with state.lock:
+            first = state.life is Life.RUNNING
+            if state.failure is None:
+                state.failure = failure
+        self.stop(0.0)
+        return first
+
+    def finish(self) -> None:
+        """Bring the end about, on the pinger thread, whatever fails on the way."""
+        failures: list[BaseException] = []
+        for step in (
+            self._lifecycle.refuse_waiting,
+            self._lifecycle.stop_all,
+            self._say_goodbye,
+            self._end_reader,
+            self._rescuer.close,
+            self._give_up_what_waits,
+            self._end_workers,
+        ):
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001 - the end must come
+                failures.append(error)
+        self._finish_life()
+        for failure in failures:
+            logger.critical("ending failed in part: this is a bug of arinova_agent_sync", exc_info=failure)
+
+    def _deadline(self) -> Deadline:
+        times = self.state.stop_times
+        return Deadline(max(0.0, times.stop_by - self.state.clock()) if times else 0.0, self.state.clock)
+
+    def _say_goodbye(self) -> None:
+        """Write what waits and a close frame, and wait a moment for the server's own."""
+        state, deadline = self.state, self._deadline()
+        with state.lock:
+            state.closing = True
+            link = state.link
+            waits = bool(state.outbox)
+            state.changed.notify_all()
+        if link is None:
+            return
+        half = (deadline.left() or 0.0) / 2
+        writing = Deadline(half if waits else min(half, _CLOSE_FRAME), state.clock)
+        link.stop_by(writing)
+        self._writer.finish(link, writing.left() or 0.0)
+        self._reader.join(deadline.left(_ECHO))
+
+    def _end_reader(self) -> None:
+        with self.state.lock:
+            self.state.closing = True
+            connection = self.state.connection
+        if connection is not None:
+            connection.link.abort()
+        if self._reader.ident is not None:
+            self._reader.join(_READER_END)
+
+    def _give_up_what_waits(self) -> None:
+        with self.state.lock:
+            self.state.outbox.empty()
+        self._writer.report_losses()
+
+    def _end_workers(self) -> None:
+        self._workers.close(self._deadline(), grace=_CLEANUP)
+        left = [f"the handler of task {task_id}" for task_id in self._lifecycle.unfinished()]
+        if self._reader.is_alive():
+            left.append("the reader, in a look-up of the server's name")
+        if left:
+            logger.warning("left behind, since they did not end in time: %s", ", ".join(left))
+
+    def _finish_life(self) -> None:
+        state = self.state
+        _live.remove(self)
+        with state.lock:
+            state.life = Life.STOPPED if state.failure is None else Life.FAILED
+            listeners, self._listeners = self._listeners, []
+            state.changed.notify_all()
+        for step in (self._callbacks.close, self._ended, *listeners):
+            try:
+                step()
+            except Exception as error:
+                logger.error("what follows an agent's end failed", exc_info=error)
+
+
+class _LiveEngines:
+    """The engines that have begun and not ended. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._engines: list[Shutdown] = []
+        self.after_fork()
+        renew_after_fork(self)
+
+    def add(self, newer: Shutdown) -> list[Shutdown]:
+        """Add an engine; return those that it takes the place of.
+
+        Under one lock, or two agents with one token could look for each other before either is there.
+        """
+        with self._lock:
+            mine = newer.identity()
+            older = [other for other in self._engines if other.identity() == mine]
+            self._engines.append(newer)
+            return older
+
+    def remove(self, ended: Shutdown) -> None:
+        """Remove an engine; do nothing if it is not there."""
+        with self._lock:
+            self._engines = [engine for engine in self._engines if engine is not ended]
+
+    def all(self) -> list[Shutdown]:
+        """Return them."""
+        with self._lock:
+            return list(self._engines)
+
+    def after_fork(self) -> None:
+        """Be as new in a forked child, where another thread may have held the lock."""
+        self._lock = threading.Lock()
+        self._engines = []
+
+
+_live = _LiveEngines()
+
+
+def _stop_all_at_exit() -> None:
+    engines = _live.all()
+    for engine in engines:
+        engine.stop(engine.state.settings.exit_timeout)
+    for engine in engines:
+        engine.wait(engine.state.settings.exit_timeout + _LATER)
+
+
+@cache
+def stop_at_exit() -> None:
+    """Have every live engine end while the interpreter exits, before its thread pools refuse work.
+
+    What is registered last is called first, so the standard library's pools must be there already. threading's own
+    list of such functions is not public: atexit's come too late, but they come.
+    """
+    import concurrent.futures.thread  # noqa: F401
+
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(_stop_all_at_exit)
+
+
+def interrupted_own_code() -> bool:
+    """Tell whether the caller's thread is in the middle of code of this package, below the caller.
+
+    That is so in a signal handler which came while the main thread was in one of our calls: whatever lock that call
+    holds, it holds until the handler has returned. The user's log handlers
+    may be called by us too.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _is_own(frame.f_globals.get("__name__")):
+        frame = frame.f_back  # the call itself
+    while frame is not None:
+        if _is_own(frame.f_globals.get("__name__")):
+            return True
+        frame = frame.f_back
+    return False
+
+
+_OWN = ("agent", "task", "handlers", "runtime", "net", "api", "protocol", "log", "credentials")
+
+
+def _is_own(module: object) -> bool:
+    parts = module.split(".") if isinstance(module, str) else []
+    return len(parts) > 1 and parts[0] == __name__.split(".", 1)[0] and parts[1] in _OWN

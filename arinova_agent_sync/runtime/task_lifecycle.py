@@ -1,0 +1,331 @@
+"""Tasks from their arrival to their end: admitted, ended once, cancelled, released.
+
+Called by the reader, the workers, the pinger and users' threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from ..log import logger
+from ..protocol import frames
+from ..protocol.answer import LARGEST_CHUNK
+from ..protocol.life import Life
+from ..protocol.outbox import Passing, Terminal
+from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
+from ..protocol.session import TaskMalformed
+from .callbacks import Callbacks
+from .running_task import Outcome, RunningTask
+from .state import State
+from .workers import Workers
+from .writer import Writer
+
+SHUTTING_DOWN = "The agent is shutting down."
+NO_THREAD = "The agent cannot run more tasks at the moment."
+CANCELLED = "cancelled"
+_LARGEST_CONTENT = 8 * LARGEST_CHUNK  # characters: beyond it the text goes out as chunks alone
+
+
+class Refusal(NamedTuple):
+    """The task is not run; ``why`` is what the server was told."""
+
+    why: str
+
+
+class TaskLifecycle:
+    """Admit tasks, end each once, and start those that wait in their places.
+
+    Args:
+        state: the agent's state.
+        writer: writes what is put into the outbox here.
+        workers: the threads that handlers run on.
+        callbacks: runs users' ``on_cancel`` functions.
+        run: runs a task's handler, on a worker.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        *,
+        writer: Writer,
+        workers: Workers,
+        callbacks: Callbacks,
+        run: Callable[[RunningTask], None],
+    ) -> None:
+        self._state = state
+        self._writer = writer
+        self._workers = workers
+        self._callbacks = callbacks
+        self._run = run
+
+    @property
+    def agent_name(self) -> str | None:
+        """The agent's name, if the server told it."""
+        return self._state.agent_name
+
+    @property
+    def over(self) -> bool:
+        """Whether the agent has stopped."""
+        return self._state.over
+
+    # From the server
+
+    def admit(self, task: RunningTask) -> None:
+        """Start, queue or refuse a task that came."""
+        state = self._state
+        with state.lock:
+            admission = self._admit(task)
+            if isinstance(admission, Duplicate):
+                state.counters.tasks_ignored += 1
+            blocked_by = state.scheduler.blockers() if isinstance(admission, Wait) else []
+        if isinstance(admission, Start):
+            self.start([task])
+        elif isinstance(admission, Refusal):
+            say = logger.info if admission.why == SHUTTING_DOWN else logger.warning
+            say("task %s was not run: %s", task.task_id, admission.why)
+        elif blocked_by:
+            logger.warning(
+                "task %s waits: too many handlers of cancelled tasks still run, those of %s",
+                task.task_id,
+                ", ".join(blocked_by),
+            )
+
+    def _admit(self, task: RunningTask) -> Start | Wait | Duplicate | Refusal:
+        state, task_id = self._state, task.task_id
+        if state.stopping or task.handle is None:
+            if state.scheduler.knows(task_id):
+                return Duplicate()
+            return self._refuse(task_id, SHUTTING_DOWN if state.stopping else "no_task_handler")
+        admission = state.scheduler.arrived(task_id, task.answer.conversation_id)
+        if isinstance(admission, Duplicate):
+            return admission
+        if isinstance(admission, Overflow):
+            return self._refuse(task_id, "queue_overflow")
+        state.counters.tasks_received += 1
+        state.tasks[task_id] = task
+        state.schedule("heartbeat", state.clock() + state.settings.heartbeat_interval)
+        if isinstance(admission, Wait):
+            notice = frames.task_queued(task_id, task.answer.conversation_id, *admission)
+            state.outbox.add_passing(Passing(notice))
+            state.flush_soon()
+        else:
+            task.started = task.handling = True
+        return admission
+
+    def refuse_malformed(self, event: TaskMalformed) -> None:
+        """Answer a task that cannot be run."""
+        with self._state.lock:
+            self._refuse(event.task_id, event.error)
+        logger.warning("task %s was not run: %s", event.task_id, event.error)
+
+    def cancel(self, task_id: str) -> None:
+        """Cancel a task whose user pressed stop."""
+        with self._state.lock:
+            task = self._state.tasks.get(task_id)
+        if task is not None:
+            self._cancel(task)
+
+    # From handlers
+
+    def complete(
+        self, task: RunningTask, content: str | None, mentions: Sequence[str], tail: str = ""
+    ) -> bool:
+        """End a task with a text, or with what was streamed and a tail; False if it had ended."""
+        with self._state.lock:
+            if task.ended is not None:
+                return False
+            terminal, contradicts = self._completion(task, content, mentions, tail)
+            waiting = self._end(task, "completed", terminal)
+        if contradicts:
+            logger.warning(
+                "task %s: send_complete() was given a text that does not begin with what was streamed; "
+                "the server keeps what was streamed",
+                task.task_id,
+            )
+        self._writer.flush()
+        self.start(waiting)
+        return True
+
+    def has_streamed(self, task: RunningTask) -> bool:
+        """Tell whether a task has streamed anything."""
+        with self._state.lock:
+            return task.answer.has_said
+
+    def fail(self, task: RunningTask, message: str) -> bool:
+        """End a task with an error, which takes the place of what was streamed; False if it had ended."""
+        with self._state.lock:
+            if task.ended is not None:
+                return False
+            task.answer.muted = True
+            payload = frames.agent_error(task.task_id, message)
+            waiting = self._end(task, "failed", Terminal(task.answer, payload, message))
+        self._writer.flush()
+        self.start(waiting)
+        return True
+
+    def detach(self, task: RunningTask) -> None:
+        """Let a task live on after its handler."""
+        with self._state.lock:
+            task.detached = True
+
+    def cancelled_event(self, task: RunningTask) -> threading.Event:
+        """Return the event that is set when a task is cancelled; few handlers ask for it."""
+        with self._state.lock:
+            if task.cancelled is None:
+                task.cancelled = threading.Event()
+                if task.is_cancelled:
+                    task.cancelled.set()
+            return task.cancelled
+
+    def on_cancel(self, task: RunningTask, function: Callable[[], object]) -> None:
+        """Call a function when a task is cancelled, or now if it was."""
+        with self._state.lock:
+            late = task.is_cancelled
+            if task.ended is None:
+                task.functions = (*task.functions, function)
+        if late:
+            self._callbacks.at_once("cancel", (function,))
+
+    # On a worker
+
+    def start(self, tasks: Sequence[RunningTask]) -> None:
+        """Have the handlers of tasks run that hold a slot."""
+        waiting = deque(tasks)
+        while waiting:
+            task = waiting.popleft()
+            if not self._workers.submit(partial(self._run, task)):
+                waiting += self._give_up(task)
+
+    def is_open(self, task: RunningTask) -> bool:
+        """Note that a worker begins with a task; tell whether the task is still open."""
+        with self._state.lock:
+            task.thread = threading.get_ident()
+            return task.ended is None
+
+    def handled(self, task: RunningTask) -> list[RunningTask]:
+        """Note that a task's handler is over; return the tasks that start in its place."""
+        with self._state.lock:
+            task.handling = False
+            task.thread = None
+            if task.ended is not None:
+                return self._release(task)
+            self._state.scheduler.detached_from_worker(task.task_id)
+            return self._next()
+
+    def _give_up(self, task: RunningTask) -> list[RunningTask]:
+        """Fail a task that no thread could be started for; return those that take its place."""
+        with self._state.lock:
+            task.handling = False
+            if task.ended is not None:
+                return self._release(task)
+            payload = frames.agent_error(task.task_id, NO_THREAD)
+            waiting = self._end(task, "failed", Terminal(task.answer, payload, NO_THREAD))
+            self._state.flush_soon()
+        logger.error("task %s was not run: no thread could be started for its handler", task.task_id)
+        return waiting
+
+    # At the end
+
+    def refuse_waiting(self) -> None:
+        """Answer the tasks that were not started; none of them will be."""
+        with self._state.lock:
+            for task in [task for task in self._state.tasks.values() if not task.started]:
+                self._state.scheduler.cancelled(task.task_id)
+                payload = frames.agent_error(task.task_id, SHUTTING_DOWN)
+                self._end(task, "refused", Terminal(task.answer, payload, None))
+            self._state.flush_soon()
+
+    def stop_all(self) -> None:
+        """Cancel every task that has not ended; what was streamed stays."""
+        with self._state.lock:
+            tasks = list(self._state.tasks.values())
+        for task in tasks:
+            self._cancel(task, keep=True)
+
+    def unfinished(self) -> list[str]:
+        """Name the tasks whose handlers still run."""
+        with self._state.lock:
+            return [task.task_id for task in self._state.tasks.values() if task.handling]
+
+    def _cancel(self, task: RunningTask, *, keep: bool = False) -> None:
+        with self._state.lock:
+            if task.ended is not None:
+                return
+            self._state.scheduler.cancelled(task.task_id)
+            if keep and task.answer.has_said:
+                terminal, _ = self._completion(task, None, (), "")
+            else:
+                task.answer.muted = True
+                terminal = Terminal(task.answer, frames.agent_error(task.task_id, CANCELLED, CANCELLED), None)
+            waiting = self._end(task, "cancelled", terminal)
+            if task.cancelled is not None:
+                task.cancelled.set()
+            functions, task.functions = task.functions, ()
+            calls = list(task.calls)
+            waiting += self._next()
+            self._state.flush_soon()
+        for call in calls:
+            call.cancel()
+        self._callbacks.at_once("cancel", functions)
+        self.start(waiting)
+
+    # Under the state lock
+
+    def _completion(
+        self, task: RunningTask, content: str | None, mentions: Sequence[str], tail: str
+    ) -> tuple[Terminal, bool]:
+        """Return the last frame of an answered task, and whether its text contradicts what was streamed."""
+        state, answer = self._state, task.answer
+        self._shut(task)
+        said = answer.text
+        text = said + tail if content is None else content
+        contradicts = not text.startswith(said)
+        if not contradicts and len(text) > len(said) and (said or len(text) > _LARGEST_CONTENT):
+            state.outbox.add_chunk(answer, text[len(said) :])
+            said = text
+        kept = said if contradicts else text
+        payload = frames.agent_complete(
+            task.task_id, "" if len(text) > _LARGEST_CONTENT and said else text, mentions
+        )
+        rescue = state.settings.rescue_results and answer.conversation_id is not None and bool(kept.strip())
+        return Terminal(answer, payload, kept, rescue), contradicts
+
+    def _shut(self, task: RunningTask) -> None:
+        """Let no more text in: the task ends."""
+        task.patience = 0
+        task.answer.close_pending()
+
+    def _refuse(self, task_id: str | None, why: str) -> Refusal:
+        self._state.counters.tasks_refused += 1
+        self._state.outbox.add_frame(frames.agent_error(task_id, why))
+        self._state.flush_soon()
+        return Refusal(why)
+
+    def _end(self, task: RunningTask, outcome: Outcome, terminal: Terminal) -> list[RunningTask]:
+        task.ended = outcome
+        self._shut(task)
+        self._state.counters.count_ended(outcome)
+        self._state.outbox.add_terminal(terminal)
+        return [] if task.handling else self._release(task)
+
+    def _release(self, task: RunningTask) -> list[RunningTask]:
+        state = self._state
+        task.handle = None
+        state.scheduler.finished(task.task_id)
+        state.scheduler.leftover_ended(task.task_id)
+        state.tasks.pop(task.task_id, None)
+        if state.life is Life.DRAINING:
+            state.due.notify()
+        return self._next()
+
+    def _next(self) -> list[RunningTask]:
+        tasks: list[RunningTask] = []
+        while (task_id := self._state.scheduler.next()) is not None:
+            task = self._state.tasks[task_id]
+            task.started = task.handling = True
+            tasks.append(task)
+        return tasks
