@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import ssl
 import struct
-from typing import Any
+from typing import Any, Protocol
 
 import websocket
 
 from arinova_agent_sync.local import AgentAccount, LocalServer
+
+
+class Served(Protocol):
+    """A server that is not ours; the token has to be given."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class RawAgent:
@@ -16,18 +24,24 @@ class RawAgent:
 
     def __init__(
         self,
-        server: LocalServer,
+        server: LocalServer | Served,
         account: AgentAccount | None = None,
         *,
         token: str | None = None,
         auth: bool = True,
         timeout: float = 5.0,
+        ssl_context: ssl.SSLContext | None = None,
         **fields: Any,
     ) -> None:
         self.socket = websocket.create_connection(
-            server.url.replace("http", "ws", 1) + "/ws/agent", timeout=timeout
+            server.url.replace("http", "ws", 1) + "/ws/agent",
+            timeout=timeout,
+            sslopt=None if ssl_context is None else {"context": ssl_context},
         )
-        self.token = token or (account or server.agent).token
+        if token is None:
+            assert isinstance(server, LocalServer)
+            token = (account or server.agent).token
+        self.token = token
         self.welcome: dict[str, Any] = {}
         if auth:
             self.authenticate(**fields)
