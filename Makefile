@@ -5,7 +5,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3.10 3; do command -v python$$v >/dev/
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fast lint bench clean
+.PHONY: demo test fast chaos lint bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m arinova_agent_sync.local
@@ -15,6 +15,10 @@ test: $(VENV)/.ready
 
 fast: $(VENV)/.ready
 	$(BIN)/python -m pytest -m "not slow"
+
+# 10,000 faults in all: five seeds, both moods of the server, plain and TLS. Six minutes or so.
+chaos: $(VENV)/.ready
+	$(BIN)/python -m tests.chaos --faults 500 --seed 1 2 3 4 5 --all
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
