@@ -8,21 +8,21 @@ from dataclasses import replace
 from types import TracebackType
 
 from .. import settings
-from .actions import Actions
-from .boards import Boards
-from .cards import Cards
-from .columns import Columns
-from .conversations import Conversations
-from .files import Files
-from .labels import Labels
-from .memories import Memories
-from .messages import Messages
 from .multipart import FilePart, Form
-from .notebooks import Notebooks
-from .notes import Notes
+from .resources.actions import Actions
+from .resources.boards import Boards
+from .resources.cards import Cards
+from .resources.columns import Columns
+from .resources.conversations import Conversations
+from .resources.files import Files
+from .resources.labels import Labels
+from .resources.memories import Memories
+from .resources.messages import Messages
+from .resources.notebooks import Notebooks
+from .resources.notes import Notes
+from .resources.search import Search
+from .resources.skills import Skills
 from .routes import any_path
-from .search import Search
-from .skills import Skills
 from .transport import Options, Session, Transport
 from .values import JSON, JSONInput, Parameter, identifier
 

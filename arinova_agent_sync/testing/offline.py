@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..api import ArinovaClient, Budget, FilePart, failures
 from ..api.fetch import MAX_BYTES, MAX_SECONDS
-from ..api.files import Files as RealFiles
 from ..api.models import UploadedFile
 from ..api.multipart import Progress, Source
+from ..api.resources.files import Files as RealFiles
 from ..api.saving import replacing
 from ..api.transport import Options, Request, Session, Timeout, Transport
 from ..api.values import encode, identifier

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from arinova_agent_sync import errors
 from arinova_agent_sync.api import ArinovaClient, FilePart, Pages
-from arinova_agent_sync.api.resource import Resource
+from arinova_agent_sync.api.resources.resource import Resource
 from arinova_agent_sync.api.transport import Request, Transport
 
 from .conftest import TOKEN

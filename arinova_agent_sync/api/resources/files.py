@@ -10,20 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, overload
 
-from ..settings import count
-from .fetch import MAX_BYTES, MAX_SECONDS, Budget, absolute, fetch
-from .models import UploadedFile
-from .multipart import FilePart, Form, Progress, Source
-from .pages import Pages
-from .progress import progress_bar
+from ...settings import count
+from ..fetch import MAX_BYTES, MAX_SECONDS, Budget, absolute, fetch
+from ..models import UploadedFile
+from ..multipart import FilePart, Form, Progress, Source
+from ..pages import Pages
+from ..progress import progress_bar
+from ..routes import route
+from ..saving import replacing
+from ..transport import RedirectedAway
+from ..values import JSONObject, identifier, limit_of, number, optional
 from .resource import AUGUST, Resource
-from .routes import route
-from .saving import replacing
-from .transport import RedirectedAway
-from .values import JSONObject, identifier, limit_of, number, optional
 
 if TYPE_CHECKING:
-    from .exchange import Exchange
+    from ..exchange import Exchange
 
 StrPath = str | os.PathLike[str]
 _NO_LIMIT = 1 << 50  # bytes

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..errors import ApiError, BadRequestError, NotFoundError
-from .answers import Answer
-from .deadline import Deadline
-from .models import Memory, MemoryMatch
-from .pages import Pages
+from ...errors import ApiError, BadRequestError, NotFoundError
+from ..answers import Answer
+from ..deadline import Deadline
+from ..models import Memory, MemoryMatch
+from ..pages import Pages
+from ..routes import PREFIX, route
+from ..values import JSON, JSONObject, changes, filled, flag, identifier, limit_of, number, optional, string
 from .resource import AUGUST, Resource
-from .routes import PREFIX, route
-from .values import JSON, JSONObject, changes, filled, flag, identifier, limit_of, number, optional, string
 
 _ORIGINS = {"user": "self"}
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..errors import NotFoundError
-from .answers import Answer
-from .deadline import Deadline
-from .models import Board
-from .pages import Pages
+from ...errors import NotFoundError
+from ..answers import Answer
+from ..deadline import Deadline
+from ..models import Board
+from ..pages import Pages
+from ..routes import route
+from ..transport import Timeout
+from ..values import changes, filled, flag, identifier, limit_of, number, optional, strings
 from .resource import AUGUST, UNLISTED, Resource
-from .routes import route
-from .transport import Timeout
-from .values import changes, filled, flag, identifier, limit_of, number, optional, strings
 
 
 class Boards(Resource):

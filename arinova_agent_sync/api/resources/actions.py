@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from ..models import ActionCallResult, action_result
-from .models import ActionManifest
-from .pages import Page, Pages, Position, by_cursor
+from ...models import ActionCallResult, action_result
+from ..models import ActionManifest
+from ..pages import Page, Pages, Position, by_cursor
+from ..routes import route
+from ..values import JSON, JSONInput, JSONObject, filled, flag, identifier, limit_of, optional
 from .resource import AUGUST, Resource, page_of
-from .routes import route
-from .values import JSON, JSONInput, JSONObject, filled, flag, identifier, limit_of, optional
 
 
 class Actions(Resource):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from .answers import Answer
-from .pages import Page, Pages, Position, by_offset
-from .transport import Timeout, Transport
-from .values import JSONObject, Parameter
+from ..answers import Answer
+from ..pages import Page, Pages, Position, by_offset
+from ..transport import Timeout, Transport
+from ..values import JSONObject, Parameter
 
 T = TypeVar("T")
 
