@@ -14,7 +14,7 @@ from ..api.fetch import MAX_BYTES, MAX_SECONDS
 from ..api.models import UploadedFile
 from ..api.multipart import Progress, Source
 from ..api.resources.files import Files as RealFiles
-from ..api.saving import replacing
+from ..api.resources.files import replacing
 from ..api.transport import Options, Request, Session, Timeout, Transport
 from ..api.values import encode, identifier
 from ..errors import ApiConnectionError, NotFoundError

@@ -13,7 +13,7 @@ import pytest
 
 from arinova_agent_sync import errors
 from arinova_agent_sync.api import ArinovaClient
-from arinova_agent_sync.api import progress as progress_module
+from arinova_agent_sync.api.resources.files import progress_bar
 
 from .fake_server import Answer, FakeServer
 
@@ -81,13 +81,13 @@ def test_wrong_uploads_are_never_sent(server: FakeServer, client: ArinovaClient)
 def test_a_bar_only_where_somebody_sees_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress_module.progress_bar(True, "x") as tell:
+    with progress_bar(True, "x") as tell:
         assert tell is None
-    with progress_module.progress_bar(None, "x") as tell:
+    with progress_bar(None, "x") as tell:
         assert tell is None
     pytest.importorskip("rich")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with progress_module.progress_bar(True, "a [b] c") as tell:
+    with progress_bar(True, "a [b] c") as tell:
         assert tell is not None
         tell(50, 100)
         tell(100, 100)
