@@ -15,13 +15,13 @@ from urllib.parse import urljoin, urlsplit
 from .._version import __version__
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
 from ..net.forks import renew_after_fork
+from ..redaction import redact, redact_bytes
 from ..settings import seconds
 from . import failures, routes
 from .answers import Answer
 from .bodies import SourceError
 from .deadline import Deadline
 from .etags import Entry, ETags, is_usable
-from .masking import masked, masked_bytes
 from .values import JSON, JSONInput, MalformedJSON, Parameter, decode, encode
 
 if TYPE_CHECKING:
@@ -321,8 +321,8 @@ class Transport:
 
     def refusal(self, request: Request, exchange: Exchange) -> tuple[ApiError, float | None]:
         """Return the error that an answer is, and for how many seconds the server wants to be left alone."""
-        raw = masked_bytes(exchange.read_beginning(_MAX_ERROR_BODY), request.token)
-        reason = masked(exchange.reason, request.token)
+        raw = redact_bytes(exchange.read_beginning(_MAX_ERROR_BODY), request.token)
+        reason = redact(exchange.reason, request.token)
         error = failures.refusal(request.name, exchange.status, reason, exchange.headers, raw, request.since)
         return error, failures.retry_after(exchange.headers)
 
@@ -352,7 +352,7 @@ class Transport:
         try:
             return decode(raw)
         except MalformedJSON as error:
-            shown = masked_bytes(raw, request.token)
+            shown = redact_bytes(raw, request.token)
             raise failures.malformed(request.name, status, error, shown) from error
 
 

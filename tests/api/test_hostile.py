@@ -244,7 +244,7 @@ def test_an_echo_does_not_show_the_token(server: FakeServer, once: ArinovaClient
         with pytest.raises(errors.ApiError) as caught:
             once.notes.get("n1")
         assert TOKEN not in f"{caught.value} {caught.value.body}"
-        assert "[bot token]" in f"{caught.value} {caught.value.body}"
+        assert "[redacted]" in f"{caught.value} {caught.value.body}"
 
 
 @contextmanager

@@ -399,7 +399,7 @@ def test_the_token_is_nowhere(
     server.script = lambda asked: Answer(500, json={"error": f"bad {asked.headers['Authorization']}"})
     with pytest.raises(errors.ServerError) as caught:
         client.request("GET", "/things", headers={"X-Agent": "me"})
-    assert "bad Bearer [bot token]" in str(caught.value)
+    assert "bad Bearer [redacted]" in str(caught.value)
     server.script = lambda asked: Answer(body=TOKEN.encode())
     with pytest.raises(errors.ApiError) as malformed:
         get(client)
