@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from .. import settings
+from ..protocol.json_values import JSONValue
 from .multipart import FilePart, Form
 from .resources.actions import Actions
 from .resources.boards import Boards
@@ -24,7 +25,7 @@ from .resources.search import Search
 from .resources.skills import Skills
 from .routes import any_path
 from .transport import Options, Session, Transport
-from .values import JSON, JSONInput, Parameter, identifier
+from .values import JSON, Parameter, identifier
 
 
 class ArinovaClient:
@@ -111,7 +112,7 @@ class ArinovaClient:
         path: str,
         *,
         params: Mapping[str, Parameter] | None = None,
-        json: JSONInput = None,
+        json: JSONValue = None,
         form: Mapping[str, str | FilePart] | None = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -164,7 +165,7 @@ class ArinovaClient:
         path: str,
         *,
         params: Mapping[str, Parameter] | None = None,
-        json: JSONInput = None,
+        json: JSONValue = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,

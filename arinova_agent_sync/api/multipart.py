@@ -11,7 +11,8 @@ from contextlib import ExitStack
 from pathlib import PurePosixPath
 from typing import BinaryIO, Union, cast
 
-from .values import clean, identifier
+from ..protocol.json_values import clean
+from .values import identifier
 
 Source = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]", BinaryIO]
 Progress = Callable[[int, int], object]

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from .._version import __version__
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
 from ..net.forks import renew_after_fork
+from ..protocol.json_values import JSONValue
 from ..redaction import redact, redact_bytes
 from ..settings import seconds
 from . import failures, routes
@@ -22,7 +23,7 @@ from .answers import Answer
 from .bodies import SourceError
 from .deadline import Deadline
 from .etags import Entry, ETags, is_usable
-from .values import JSON, JSONInput, MalformedJSON, Parameter, decode, encode
+from .values import JSON, MalformedJSON, Parameter, decode, encode
 
 if TYPE_CHECKING:
     from .connections import Blocks
@@ -160,7 +161,7 @@ class Transport:
         path: str,
         *,
         params: Mapping[str, Parameter] | None = None,
-        json: JSONInput = None,
+        json: JSONValue = None,
         form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -204,7 +205,7 @@ class Transport:
         path: str,
         *,
         params: Mapping[str, Parameter] | None = None,
-        json: JSONInput = None,
+        json: JSONValue = None,
         form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,

@@ -36,7 +36,7 @@ WRONG: dict[str, tuple[object, ...]] = {
     "Iterable[str]": (None, "abc", b"abc", 5, [5], [""], {"a": 1}),
     "Iterable[str] | None": ("abc", b"abc", 5, [5], [""], {"a": 1}),
     "Mapping[str, str]": (None, {}, {"": "x"}, {"x": ""}, {"x": 5}, {5: "x"}, [("x", "y")]),
-    "Mapping[str, JSONInput] | None": ("x", [1], {"a": {1}}, {"a": float("nan")}, {5: 1}),
+    "Mapping[str, JSONValue] | None": ("x", [1], {"a": {1}}, {"a": float("nan")}, {5: 1}),
     "Opening": (None, 5, "", "party"),
     "Source": (None, 5, ["x"]),
     "Progress | bool | None": (5, "x"),

@@ -259,7 +259,7 @@ def test_a_compression_bomb_costs_no_memory(server: FakeServer, client: ArinovaC
     ("body", "why"),
     [
         (b'{"id":1,"id":2}', "returned malformed JSON: JSON object contains duplicate key: id"),
-        (b'{"a":NaN}', "returned malformed JSON: JSON has no word NaN"),
+        (b'{"a":NaN}', "returned malformed JSON: NaN is not valid JSON"),
         (b'"\xff"', "returned malformed JSON: not UTF-8"),
         (b"<html>Please log in</html>", "returned malformed JSON"),
     ],
