@@ -19,10 +19,10 @@ from ..protocol.json_values import JSONValue
 from ..redaction import redact, redact_bytes
 from ..settings import seconds
 from . import failures, routes
-from .answers import Answer
 from .bodies import SourceError
 from .deadline import Deadline
 from .etags import Entry, ETags, is_usable
+from .responses import Answer
 from .values import JSON, MalformedJSON, Parameter, decode, encode
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from .state import Life, State
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from ..api.models import Message
+    from ..api.records import Message
 
 _AT_ONCE = 8  # answers that the server is asked about at a time
 _PATIENCE = 1.0  # seconds after which the server has taken the frame in, if it takes it at all

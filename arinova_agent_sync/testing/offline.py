@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..api import ArinovaClient, Budget, FilePart, failures
 from ..api.fetch import MAX_BYTES, MAX_SECONDS
-from ..api.models import UploadedFile
 from ..api.multipart import Progress, Source
+from ..api.records import UploadedFile
 from ..api.resources.files import Files as RealFiles
 from ..api.resources.files import replacing
 from ..api.transport import Options, Request, Session, Timeout, Transport

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from ...models import ActionCallResult, action_result
 from ...protocol.json_values import JSONValue
-from ..models import ActionManifest
 from ..pages import Page, Pages, Position, by_cursor
+from ..records import ActionManifest
 from ..routes import route
 from ..values import JSON, JSONObject, filled, flag, identifier, limit_of, optional
 from .resource import AUGUST, Resource, page_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...errors import NotFoundError
-from ..answers import Answer
 from ..deadline import Deadline
-from ..models import Board
 from ..pages import Pages
+from ..records import Board
+from ..responses import Answer
 from ..routes import route
 from ..transport import Timeout
 from ..values import changes, filled, flag, identifier, limit_of, number, optional, strings

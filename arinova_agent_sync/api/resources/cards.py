@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from ...errors import NotFoundError
 from ..deadline import Deadline
-from ..models import Card, CardCommit, CardNote
 from ..pages import Page, Pages, Position, by_number
+from ..records import Card, CardCommit, CardNote
 from ..routes import route
 from ..transport import Timeout
 from ..values import JSONObject, changes, filled, identifier, limit_of, number, optional, string

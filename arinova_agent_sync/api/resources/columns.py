@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..deadline import Deadline
-from ..models import Board, Column
+from ..records import Board, Column
 from ..routes import route
 from ..transport import Timeout
 from ..values import changes, filled, identifier, number, optional, strings

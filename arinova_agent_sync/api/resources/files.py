@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO, overload
 
 from ...settings import count
 from ..fetch import MAX_BYTES, MAX_SECONDS, Budget, absolute, fetch
-from ..models import UploadedFile
 from ..multipart import FilePart, Form, Progress, Source
 from ..pages import Pages
+from ..records import UploadedFile
 from ..routes import route
 from ..transport import RedirectedAway
 from ..values import JSONObject, identifier, limit_of, number, optional

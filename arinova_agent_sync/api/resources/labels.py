@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..models import Label
+from ..records import Label
 from ..routes import route
 from ..values import changes, filled, identifier, optional
 from .resource import Resource

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import ApiError, BadRequestError, NotFoundError
-from ..answers import Answer
 from ..deadline import Deadline
-from ..models import Memory, MemoryMatch
 from ..pages import Pages
+from ..records import Memory, MemoryMatch
+from ..responses import Answer
 from ..routes import PREFIX, route
 from ..values import JSON, JSONObject, changes, filled, flag, identifier, limit_of, number, optional, string
 from .resource import AUGUST, Resource

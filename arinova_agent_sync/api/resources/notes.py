@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..models import Note
 from ..pages import Page, Pages, Position, by_cursor
+from ..records import Note
 from ..routes import route
 from ..values import (
     JSONObject,

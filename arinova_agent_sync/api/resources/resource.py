@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from ..answers import Answer
 from ..pages import Page, Pages, Position, by_offset
+from ..responses import Answer
 from ..transport import Timeout, Transport
 from ..values import JSONObject, Parameter
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ..errors import ApiError
 from ..redaction import redact_json
-from .models import Model, Unfit, parse
+from .records import Model, Unfit, parse
 from .values import JSON, JSONObject
 
 M = TypeVar("M", bound=Model)
