@@ -24,7 +24,7 @@ from .resources.notes import Notes
 from .resources.search import Search
 from .resources.skills import Skills
 from .routes import any_path
-from .transport import Options, Session, Transport
+from .transport import ApiSession, Options, Transport
 from .values import JSON, Parameter, identifier
 
 
@@ -61,7 +61,7 @@ class ArinovaClient:
         checked = settings.check(
             {"server_url": server_url, "bot_token": bot_token, "proxy": proxy, "ssl_context": ssl_context}
         )
-        session = Session(checked.server_url, checked.bot_token, checked.proxy, checked.ssl_context)
+        session = ApiSession(checked.server_url, checked.bot_token, checked.proxy, checked.ssl_context)
         self._use(Transport(session, _options(Options(), timeout, max_retries, max_response_bytes)))
 
     def _use(self, transport: Transport) -> None:

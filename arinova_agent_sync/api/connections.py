@@ -99,7 +99,7 @@ class _TimedSocket:
     A socket's own timeout starts anew with each byte: a peer that drips would hold a call for ever.
     """
 
-    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+    def __init__(self, sock: socket.socket, connection: HttpConnection) -> None:
         self._sock = sock
         self._connection = connection
         self._early = b""  # what was read before its turn
@@ -225,7 +225,7 @@ class _FinalAnswer(http.client.HTTPResponse):
             super().begin()
 
 
-class Connection(HTTPConnection):
+class HttpConnection(HTTPConnection):
     """One connection to an origin: straight, through a proxy, or to addresses that were checked.
 
     Attributes:

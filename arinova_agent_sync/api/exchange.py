@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from . import failures
 from .bodies import BodyTooLarge, BrokenBody, limited, unpacked
-from .connections import NETWORK_ERRORS, Blocks, Connection, UnsentError
+from .connections import NETWORK_ERRORS, Blocks, HttpConnection, UnsentError
 from .deadline import Deadline
 from .pool import Pool
 
@@ -25,7 +25,7 @@ class Exchange:
         status, reason, headers: the answer's; header names in any case.
     """
 
-    def __init__(self, name: str, pool: Pool, connection: Connection, answer: HTTPResponse) -> None:
+    def __init__(self, name: str, pool: Pool, connection: HttpConnection, answer: HTTPResponse) -> None:
         self.status = answer.status
         self.reason = answer.reason or ""
         self.headers: Mapping[str, str] = answer.headers

@@ -10,7 +10,7 @@ from threading import Lock
 
 from ..net.forks import renew_after_fork
 from ..net.proxies import Proxy
-from .connections import Address, Connection, Origin
+from .connections import Address, HttpConnection, Origin
 from .deadline import Deadline
 
 _MAX_IDLE = 64  # connections
@@ -31,12 +31,12 @@ class Pool:
         self._proxy = proxy
         self._addresses = addresses
         self._lock = Lock()  # guards the two collections; nothing else is done while it is held
-        self._idle: list[Connection] = []
-        self._made: set[Connection] = set()
+        self._idle: list[HttpConnection] = []
+        self._made: set[HttpConnection] = set()
         renew_after_fork(self)
         weakref.finalize(self, _close_all, self._made)
 
-    def take(self, deadline: Deadline, *, fresh: bool) -> Connection:
+    def take(self, deadline: Deadline, *, fresh: bool) -> HttpConnection:
         """Return a connection for one call: give it back or drop it.
 
         Args:
@@ -49,12 +49,12 @@ class Pool:
                 connection.lasting = True
                 return connection
             self.drop(connection)
-        connection = Connection(self.origin, deadline, self._tls, self._proxy, self._addresses)
+        connection = HttpConnection(self.origin, deadline, self._tls, self._proxy, self._addresses)
         with self._lock:
             self._made.add(connection)
         return connection
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: HttpConnection) -> None:
         """Keep a connection whose call is over."""
         connection.idle_since = time.monotonic()
         with self._lock:
@@ -65,7 +65,7 @@ class Pool:
         if not keep:
             self.drop(connection)
 
-    def drop(self, connection: Connection) -> None:
+    def drop(self, connection: HttpConnection) -> None:
         """Close a connection."""
         with self._lock:
             self._made.discard(connection)
@@ -86,11 +86,11 @@ class Pool:
         self._made.clear()
         self._idle.clear()
 
-    def _pop(self) -> Connection | None:
+    def _pop(self) -> HttpConnection | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
 
 
-def _close_all(connections: Iterable[Connection]) -> None:
+def _close_all(connections: Iterable[HttpConnection]) -> None:
     for connection in list(connections):
         connection.close()

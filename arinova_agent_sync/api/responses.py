@@ -14,7 +14,7 @@ M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """The JSON of a successful answer (None for an empty one), what it answers, and with which token."""
 
     request: str

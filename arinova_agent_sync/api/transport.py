@@ -22,7 +22,7 @@ from . import failures, routes
 from .bodies import SourceError
 from .deadline import Deadline
 from .etags import Entry, ETags, is_usable
-from .responses import Answer
+from .responses import ApiResponse
 from .values import JSON, MalformedJSON, Parameter, decode, encode
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class RedirectedAway(ApiError):
     location: str = ""
 
 
-class Session:
+class ApiSession:
     """What a client and those made with its with_options() share: server, token, connections. Thread-safe."""
 
     def __init__(
@@ -143,7 +143,7 @@ class Session:
 class Transport:
     """Sends calls to one server. Thread-safe."""
 
-    def __init__(self, session: Session, options: Options) -> None:
+    def __init__(self, session: ApiSession, options: Options) -> None:
         self.session = session
         self.options = options
 
@@ -168,7 +168,7 @@ class Transport:
         since: str | None = None,
         remember: bool = False,
         timeout: Timeout = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Make a call whose answer is JSON, or empty.
 
         Args:
@@ -327,13 +327,13 @@ class Transport:
         error = failures.refusal(request.name, exchange.status, reason, exchange.headers, raw, request.since)
         return error, failures.retry_after(exchange.headers)
 
-    def _remembered(self, request: Request, limit: int, timeout: Timeout) -> Answer:
+    def _remembered(self, request: Request, limit: int, timeout: Timeout) -> ApiResponse:
         etags = self.session.etags
         known = etags.get(request.token, request.target)
         if known is not None and len(known.body) <= limit:
             request = replace(request, headers={**request.headers, "If-None-Match": known.etag})
 
-        def consume(exchange: Exchange) -> Answer:
+        def consume(exchange: Exchange) -> ApiResponse:
             raw = exchange.read(limit)
             if exchange.status == 304 and known is not None:
                 return self._answer(request, 200, known.body)
@@ -344,8 +344,8 @@ class Transport:
 
         return self.perform(request, consume, timeout)
 
-    def _answer(self, request: Request, status: int, raw: bytes) -> Answer:
-        return Answer(request.name, status, self._decoded(request, status, raw), request.token)
+    def _answer(self, request: Request, status: int, raw: bytes) -> ApiResponse:
+        return ApiResponse(request.name, status, self._decoded(request, status, raw), request.token)
 
     def _decoded(self, request: Request, status: int, raw: bytes) -> JSON:
         if not raw.strip():

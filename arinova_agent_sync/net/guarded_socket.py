@@ -250,7 +250,7 @@ class SocketGuard:
 
 if sys.platform == "win32":
 
-    class _Readiness:
+    class _SelectedReadiness:
         """Wait for one descriptor, for one thread at a time."""
 
         def __init__(self, descriptor: int) -> None:
@@ -264,10 +264,12 @@ if sys.platform == "win32":
                 self._events = events
             return bool(self._selector.select(seconds))
 
+    _Readiness = _SelectedReadiness
+
 else:
     _POLLED: Final = {EVENT_READ: select.POLLIN, EVENT_WRITE: select.POLLOUT}
 
-    class _Readiness:
+    class _PolledReadiness:
         """Wait for one descriptor, for one thread at a time."""
 
         def __init__(self, descriptor: int) -> None:
@@ -282,3 +284,5 @@ else:
                 self._poll.modify(self._descriptor, _POLLED[events])
                 self._events = events
             return bool(self._poll.poll(None if seconds is None else math.ceil(seconds * 1_000)))
+
+    _Readiness = _PolledReadiness

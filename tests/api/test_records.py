@@ -66,7 +66,7 @@ def test_models_are_frozen_and_can_be_copied() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in vars(models).values() if isinstance(kind, type) and issubclass(kind, records.Model)],
+    [kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, records.Model)],
 )
 def test_every_model_can_be_built(kind: type[records.Model]) -> None:
     required = {field.encode_name: "x" for field in msgspec.structs.fields(kind) if field.required}

@@ -8,7 +8,7 @@ from ...errors import NotFoundError
 from ..deadline import Deadline
 from ..pages import Pages
 from ..records import Board
-from ..responses import Answer
+from ..responses import ApiResponse
 from ..routes import route
 from ..transport import Timeout
 from ..values import changes, filled, flag, identifier, limit_of, number, optional, strings
@@ -150,7 +150,7 @@ class Boards(Resource):
         return next((board for board in boards if board.id == board_id), None)
 
 
-def _archived(answer: Answer) -> bool | None:
+def _archived(answer: ApiResponse) -> bool | None:
     """Return the state after a switch, None from a server whose route does not switch."""
     state = answer.value.get("archived") if isinstance(answer.value, dict) else None
     return state if isinstance(state, bool) else None
