@@ -91,12 +91,11 @@ def test_the_environment(
         ("example.com:8443", "https://example.com", False),
         ("example.com:8443", "https://example.com:8443", True),
         ("example.com:80", "ws://example.com", True),
-        ("localhost", "http://localhost:3501", True),
-        ("localhost", "http://127.0.0.1:3501", False),
-        ("127.0.0.1", "http://127.0.0.1:3501", True),
-        ("::1", "http://[::1]:3501", True),
-        ("[::1]:3501", "http://[::1]:3501", True),
-        ("[::1]:3502", "http://[::1]:3501", False),
+        ("10.1.2.3", "http://10.1.2.3:3501", True),
+        ("10.1.2.3", "http://10.1.2.4:3501", False),
+        ("fd00::1", "http://[fd00::1]:3501", True),
+        ("[fd00::1]:3501", "http://[fd00::1]:3501", True),
+        ("[fd00::1]:3502", "http://[fd00::1]:3501", False),
         ("10.0.0.0/8", "https://10.1.2.3", True),
         ("10.1.2.3/8", "https://10.200.2.3", True),
         ("10.0.0.0/8", "https://11.1.2.3", False),
@@ -112,6 +111,31 @@ def test_no_proxy(
     environment.setenv("all_proxy", "http://proxy.test:3128")
     environment.setenv(name, no_proxy)
     assert proxy_for(url, None) == (None if straight else PROXY)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("chat.localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("[::1]", True),
+        ("localhost.example.com", False),
+        ("notlocalhost", False),
+        ("127.0.0.1.example.com", False),
+        ("128.0.0.1", False),
+        ("[::2]", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_a_server_on_this_machine_needs_no_proxy(
+    environment: pytest.MonkeyPatch, name: str, host: str, loopback: bool
+) -> None:
+    environment.setenv(name, "http://proxy.test:3128")
+    assert proxy_for(f"http://{host}:3501", None) == (None if loopback else PROXY)
+    assert proxy_for(f"http://{host}:3501", "http://proxy.test:3128") == PROXY
 
 
 @pytest.mark.parametrize(
