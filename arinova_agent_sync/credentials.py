@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from .net.forks import importing
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ class Credentials:
     @property
     def api(self) -> ArinovaClient:
         """The HTTP client; it connects with its first call."""
-        # Imported here: an agent that never uses HTTP loads none of it.
-        from .api import ArinovaClient
+        with importing():  # here: an agent that never uses HTTP loads none of it
+            from .api import ArinovaClient
 
         with self._lock:
             if self._api is None:

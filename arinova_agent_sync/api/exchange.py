@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
+from ..net.deadline import Deadline
 from . import failures
 from .bodies import BodyTooLarge, BrokenBody, limited, unpacked
 from .connections import NETWORK_ERRORS, Blocks, HttpConnection, UnsentError
-from .deadline import Deadline
 from .pool import Pool
+
+__all__ = ["Exchange", "Pool", "open_exchange"]
 
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse

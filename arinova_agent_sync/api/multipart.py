@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import PurePosixPath
 from typing import BinaryIO, Union, cast
 
+from ..net.forks import importing
 from ..protocol.json_values import clean
 from .values import identifier
 
@@ -69,7 +70,8 @@ def _name_of(source: object) -> str:
 
 def mime_type_of(name: str) -> str:
     """Return the MIME type for a file's name."""
-    from mimetypes import guess_type  # it reads the system's tables
+    with importing():
+        from mimetypes import guess_type  # it reads the system's tables
 
     # The endings alone: guess_type() takes a name for a URL, and raises for some from Python 3.13 on.
     kind, packing = guess_type("file" + "".join(PurePosixPath(name).suffixes[-2:]))
@@ -177,8 +179,9 @@ def _is_seekable(file: BinaryIO) -> bool:
 
 
 def _spooled(file: BinaryIO, files: ExitStack) -> BinaryIO:
-    import shutil
-    import tempfile
+    with importing():
+        import shutil
+        import tempfile
 
     copy = cast(BinaryIO, files.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115
     shutil.copyfileobj(file, copy, _BLOCK)

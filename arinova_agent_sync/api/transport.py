@@ -8,20 +8,24 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar, Union, cast
 from urllib.parse import urljoin, urlsplit
 
 from .._version import __version__
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
-from ..net.forks import renew_after_fork
+from ..net.deadline import Deadline
+from ..net.forks import importing, renew_after_fork
+from ..net.proxies import proxy_for
+from ..net.tls import default_context
 from ..protocol.json_values import JSONValue
 from ..redaction import redact, redact_bytes
 from ..settings import seconds
 from . import failures, routes
 from .bodies import SourceError
-from .deadline import Deadline
 from .etags import Entry, ETags, is_usable
+from .origin import Origin
 from .responses import ApiResponse
 from .values import JSON, MalformedJSON, Parameter, decode, encode
 
@@ -111,17 +115,19 @@ class ApiSession:
         renew_after_fork(self)
 
     def pool(self) -> Pool:
-        """Return the connections to the server; the first call finds the proxy and imports urllib3."""
+        """Return the connections to the server; the first call finds the proxy and imports urllib3.
+
+        Raises ValueError for an environment variable about proxies or TLS that cannot be used.
+        """
         if self._pool is not None:
             return self._pool
-        from ..net.proxies import proxy_for
-        from .connections import Origin
-        from .pool import Pool
+        with importing():  # exchange with it, and all that is built on urllib3
+            from .exchange import Pool
 
         with self._lock:
             if self._pool is None:
                 origin = Origin.of(urlsplit(self.server_url))
-                tls = (self.ssl_context or ssl.create_default_context()) if origin.scheme == "https" else None
+                tls = (self.ssl_context or default_context()) if origin.scheme == "https" else None
                 self._pool = Pool(origin, tls, proxy_for(self.server_url, self.proxy))
             return self._pool
 
@@ -261,7 +267,7 @@ class Transport:
             if attempt == retries or not _is_passing(error):
                 raise error
             wait = _BASE_DELAY * 2**attempt + _MAX_JITTER * self.session.jitter() if asked is None else asked
-            if wait >= deadline.left():
+            if wait >= deadline.left(inf):
                 raise error
             _log.debug("%s failed with status %d, again in %.3f s", request.name, error.status, wait)
             self.session.pause(wait)
@@ -269,10 +275,10 @@ class Transport:
 
     def open(self, request: Request, deadline: Deadline, *, fresh: bool) -> Exchange:
         """Send a request once, and to where redirects on the same origin lead."""
-        from .exchange import open_exchange
-
         session = self.session
         pool = session.pool()
+        from .exchange import open_exchange  # which is there by now
+
         target = session.base_path + request.target
         for _ in range(_MAX_REDIRECTS + 1):
             headers = {
@@ -295,8 +301,6 @@ class Transport:
         raise ApiError(f"{request.name} failed: more than {_MAX_REDIRECTS} redirects", request=request.name)
 
     def _redirected(self, request: Request, status: int, target: str, location: str) -> str:
-        from .connections import Origin
-
         def refused(why: str) -> ApiError:
             text = f"{request.name} failed ({status}): {why}"
             return ApiError(text, status=status, request=request.name)
@@ -306,7 +310,7 @@ class Transport:
             url = urlsplit(urljoin(f"{pool.origin.scheme}://{pool.origin.netloc}{target}", location))
             origin = Origin.of(url)
         except ValueError:
-            raise refused("the server redirects to something that is no http URL") from None
+            raise refused("the server redirects to an invalid URL") from None
         if origin != pool.origin:
             away = RedirectedAway(
                 f"{request.name} failed ({status}): the server redirects to another origin, "

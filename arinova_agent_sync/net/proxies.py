@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
+from .forks import importing
+
 __all__ = ["Proxy", "proxy_for"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -74,7 +76,8 @@ def _variable(name: str) -> str | None:
 
 
 def _of_the_system(server: SplitResult, scheme: str) -> Proxy | None:
-    from urllib.request import getproxies, proxy_bypass  # heavy: it brings http.client and email along
+    with importing():  # heavy: it brings http.client and email along
+        from urllib.request import getproxies, proxy_bypass
 
     value = getproxies().get(scheme)
     if not value or proxy_bypass(server.hostname or ""):
@@ -128,7 +131,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _in_network(host: str, network: str) -> bool:
-    from ipaddress import ip_address, ip_network  # not needed by most programs
+    with importing():  # not needed by most programs
+        from ipaddress import ip_address, ip_network
 
     try:
         return ip_address(host) in ip_network(network, strict=False)

@@ -207,7 +207,7 @@ def test_any_url_to_fetch(monkeypatch: pytest.MonkeyPatch, data: st.DataObject) 
     def resolve(*_: object) -> list[object]:
         raise OSError("no network here")
 
-    monkeypatch.setattr("arinova_agent_sync.api.connections.resolve", resolve)
+    monkeypatch.setattr("arinova_agent_sync.api.fetch.resolve", resolve)
     client = ArinovaClient(server_url="https://chat.example", bot_token=TOKEN)
     url = data.draw(
         st.one_of(

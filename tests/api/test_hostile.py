@@ -215,7 +215,7 @@ def test_redirects_that_are_not_encoded(
 )
 def test_redirects_to_no_http(server: FakeServer, once: ArinovaClient, location: str) -> None:
     server.script = lambda _: Answer(302, headers={"Location": location})
-    with pytest.raises(errors.ApiError, match="redirects to something that is no http URL"):
+    with pytest.raises(errors.ApiError, match="redirects to an invalid URL"):
         once.request("GET", "/things")
     with pytest.raises(errors.ApiError):
         once.files.fetch("/x")

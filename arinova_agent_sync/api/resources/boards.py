@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...errors import NotFoundError
-from ..deadline import Deadline
+from ...net.deadline import Deadline
 from ..pages import Pages
 from ..records import Board
 from ..responses import ApiResponse

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...errors import NotFoundError
-from ..deadline import Deadline
+from ...net.deadline import Deadline
 from ..pages import Page, Pages, Position, by_number
 from ..records import Card, CardCommit, CardNote
 from ..routes import route

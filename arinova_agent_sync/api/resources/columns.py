@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..deadline import Deadline
+from ...net.deadline import Deadline
 from ..records import Board, Column
 from ..routes import route
 from ..transport import Timeout

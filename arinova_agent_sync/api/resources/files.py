@@ -9,9 +9,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, overload
 
+from ...net.forks import importing
 from ...settings import count
 from ..fetch import MAX_BYTES, MAX_SECONDS, Budget, absolute, fetch
 from ..multipart import FilePart, Form, Progress, Source
@@ -218,7 +220,7 @@ class Files(Resource):
                     proxy=session.proxy,
                     ssl_context=session.ssl_context,
                     max_bytes=limit,
-                    timeout=max(deadline.left(), 0.001),
+                    timeout=max(deadline.left(inf), 0.001),
                     sink=write,
                 )
             return Path(path) if path is not None else _content(file)
@@ -327,9 +329,10 @@ def progress_bar(wanted: Progress | bool | None, title: str) -> Iterator[Progres
         yield None
         return
     try:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
-        from rich.progress import Progress as Bar
+        with importing():
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+            from rich.progress import Progress as Bar
     except ImportError:
         yield None
         return

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import ApiError, BadRequestError, NotFoundError
-from ..deadline import Deadline
+from ...net.deadline import Deadline
 from ..pages import Pages
 from ..records import Memory, MemoryMatch
 from ..responses import ApiResponse
