@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import _thread
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from . import settings as options
 from .credentials import Credentials
 from .handlers import TaskHandler
+from .net.forks import importing, renew_after_fork
 from .registry import HandlerTable
 from .runtime.listeners import Listeners
 from .settings import ConcurrencyMode, ErrorText, Skill
@@ -105,7 +105,7 @@ class ArinovaAgent(Speaker):
         self._listeners = Listeners()
         self._lock = threading.Lock()  # guards the engine's exchange for a new one
         self._engine: Engine | None = None
-        _agents.add(self)
+        renew_after_fork(self._start_anew)
 
     # Handlers
 
@@ -318,8 +318,10 @@ class ArinovaAgent(Speaker):
         return engine
 
     def _new_engine(self) -> Engine:
-        # Imported here, websocket-client with it: a program may import this package and never connect.
-        from .runtime.engine import Engine
+        with (
+            importing()
+        ):  # here, websocket-client with it: a program may import this package and never connect
+            from .runtime.engine import Engine
 
         return Engine(self._settings, self._credentials, self._listeners, self._handlers.find)
 
@@ -333,17 +335,6 @@ class ArinovaAgent(Speaker):
 
 
 Agent = TypeVar("Agent", bound=ArinovaAgent)
-
-_agents: weakref.WeakSet[ArinovaAgent] = weakref.WeakSet()
-
-
-def _start_all_anew() -> None:
-    for agent in list(_agents):
-        agent._start_anew()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows; the engines' own hook runs before this one
-    os.register_at_fork(after_in_child=_start_all_anew)
 
 
 def run(*agents: ArinovaAgent) -> None:

@@ -43,6 +43,7 @@ class FilePart:
         mime_type: str | None = None,
         progress: Progress | None = None,
     ) -> None:
+        _check_source(source)
         self.source = source
         self.name = identifier("the name of a file", name if name is not None else _name_of(source))
         self.mime_type = mime_type_of(self.name) if mime_type is None else mime_type
@@ -53,15 +54,20 @@ class FilePart:
         self.progress = progress
 
 
+def _check_source(source: object) -> None:
+    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
+        return
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("the file is open in text mode; open it in binary mode, as by open(path, 'rb')")
+    if not callable(getattr(source, "read", None)):
+        raise TypeError(f"a file must be bytes, a path or an open binary file, not {type(source).__name__}")
+
+
 def _name_of(source: object) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.path.basename(os.fspath(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise ValueError("bytes need a name: pass file_name=")
-    if isinstance(source, io.TextIOBase):
-        raise TypeError("a file must be open in binary mode, as by open(path, 'rb')")
-    if not callable(getattr(source, "read", None)):
-        raise TypeError(f"a file must be bytes, a path or an open binary file, not {type(source).__name__}")
     name = getattr(source, "name", None)
     if not isinstance(name, str) or not name:
         raise ValueError("this file has no name of its own: pass file_name=")
@@ -140,6 +146,8 @@ class _Content:
         self._file.seek(self._start)
         while sent < self.size:
             block = self._file.read(min(_BLOCK, self.size - sent))
+            if isinstance(block, str):
+                raise TypeError("the file returned str; open it in binary mode, as by open(path, 'rb')")
             if not block:
                 raise EOFError(f"the file ended after {sent} of {self.size} bytes")
             yield block

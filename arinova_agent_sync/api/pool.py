@@ -43,7 +43,7 @@ class Pool:
         self._made: set[HttpConnection] = set()
         self._closer: Thread | None = None
         self._closed = Event()  # ends the closer
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
         weakref.finalize(self, _close_all, self._made, self._closed)
 
     def take(self, deadline: Deadline, *, fresh: bool) -> HttpConnection:

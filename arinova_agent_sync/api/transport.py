@@ -112,7 +112,7 @@ class ApiSession:
         self.jitter: Callable[[], float] = random.random
         self._lock = Lock()
         self._pool: Pool | None = None
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def pool(self) -> Pool:
         """Return the connections to the server; the first call finds the proxy and imports urllib3.

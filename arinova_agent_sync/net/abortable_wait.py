@@ -30,7 +30,7 @@ class AbortableWait:
         self._sender.setblocking(False)
         self._selector = _Selector()
         self._selector.register(self._receiver, EVENT_READ)
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def __enter__(self) -> AbortableWait:
         return self

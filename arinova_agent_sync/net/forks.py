@@ -9,36 +9,32 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Protocol
-from weakref import WeakValueDictionary
+from types import MethodType
+from typing import Any
+from weakref import ref
 
-__all__ = ["Renewable", "importing", "renew_after_fork"]
+__all__ = ["importing", "renew_after_fork"]
 
 logger = logging.getLogger("arinova_agent_sync")
 
 
-class Renewable(Protocol):
-    """Something with a lock, a thread or a socket that a child process must not share with its parent."""
-
-    def after_fork(self) -> None:
-        """Become as new, in the child."""
-
-
 _numbers = count()
-_renewables: WeakValueDictionary[int, Renewable] = WeakValueDictionary()  # in the order of registration
+_methods: dict[int, tuple[ref[object], Callable[[Any], object]]] = {}  # in the order of registration
 _imports = threading.RLock()  # held while a module of ours, or one that we need, is imported late
 
 
-def renew_after_fork(thing: Renewable) -> None:
-    """Call ``thing.after_fork()`` in every child process for as long as the thing lives.
+def renew_after_fork(method: Callable[[], object]) -> None:
+    """Call a method in every child process for as long as its object lives.
 
-    What was registered last is renewed first, as it may rest on what was there before it: an engine goes before its
-    agent. One that fails is logged, and does not keep the others from it.
+    What was registered last is called first, as it may rest on what was there before it: an engine goes before its
+    agent. A method that fails is logged, and does not keep the others from being called.
     """
-    _renewables[next(_numbers)] = thing
+    assert isinstance(method, MethodType)
+    number, methods = next(_numbers), _methods
+    methods[number] = ref(method.__self__, lambda _: methods.pop(number, None)), method.__func__
 
 
 @contextmanager
@@ -49,17 +45,6 @@ def importing() -> Iterator[None]:
     """
     with _imports:
         yield
-
-
-def _renew(things: list[Renewable]) -> None:
-    failures = []
-    for thing in things:
-        try:
-            thing.after_fork()
-        except Exception as error:  # noqa: BLE001
-            failures.append((type(thing).__name__, error))
-    for name, failure in failures:
-        logger.error("%s could not be renewed after a fork", name, exc_info=failure)
 
 
 def _before() -> None:
@@ -73,7 +58,16 @@ def _after_in_parent() -> None:
 def _after_in_child() -> None:
     _imports.release()
     # All of them are held at once: letting go of one must not have the garbage collector take the next.
-    _renew([thing for _, thing in sorted(_renewables.items(), reverse=True)])
+    alive = [(thing(), function) for _, (thing, function) in sorted(_methods.copy().items(), reverse=True)]
+    failures = []
+    for thing, function in alive:
+        try:
+            if thing is not None:
+                function(thing)
+        except Exception as error:  # noqa: BLE001
+            failures.append((function.__qualname__, error))
+    for failed, failure in failures:
+        logger.error("%s failed after a fork", failed, exc_info=failure)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

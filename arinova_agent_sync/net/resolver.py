@@ -52,7 +52,7 @@ class _Lookups:
 
     def __init__(self) -> None:
         self.after_fork()
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def after_fork(self) -> None:
         """Forget them: a child has none of the threads."""

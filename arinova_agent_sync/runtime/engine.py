@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from ..credentials import Credentials
 from ..errors import AuthenticationError, ConnectionLost, ConnectTimeout
 from ..handlers import TaskHandler
 from ..net.deadline import Deadline
+from ..net.forks import renew_after_fork
 from ..protocol.outbox import Terminal
 from ..settings import Settings
 from ..task import Task
@@ -84,6 +84,7 @@ class Engine:
         with self.state.lock:
             self.state.life = Life.RUNNING
         _engines.add(self)
+        renew_after_fork(self.abandon)
         atexit.register(self._exit)
         self._reader.start()
         self._pinger.start()
@@ -254,6 +255,7 @@ class Engine:
     def abandon(self) -> None:
         """Let go of everything in a forked child: threads are gone, the connection is the parent's."""
         atexit.unregister(self._exit)
+        _engines.discard(self)
         state = self.state
         connection = state.connection
         state.make_locks()  # threads that do not exist here may have held them
@@ -290,13 +292,3 @@ class Engine:
         if me is not self._pinger and self._pinger.is_alive():
             self._pinger.join(deadline.left())
         self._callbacks.join(deadline)
-
-
-def _abandon_all() -> None:
-    for engine in list(_engines):
-        engine.abandon()
-    _engines.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_all)

@@ -14,6 +14,7 @@ from ..credentials import Credentials
 from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, ProtocolError
 from ..net.deadline import Deadline
 from ..net.proxies import proxy_for
+from ..net.tls import default_context
 from ..protocol import backoff, frames
 from ..protocol.outbox import Passing, Pong
 from ..protocol.session import (
@@ -69,6 +70,8 @@ class Reader:
         self._give_up = give_up
         self._credentials = account
         self._proxy = proxy_for(self._settings.server_url, self._settings.proxy)
+        if self._settings.ssl_context is None and self._settings.server_url.startswith("https:"):
+            default_context()  # whose variables, when they cannot be used, are told by connect()
         self._claimed = False  # a token, since the last authentication
 
     def run(self) -> None:

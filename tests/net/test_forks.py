@@ -25,7 +25,7 @@ pytestmark = [
 class Thing:
     def __init__(self, name: str, renewed: list[str], error: BaseException | None = None) -> None:
         self.name, self.renewed, self.error = name, renewed, error
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def after_fork(self) -> None:
         self.renewed.append(self.name)
@@ -54,7 +54,7 @@ def test_the_latest_is_renewed_first_and_one_that_fails_stops_nobody(
 
     def check() -> int:
         logged = [record for record in caplog.records if record.levelno == logging.ERROR]
-        told = len(logged) == 1 and "Thing could not be renewed" in logged[0].getMessage()
+        told = len(logged) == 1 and "failed after a fork" in logged[0].getMessage()
         return 0 if renewed == ["third", "second", "first"] and told else 1
 
     assert in_child(check) == 0

@@ -325,7 +325,8 @@ def progress_bar(wanted: Progress | bool | None, title: str) -> Iterator[Progres
         return
     if wanted is not None and not isinstance(wanted, bool):
         raise TypeError(f"progress must be a function or True, not {type(wanted).__name__}")
-    if not wanted or not sys.stderr.isatty():
+    # A program without a console, such as one of pythonw, has no standard error.
+    if not wanted or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     try:
