@@ -22,6 +22,7 @@ from .errors import ConnectionLost
 from .handlers import HandlerTable, TaskHandler
 from .log import logger
 from .net.deadline import Deadline
+from .net.forks import importing
 from .protocol import frames
 from .protocol.json_values import checked_object, clean_text
 from .runtime.callbacks import Listeners
@@ -456,8 +457,8 @@ class ArinovaAgent:
         return engine
 
     def _new_engine(self) -> Engine:
-        # Imported here, websocket-client with it: a program may import this package and never connect.
-        from .runtime.engine import Engine
+        with importing():  # here, and websocket-client with it: a program may never connect
+            from .runtime.engine import Engine
 
         return Engine(
             self._settings,

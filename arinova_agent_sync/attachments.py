@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .net.forks import importing
+
 if TYPE_CHECKING:
     from .api import ArinovaClient, Budget
 
@@ -28,8 +30,8 @@ class AttachmentSource:
         self, url: str, path: str | os.PathLike[str] | None, max_bytes: int, timeout: float
     ) -> bytes | Path:
         """Return the content of a URL, or where it was saved."""
-        # Imported here: an agent that never uses HTTP loads none of it.
-        from .api import Budget
+        with importing():  # here: an agent that never uses HTTP loads none of it
+            from .api import Budget
 
         with self._lock:
             if self._budget is None:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from .log import logger
-from .net.forks import renew_after_fork
+from .net.forks import importing, renew_after_fork
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Credentials:
         self._api: ArinovaClient | None = None
         self.token = settings.bot_token
         self.after_fork()
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def __repr__(self) -> str:
         return f"Credentials({self._settings.server_url!r})"
@@ -40,8 +40,8 @@ class Credentials:
 
     def new_client(self) -> ArinovaClient:
         """Return an HTTP client of its own for the caller to close."""
-        # Imported here: an agent that never uses HTTP loads none of it.
-        from .api import ArinovaClient
+        with importing():  # here: an agent that never uses HTTP loads none of it
+            from .api import ArinovaClient
 
         return ArinovaClient(
             server_url=self._settings.server_url,

@@ -71,7 +71,7 @@ class HandlerTable:
 
     def __init__(self) -> None:
         self.after_fork()
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
         # Replaced, never changed: it is read without the lock.
         self._handlers: dict[str | None, TaskHandler] = {}
 

@@ -17,8 +17,8 @@ from .settings import text as check_text
 
 if TYPE_CHECKING:
     from .api import Page
-    from .api.models import Message, UploadedFile
     from .api.multipart import Progress, Source
+    from .api.records import Message, UploadedFile
     from .attachments import Attachment
     from .runtime.task_context import Cancelled, TaskContext
 

@@ -8,23 +8,24 @@ from dataclasses import replace
 from types import TracebackType
 
 from .. import settings
-from .actions import Actions
-from .boards import Boards
-from .cards import Cards
-from .columns import Columns
-from .conversations import Conversations
-from .files import Files
-from .labels import Labels
-from .memories import Memories
-from .messages import Messages
+from ..protocol.json_values import JSONValue
 from .multipart import FilePart, Form
-from .notebooks import Notebooks
-from .notes import Notes
+from .resources.actions import Actions
+from .resources.boards import Boards
+from .resources.cards import Cards
+from .resources.columns import Columns
+from .resources.conversations import Conversations
+from .resources.files import Files
+from .resources.labels import Labels
+from .resources.memories import Memories
+from .resources.messages import Messages
+from .resources.notebooks import Notebooks
+from .resources.notes import Notes
+from .resources.search import Search
+from .resources.skills import Skills
 from .routes import any_path
-from .search import Search
-from .skills import Skills
-from .transport import Options, Session, Transport
-from .values import JSON, JSONInput, Parameter, identifier
+from .transport import ApiSession, Options, Transport
+from .values import JSON, Parameter, identifier
 
 
 class ArinovaClient:
@@ -60,7 +61,7 @@ class ArinovaClient:
         checked = settings.check(
             {"server_url": server_url, "bot_token": bot_token, "proxy": proxy, "ssl_context": ssl_context}
         )
-        session = Session(checked.server_url, checked.bot_token, checked.proxy, checked.ssl_context)
+        session = ApiSession(checked.server_url, checked.bot_token, checked.proxy, checked.ssl_context)
         self._use(Transport(session, _options(Options(), timeout, max_retries, max_response_bytes)))
 
     def _use(self, transport: Transport) -> None:
@@ -111,7 +112,7 @@ class ArinovaClient:
         path: str,
         *,
         params: Mapping[str, Parameter] | None = None,
-        json: JSONInput = None,
+        json: JSONValue = None,
         form: Mapping[str, str | FilePart] | None = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -164,7 +165,7 @@ class ArinovaClient:
         path: str,
         *,
         params: Mapping[str, Parameter] | None = None,
-        json: JSONInput = None,
+        json: JSONValue = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,

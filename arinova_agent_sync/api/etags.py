@@ -31,7 +31,7 @@ class ETags:
         self._lock = Lock()
         self._entries: dict[str, Entry] = {}
         self._token = ""
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def get(self, token: str, target: str) -> Entry | None:
         """Return what is known of a target."""

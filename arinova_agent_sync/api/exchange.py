@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
+from ..net.deadline import Deadline
 from . import failures
 from .bodies import BodyTooLarge, BrokenBody, limited, unpacked
-from .connections import NETWORK_ERRORS, Blocks, Connection, UnsentError
-from .deadline import Deadline
+from .connections import NETWORK_ERRORS, Blocks, HttpConnection, UnsentError
 from .pool import Pool
+
+__all__ = ["Exchange", "Pool", "open_exchange"]
 
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse
@@ -25,7 +27,7 @@ class Exchange:
         status, reason, headers: the answer's; header names in any case.
     """
 
-    def __init__(self, name: str, pool: Pool, connection: Connection, answer: HTTPResponse) -> None:
+    def __init__(self, name: str, pool: Pool, connection: HttpConnection, answer: HTTPResponse) -> None:
         self.status = answer.status
         self.reason = answer.reason or ""
         self.headers: Mapping[str, str] = answer.headers

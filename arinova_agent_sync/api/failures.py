@@ -6,9 +6,11 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import timezone
+from math import inf
 
 from .. import errors
-from .deadline import Deadline
+from ..net.deadline import Deadline
+from ..net.forks import importing
 from .values import JSON, MalformedJSON, decode
 
 _KINDS: dict[int, type[errors.ApiError]] = {
@@ -60,7 +62,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
-    from email.utils import parsedate_to_datetime  # not needed by most programs
+    with importing():  # not needed by most programs
+        from email.utils import parsedate_to_datetime
 
     try:
         date = parsedate_to_datetime(value)
@@ -82,7 +85,7 @@ def unanswered(
         deadline: the end of the call.
         status: the HTTP status, if it had arrived.
     """
-    if deadline.left() < _INSTANT:
+    if deadline.left(inf) < _INSTANT:
         text = (
             f"{request} failed: not finished within {deadline.seconds:g} s (timeout= sets the time of a call)"
         )

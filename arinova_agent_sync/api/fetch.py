@@ -12,22 +12,27 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from .._version import __version__
 from ..errors import ApiError
+from ..net.abortable_wait import AbortableWait
+from ..net.deadline import Deadline
+from ..net.forks import importing
+from ..net.proxies import proxy_for
+from ..net.resolver import Address, resolve
+from ..net.tls import default_context
 from ..settings import count, seconds
 from . import failures
 from .addresses import is_public
-from .deadline import Deadline
+from .origin import Origin
 from .routes import target
 from .values import identifier
 
 if TYPE_CHECKING:
-    from .connections import Address, Origin
     from .exchange import Exchange
 
 MAX_BYTES = 50 * 1024 * 1024
@@ -108,7 +113,7 @@ def fetch(
         whole = absolute(url, base_url)
         name = _name(urlsplit(whole))
     except ValueError as error:
-        raise ApiError(f"GET refused: it is no URL: {error}") from None
+        raise ApiError(f"GET refused: invalid URL: {error}") from None
     if budget is not None:
         seconds_left = min(seconds_left, budget.seconds_left)
         if not seconds_left or not budget.bytes_left:
@@ -133,7 +138,7 @@ def fetch(
                 (sink or content.extend)(block)
     finally:
         if budget is not None:
-            budget.spend(time=deadline.seconds - deadline.left())
+            budget.spend(time=seconds_left - deadline.left(inf))
     return bytes(content)
 
 
@@ -155,8 +160,6 @@ class _Visit:
         ssl_context: ssl.SSLContext | None,
         deadline: Deadline,
     ) -> None:
-        from .connections import Origin
-
         self._home = Origin.of(urlsplit(base_url))
         self._token = token
         self._proxy = proxy
@@ -181,15 +184,14 @@ class _Visit:
                 try:
                     url = urljoin(url, location)
                 except ValueError:
-                    raise self._refused("it redirects to something that is no URL") from None
+                    raise self._refused("it redirects to an invalid URL") from None
         raise self._refused(f"more than {_MAX_REDIRECTS} redirects")
 
     @contextmanager
     def _visited(self, url: str) -> Iterator[Exchange]:
-        from ..net.proxies import proxy_for
-        from .connections import NETWORK_ERRORS
-        from .exchange import open_exchange
-        from .pool import Pool
+        with importing():
+            from .connections import NETWORK_ERRORS
+            from .exchange import Pool, open_exchange
 
         parts = urlsplit(url)
         self.name = _name(parts)
@@ -218,24 +220,21 @@ class _Visit:
             pool.close()
 
     def _origin(self, parts: SplitResult) -> Origin:
-        from .connections import Origin
-
         if parts.scheme.lower() not in ("http", "https"):
-            raise self._refused("it is no http or https URL")
+            raise self._refused("its URL is neither http nor https")
         if parts.username is not None or parts.password is not None:
-            raise self._refused("it holds a user or a password")
+            raise self._refused("its URL contains a user or a password")
         try:
             origin = Origin.of(parts)
         except ValueError:  # UnicodeError included
-            raise self._refused("its host or port is none") from None
+            raise self._refused("its host or port is invalid") from None
         if not origin.host:
-            raise self._refused("it has no host")
+            raise self._refused("its URL has no host")
         return origin
 
     def _checked(self, origin: Origin) -> list[Address]:
-        from .connections import resolve
-
-        addresses = resolve(origin.host, origin.port, self._deadline)
+        with AbortableWait() as wait:
+            addresses = resolve(origin.host, origin.port, self._deadline, wait)
         if not addresses or not all(is_public(address.host) for address in addresses):
             # The address itself stays out of the text: it would tell about the network in here.
             raise self._refused("its host has an address that is not public")
@@ -247,15 +246,10 @@ class _Visit:
         given = self._ssl_context
         if given is not None and (origin == self._home or given.verify_mode == ssl.CERT_REQUIRED):
             return given
-        return _default_tls()
+        return default_context()
 
     def _refused(self, why: str) -> ApiError:
         return ApiError(f"{self.name} refused: {why}", request=self.name)
-
-
-@lru_cache(maxsize=1)
-def _default_tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _name(parts: SplitResult) -> str:

@@ -11,7 +11,9 @@ from contextlib import ExitStack
 from pathlib import PurePosixPath
 from typing import BinaryIO, Union, cast
 
-from .values import clean, identifier
+from ..net.forks import importing
+from ..protocol.json_values import clean
+from .values import identifier
 
 Source = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]", BinaryIO]
 Progress = Callable[[int, int], object]
@@ -41,6 +43,7 @@ class FilePart:
         mime_type: str | None = None,
         progress: Progress | None = None,
     ) -> None:
+        _check_source(source)
         self.source = source
         self.name = identifier("the name of a file", name if name is not None else _name_of(source))
         self.mime_type = mime_type_of(self.name) if mime_type is None else mime_type
@@ -51,15 +54,20 @@ class FilePart:
         self.progress = progress
 
 
+def _check_source(source: object) -> None:
+    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
+        return
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("the file is open in text mode; open it in binary mode, as by open(path, 'rb')")
+    if not callable(getattr(source, "read", None)):
+        raise TypeError(f"a file must be bytes, a path or an open binary file, not {type(source).__name__}")
+
+
 def _name_of(source: object) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.path.basename(os.fspath(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise ValueError("bytes need a name: pass file_name=")
-    if isinstance(source, io.TextIOBase):
-        raise TypeError("a file must be open in binary mode, as by open(path, 'rb')")
-    if not callable(getattr(source, "read", None)):
-        raise TypeError(f"a file must be bytes, a path or an open binary file, not {type(source).__name__}")
     name = getattr(source, "name", None)
     if not isinstance(name, str) or not name:
         raise ValueError("this file has no name of its own: pass file_name=")
@@ -68,7 +76,8 @@ def _name_of(source: object) -> str:
 
 def mime_type_of(name: str) -> str:
     """Return the MIME type for a file's name."""
-    from mimetypes import guess_type  # it reads the system's tables
+    with importing():
+        from mimetypes import guess_type  # it reads the system's tables
 
     # The endings alone: guess_type() takes a name for a URL, and raises for some from Python 3.13 on.
     kind, packing = guess_type("file" + "".join(PurePosixPath(name).suffixes[-2:]))
@@ -137,6 +146,8 @@ class _Content:
         self._file.seek(self._start)
         while sent < self.size:
             block = self._file.read(min(_BLOCK, self.size - sent))
+            if isinstance(block, str):
+                raise TypeError("the file returned str; open it in binary mode, as by open(path, 'rb')")
             if not block:
                 raise EOFError(f"the file ended after {sent} of {self.size} bytes")
             yield block
@@ -176,8 +187,9 @@ def _is_seekable(file: BinaryIO) -> bool:
 
 
 def _spooled(file: BinaryIO, files: ExitStack) -> BinaryIO:
-    import shutil
-    import tempfile
+    with importing():
+        import shutil
+        import tempfile
 
     copy = cast(BinaryIO, files.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115
     shutil.copyfileobj(file, copy, _BLOCK)

@@ -1,19 +1,27 @@
-"""The connections to one server, kept alive and shared by all threads."""
+"""The connections to one server, kept alive and shared by all threads.
+
+What is idle is closed after 30 seconds, by a thread that sleeps until then, and that is there only while something
+is idle.
+A server that closes first is noticed when the connection is to be used again, or after those 30 seconds.
+"""
 
 from __future__ import annotations
 
 import ssl
 import time
 import weakref
-from collections.abc import Iterable, Sequence
-from threading import Lock
+from collections.abc import Sequence
+from threading import Event, Lock, Thread
 
+from ..net.deadline import Deadline
 from ..net.forks import renew_after_fork
 from ..net.proxies import Proxy
-from .connections import Address, Connection, Origin
-from .deadline import Deadline
+from ..net.resolver import Address
+from .connections import HttpConnection
+from .origin import Origin
 
-_MAX_IDLE = 64  # connections
+_MAX_IDLE = 10  # connections
+_MAX_IDLE_SECONDS = 30.0
 
 
 class Pool:
@@ -30,13 +38,15 @@ class Pool:
         self._tls = tls
         self._proxy = proxy
         self._addresses = addresses
-        self._lock = Lock()  # guards the two collections; nothing else is done while it is held
-        self._idle: list[Connection] = []
-        self._made: set[Connection] = set()
-        renew_after_fork(self)
-        weakref.finalize(self, _close_all, self._made)
+        self._lock = Lock()  # guards what follows; nothing else is done while it is held
+        self._idle: list[HttpConnection] = []  # the one that was used last stands last
+        self._made: set[HttpConnection] = set()
+        self._closer: Thread | None = None
+        self._closed = Event()  # ends the closer
+        renew_after_fork(self.after_fork)
+        weakref.finalize(self, _close_all, self._made, self._closed)
 
-    def take(self, deadline: Deadline, *, fresh: bool) -> Connection:
+    def take(self, deadline: Deadline, *, fresh: bool) -> HttpConnection:
         """Return a connection for one call: give it back or drop it.
 
         Args:
@@ -49,12 +59,12 @@ class Pool:
                 connection.lasting = True
                 return connection
             self.drop(connection)
-        connection = Connection(self.origin, deadline, self._tls, self._proxy, self._addresses)
+        connection = HttpConnection(self.origin, deadline, self._tls, self._proxy, self._addresses)
         with self._lock:
             self._made.add(connection)
         return connection
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: HttpConnection) -> None:
         """Keep a connection whose call is over."""
         connection.idle_since = time.monotonic()
         with self._lock:
@@ -62,10 +72,23 @@ class Pool:
             keep = connection in self._made and len(self._idle) < _MAX_IDLE and connection.sock is not None
             if keep:
                 self._idle.append(connection)
+            starts = keep and self._closer is None
+            if starts:
+                self._closer = closer = Thread(
+                    target=_close_idle,
+                    args=(weakref.ref(self), self._closed),
+                    name="arinova-http-idle",
+                    daemon=True,
+                )
         if not keep:
             self.drop(connection)
+        if starts:
+            try:
+                closer.start()
+            except RuntimeError:  # no more threads, or the interpreter ends
+                self.close()
 
-    def drop(self, connection: Connection) -> None:
+    def drop(self, connection: HttpConnection) -> None:
         """Close a connection."""
         with self._lock:
             self._made.discard(connection)
@@ -76,21 +99,51 @@ class Pool:
         with self._lock:
             idle, self._idle = self._idle, []
             self._made.clear()
+            self._closed.set()
+            self._closed, self._closer = Event(), None
         for connection in idle:
             connection.close()
+
+    def close_idle(self) -> float | None:
+        """Close what was idle for too long; return the seconds until the next one is, None if nothing is idle."""
+        now = time.monotonic()
+        with self._lock:
+            late = [one for one in self._idle if now - (one.idle_since or 0.0) >= _MAX_IDLE_SECONDS]
+            self._idle = self._idle[len(late) :]
+            self._made.difference_update(late)
+            left = None
+            if self._idle:
+                left = (self._idle[0].idle_since or 0.0) + _MAX_IDLE_SECONDS - now
+            else:
+                self._closer = None
+        for connection in late:
+            connection.close()
+        return left
 
     def after_fork(self) -> None:
         """Close the child's copies of the parent's sockets, without a word to the server."""
         self._lock = Lock()
-        _close_all(self._made)
+        self._closed, self._closer = Event(), None
+        for connection in self._made:
+            connection.abandon()
         self._made.clear()
         self._idle.clear()
 
-    def _pop(self) -> Connection | None:
+    def _pop(self) -> HttpConnection | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
 
 
-def _close_all(connections: Iterable[Connection]) -> None:
+def _close_all(connections: set[HttpConnection], closed: Event) -> None:
+    closed.set()
     for connection in list(connections):
         connection.close()
+
+
+def _close_idle(pool: weakref.ref[Pool], closed: Event) -> None:
+    """Close what is idle for too long, until the pool is closed or gone, or has nothing that is idle."""
+    left: float | None = _MAX_IDLE_SECONDS
+    while left is not None and not closed.wait(left):
+        there = pool()
+        left = None if there is None else there.close_idle()
+        del there

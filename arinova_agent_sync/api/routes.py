@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import SplitResult, quote, unquote, urlencode
 
-from .values import Parameter, clean, identifier
+from ..protocol.json_values import clean
+from .values import Parameter, identifier
 
 PREFIX = "/api/v1"
 

@@ -8,21 +8,26 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar, Union, cast
 from urllib.parse import urljoin, urlsplit
 
 from .._version import __version__
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
-from ..net.forks import renew_after_fork
+from ..net.deadline import Deadline
+from ..net.forks import importing, renew_after_fork
+from ..net.proxies import proxy_for
+from ..net.tls import default_context
+from ..protocol.json_values import JSONValue
+from ..redaction import redact, redact_bytes
 from ..settings import seconds
 from . import failures, routes
-from .answers import Answer
 from .bodies import SourceError
-from .deadline import Deadline
 from .etags import Entry, ETags, is_usable
-from .masking import masked, masked_bytes
-from .values import JSON, JSONInput, MalformedJSON, Parameter, decode, encode
+from .origin import Origin
+from .responses import ApiResponse
+from .values import JSON, MalformedJSON, Parameter, decode, encode
 
 if TYPE_CHECKING:
     from .connections import Blocks
@@ -89,7 +94,7 @@ class RedirectedAway(ApiError):
     location: str = ""
 
 
-class Session:
+class ApiSession:
     """What a client and those made with its with_options() share: server, token, connections. Thread-safe."""
 
     def __init__(
@@ -107,20 +112,22 @@ class Session:
         self.jitter: Callable[[], float] = random.random
         self._lock = Lock()
         self._pool: Pool | None = None
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def pool(self) -> Pool:
-        """Return the connections to the server; the first call finds the proxy and imports urllib3."""
+        """Return the connections to the server; the first call finds the proxy and imports urllib3.
+
+        Raises ValueError for an environment variable about proxies or TLS that cannot be used.
+        """
         if self._pool is not None:
             return self._pool
-        from ..net.proxies import proxy_for
-        from .connections import Origin
-        from .pool import Pool
+        with importing():  # exchange with it, and all that is built on urllib3
+            from .exchange import Pool
 
         with self._lock:
             if self._pool is None:
                 origin = Origin.of(urlsplit(self.server_url))
-                tls = (self.ssl_context or ssl.create_default_context()) if origin.scheme == "https" else None
+                tls = (self.ssl_context or default_context()) if origin.scheme == "https" else None
                 self._pool = Pool(origin, tls, proxy_for(self.server_url, self.proxy))
             return self._pool
 
@@ -142,7 +149,7 @@ class Session:
 class Transport:
     """Sends calls to one server. Thread-safe."""
 
-    def __init__(self, session: Session, options: Options) -> None:
+    def __init__(self, session: ApiSession, options: Options) -> None:
         self.session = session
         self.options = options
 
@@ -160,14 +167,14 @@ class Transport:
         path: str,
         *,
         params: Mapping[str, Parameter] | None = None,
-        json: JSONInput = None,
+        json: JSONValue = None,
         form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
         since: str | None = None,
         remember: bool = False,
         timeout: Timeout = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Make a call whose answer is JSON, or empty.
 
         Args:
@@ -204,7 +211,7 @@ class Transport:
         path: str,
         *,
         params: Mapping[str, Parameter] | None = None,
-        json: JSONInput = None,
+        json: JSONValue = None,
         form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -260,7 +267,7 @@ class Transport:
             if attempt == retries or not _is_passing(error):
                 raise error
             wait = _BASE_DELAY * 2**attempt + _MAX_JITTER * self.session.jitter() if asked is None else asked
-            if wait >= deadline.left():
+            if wait >= deadline.left(inf):
                 raise error
             _log.debug("%s failed with status %d, again in %.3f s", request.name, error.status, wait)
             self.session.pause(wait)
@@ -268,10 +275,10 @@ class Transport:
 
     def open(self, request: Request, deadline: Deadline, *, fresh: bool) -> Exchange:
         """Send a request once, and to where redirects on the same origin lead."""
-        from .exchange import open_exchange
-
         session = self.session
         pool = session.pool()
+        from .exchange import open_exchange  # which is there by now
+
         target = session.base_path + request.target
         for _ in range(_MAX_REDIRECTS + 1):
             headers = {
@@ -294,8 +301,6 @@ class Transport:
         raise ApiError(f"{request.name} failed: more than {_MAX_REDIRECTS} redirects", request=request.name)
 
     def _redirected(self, request: Request, status: int, target: str, location: str) -> str:
-        from .connections import Origin
-
         def refused(why: str) -> ApiError:
             text = f"{request.name} failed ({status}): {why}"
             return ApiError(text, status=status, request=request.name)
@@ -305,7 +310,7 @@ class Transport:
             url = urlsplit(urljoin(f"{pool.origin.scheme}://{pool.origin.netloc}{target}", location))
             origin = Origin.of(url)
         except ValueError:
-            raise refused("the server redirects to something that is no http URL") from None
+            raise refused("the server redirects to an invalid URL") from None
         if origin != pool.origin:
             away = RedirectedAway(
                 f"{request.name} failed ({status}): the server redirects to another origin, "
@@ -321,18 +326,18 @@ class Transport:
 
     def refusal(self, request: Request, exchange: Exchange) -> tuple[ApiError, float | None]:
         """Return the error that an answer is, and for how many seconds the server wants to be left alone."""
-        raw = masked_bytes(exchange.read_beginning(_MAX_ERROR_BODY), request.token)
-        reason = masked(exchange.reason, request.token)
+        raw = redact_bytes(exchange.read_beginning(_MAX_ERROR_BODY), request.token)
+        reason = redact(exchange.reason, request.token)
         error = failures.refusal(request.name, exchange.status, reason, exchange.headers, raw, request.since)
         return error, failures.retry_after(exchange.headers)
 
-    def _remembered(self, request: Request, limit: int, timeout: Timeout) -> Answer:
+    def _remembered(self, request: Request, limit: int, timeout: Timeout) -> ApiResponse:
         etags = self.session.etags
         known = etags.get(request.token, request.target)
         if known is not None and len(known.body) <= limit:
             request = replace(request, headers={**request.headers, "If-None-Match": known.etag})
 
-        def consume(exchange: Exchange) -> Answer:
+        def consume(exchange: Exchange) -> ApiResponse:
             raw = exchange.read(limit)
             if exchange.status == 304 and known is not None:
                 return self._answer(request, 200, known.body)
@@ -343,8 +348,8 @@ class Transport:
 
         return self.perform(request, consume, timeout)
 
-    def _answer(self, request: Request, status: int, raw: bytes) -> Answer:
-        return Answer(request.name, status, self._decoded(request, status, raw), request.token)
+    def _answer(self, request: Request, status: int, raw: bytes) -> ApiResponse:
+        return ApiResponse(request.name, status, self._decoded(request, status, raw), request.token)
 
     def _decoded(self, request: Request, status: int, raw: bytes) -> JSON:
         if not raw.strip():
@@ -352,7 +357,7 @@ class Transport:
         try:
             return decode(raw)
         except MalformedJSON as error:
-            shown = masked_bytes(raw, request.token)
+            shown = redact_bytes(raw, request.token)
             raise failures.malformed(request.name, status, error, shown) from error
 
 

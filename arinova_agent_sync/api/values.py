@@ -1,25 +1,22 @@
-"""What goes out and what comes in as JSON, and the checks of arguments before anything is sent."""
+"""The JSON of requests and responses, and the checks of arguments before anything is sent."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
+from ..protocol.json_values import JSONValue, checked
 from ..settings import count
 
 # Spelled with Union: the aliases are evaluated, and Python 3.10 knows no `|` for strings.
 JSON = Union[None, bool, int, float, str, list["JSON"], dict[str, "JSON"]]
-JSONInput = Union[None, bool, int, float, str, Sequence["JSONInput"], Mapping[str, "JSONInput"]]
 JSONObject = dict[str, JSON]
 Parameter = Union[None, bool, int, float, str, Sequence[Union[bool, int, float, str]]]
 
-_DEEPEST = 100
-
 
 class MalformedJSON(ValueError):
-    """A text is no JSON, or JSON that could be read in two ways."""
+    """A text is not valid JSON, or could be read in two ways."""
 
 
 def identifier(name: str, value: object) -> str:
@@ -69,12 +66,12 @@ def strings(name: str, value: object) -> list[str] | None:
     return [identifier(f"{name}[{index}]", item) for index, item in enumerate(value)]
 
 
-def filled(**values: JSONInput) -> dict[str, JSONInput]:
+def filled(**values: JSONValue) -> dict[str, JSONValue]:
     """Return the values that are not None, by the names that the server gives them."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def changes(**values: JSONInput) -> dict[str, JSONInput]:
+def changes(**values: JSONValue) -> dict[str, JSONValue]:
     """Return the values that are not None; raise ValueError if there are none (the server answers 400)."""
     given = filled(**values)
     if not given:
@@ -83,48 +80,10 @@ def changes(**values: JSONInput) -> dict[str, JSONInput]:
 
 
 def encode(value: object, name: str = "json") -> bytes:
-    """Return a value as JSON.
-
-    Lone surrogates become U+FFFD and NUL is left out: the March 2026 server's database refuses both.
-
-    Raises TypeError or ValueError for what JSON has no word for: bytes, sets, dates, Decimal, keys that are
-    no strings, NaN, infinities.
-    """
-    checked = _checked(value, name, 0)
-    return json.dumps(checked, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _checked(value: object, name: str, depth: int) -> object:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{name} is {value!r}, which JSON cannot say")
-        return float(value)
-    if depth >= _DEEPEST:
-        raise ValueError(f"{name} is nested deeper than {_DEEPEST} levels")
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise TypeError(f"{name} has the key {key!r}, which is no str")
-        return {clean(key): _checked(item, f"{name}[{key!r}]", depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_checked(item, f"{name}[{index}]", depth + 1) for index, item in enumerate(value)]
-    raise TypeError(f"{name} is {type(value).__name__}, which JSON cannot say")
-
-
-def clean(text: str) -> str:
-    """Return the text without NUL and with U+FFFD for each lone surrogate."""
-    if "\0" in text:
-        text = text.replace("\0", "")
-    # By way of UTF-16, so that the two halves of one character become that character.
-    return (
-        text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    )
+    """Return a value as JSON, cleaned; raise TypeError or ValueError as ``checked`` does."""
+    return json.dumps(
+        checked(value, name), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
 
 
 def decode(data: bytes) -> JSON:
@@ -161,7 +120,7 @@ def _object(pairs: list[tuple[str, JSON]]) -> JSONObject:
 
 
 def _constant(word: str) -> JSON:
-    raise MalformedJSON(f"JSON has no word {word}")
+    raise MalformedJSON(f"{word} is not valid JSON")
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)

@@ -256,10 +256,10 @@ class Checkup:
         return "the server answers pings"
 
     def _ask(self) -> str:
-        from ..api.transport import Options, Session, Transport
+        from ..api.transport import ApiSession, Options, Transport
 
         settings = self._settings
-        session = Session(settings.server_url, settings.bot_token, settings.proxy, self._tls)
+        session = ApiSession(settings.server_url, settings.bot_token, settings.proxy, self._tls)
         with closing(session):
             transport = Transport(session, Options())
             request = transport.prepare("GET", _ROUTE, params={"limit": 1})

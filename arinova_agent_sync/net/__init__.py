@@ -1,1 +1,1 @@
-"""Sockets for the rooms above: no thread, no protocol."""
+"""Sockets for the rooms above: no protocol, and no thread but that of a look-up."""

@@ -5,29 +5,37 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from . import happy_eyeballs
+from .abortable_wait import AbortableWait
 from .deadline import Deadline
-from .guarded_socket import SendFailed, SocketGuard, Woken
+from .forks import importing
+from .guarded_socket import Aborted, SendFailed, SocketGuard
 from .proxies import Proxy
+from .resolver import Address, resolve
 
-__all__ = ["ProxyRefused", "default_context", "dial", "receive_answer"]
+__all__ = ["ProxyError", "ProxyTimeout", "dial", "receive_answer"]
 
 _MAX_ANSWER_BYTES = 64 * 1024
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
-class ProxyRefused(OSError):
-    """The proxy did not make the connection.
+class ProxyError(OSError):
+    """The proxy could not be reached, or did not make the connection. The text names it, without credentials.
 
     Attributes:
-        status: its HTTP status, 0 if its answer was none.
+        status: the HTTP status that it answered, 0 if there was none.
     """
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
         self.status = status
+
+
+class ProxyTimeout(ProxyError, TimeoutError):
+    """The proxy did not answer in time."""
 
 
 def dial(
@@ -37,7 +45,9 @@ def dial(
     tls: ssl.SSLContext | None,
     proxy: Proxy | None,
     deadline: Deadline,
-    publish: Callable[[SocketGuard], None],
+    publish: Callable[[AbortableWait | SocketGuard], object] | None = None,
+    addresses: Sequence[Address] | None = None,
+    tunnel: bool = True,
 ) -> SocketGuard:
     """Connect.
 
@@ -46,16 +56,31 @@ def dial(
         port: the server's port.
         tls: how to check the server; None for no TLS.
         proxy: whom to ask for the connection instead.
-        deadline: for all of it but the look-up of the name, which the C library does not let go.
-        publish: told of each socket before its first wait, so that another thread can wake it; may raise.
+        deadline: for all of it, the look-up of the name included; see ``resolver`` for what that may leave behind.
+        publish: told of what another thread may abort: the wait, before it begins, and the socket, which takes its
+            place. It may raise. None if nobody is to abort it.
+        addresses: the only addresses of the host to connect to, or to ask the proxy for; None for those it has.
+        tunnel: False to connect to the proxy alone, which is given whole URLs then.
 
-    Raises OSError: socket.gaierror, ProxyRefused, ssl.SSLError, TimeoutError, Woken and its other children.
+    Raises OSError: socket.gaierror, ProxyError, ssl.SSLError, TimeoutError, Aborted and its other children.
     """
-    guard = _first_to_answer(proxy.host if proxy else host, proxy.port if proxy else port, deadline, publish)
+    with AbortableWait() as wait:
+        if publish is not None:
+            publish(wait)
+        if proxy is None:
+            places = resolve(host, port, deadline, wait) if addresses is None else addresses
+            sock = happy_eyeballs.connect(places, deadline, wait)
+        else:
+            with _naming(proxy):
+                sock = happy_eyeballs.connect(resolve(proxy.host, proxy.port, deadline, wait), deadline, wait)
+    guard = SocketGuard(sock)
     try:
-        if proxy:
-            _tunnel(guard, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy, deadline)
-        if tls:
+        if publish is not None:
+            publish(guard)
+        if proxy is not None and tunnel:
+            with _naming(proxy):
+                _tunnel(guard, _target(host, port, addresses), proxy, deadline)
+        if tls is not None:
             guard.start_tls(tls, host, deadline)
     except BaseException:
         guard.close()
@@ -63,45 +88,33 @@ def dial(
     return guard
 
 
-@cache
-def default_context() -> ssl.SSLContext:
-    """Return the context that trusts what the system trusts; reading all its certificates takes a while."""
-    return ssl.create_default_context()
+@contextmanager
+def _naming(proxy: Proxy) -> Iterator[None]:
+    """Turn what fails on the way to the proxy into an error that names it."""
+    advice = "check the proxy setting, or HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
+    try:
+        yield
+    except (Aborted, ProxyError):
+        raise
+    except TimeoutError as error:
+        raise ProxyTimeout(f"the proxy {proxy.url} did not answer in time: {advice}") from error
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "its host name is invalid"
+        raise ProxyError(f"the proxy {proxy.url} cannot be reached ({why or error}): {advice}") from error
 
 
-def _first_to_answer(
-    host: str, port: int, deadline: Deadline, publish: Callable[[SocketGuard], None]
-) -> SocketGuard:
-    # As bytes, for a text Python would load its tables of international names.
-    name = host.encode() if host.isascii() else host
-    addresses = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    failure: OSError | None = None
-    for done, (family, kind, protocol, _, address) in enumerate(addresses):
-        left = deadline.left()
-        # Else a silent address would take all the time there is.
-        share = Deadline(None if left is None else left / (len(addresses) - done))
-        try:
-            sock = socket.socket(family, kind, protocol)
-        except OSError as error:
-            failure = error  # a family that this machine does not have
-            continue
-        guard = SocketGuard(sock)
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            publish(guard)
-            guard.connect(address, share)
-            return guard
-        except BaseException as error:
-            guard.close()
-            if isinstance(error, Woken) or not isinstance(error, OSError):
-                raise
-            failure = error
-    raise failure or TimeoutError("the name has no address")
+def _target(host: str, port: int, addresses: Sequence[Address] | None) -> str:
+    if addresses:
+        # The proxy is told a checked address, not the name, which it could look up to be another.
+        told = next((address for address in addresses if address.family == socket.AF_INET), addresses[0])
+        host = told.host
+    if not host.isascii():
+        with importing():
+            host = host.encode("idna").decode()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _tunnel(guard: SocketGuard, target: str, proxy: Proxy, deadline: Deadline) -> None:
-    if not target.isascii():
-        target = target.encode("idna").decode()
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if proxy.authorization:
         lines.append(f"Proxy-Authorization: {proxy.authorization}")
@@ -112,11 +125,12 @@ def _tunnel(guard: SocketGuard, target: str, proxy: Proxy, deadline: Deadline) -
     except SendFailed as error:
         raise error.__cause__ or error from None
     except (EOFError, ValueError) as error:
-        raise ProxyRefused(f"the proxy's answer {error}") from error
+        raise ProxyError(f"the answer of the proxy {proxy.url} {error}") from error
     if status // 100 != 2:
-        raise ProxyRefused(f"the proxy answered HTTP {status}", status)
+        advice = ": check its user and password" if status == 407 else ""
+        raise ProxyError(f"the proxy {proxy.url} answered HTTP {status}{advice}", status)
     if rest:
-        raise ProxyRefused("the proxy's answer came with more behind it")
+        raise ProxyError(f"the answer of the proxy {proxy.url} came with more behind it")
 
 
 def receive_answer(guard: SocketGuard, deadline: Deadline) -> tuple[int, bytes, bytes]:

@@ -1,4 +1,4 @@
-"""A socket that one reader and one writer may use at the same time, plain or TLS, and that anyone may wake.
+"""A socket that one reader and one writer may use at the same time, plain or TLS, and that anyone may abort.
 
 A lock is held around each single call into the socket and never while waiting: two threads at a time in one
 OpenSSL object break the connection, and a blocking call would keep the others out for as long as it blocks.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import select
 import selectors
 import socket
@@ -21,21 +20,16 @@ from typing import Final, TypeVar
 
 from .deadline import Deadline
 
-__all__ = ["SendFailed", "SocketGuard", "Woken"]
+__all__ = ["Aborted", "SendFailed", "SocketGuard"]
 
 Result = TypeVar("Result")
 
 _TLS_RECORD: Final = 16 * 1024  # bytes; what TLS encrypts, and hands to the kernel, as one piece
 _SLICE: Final = 0.1  # seconds after which a wait that cannot be ended from outside looks around
-_IN_PROGRESS: Final = (
-    errno.EINPROGRESS,
-    errno.EWOULDBLOCK,
-    getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK),
-)
 
 
-class Woken(OSError):
-    """The socket was woken or closed from this side."""
+class Aborted(OSError):
+    """The connection was aborted or closed from this side."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNABORTED, "the connection was ended from this side")
@@ -54,9 +48,9 @@ class SendFailed(Exception):
 
 
 class SocketGuard:
-    """Own one socket: connect it, read it, write it, wake whoever waits on it, close it.
+    """Own one socket: read it, write it, abort whatever waits on it, close it.
 
-    One thread at a time connects and reads, and one writes; the caller sees to that. Any thread may wake and
+    One thread at a time reads, and one writes; the caller sees to that. Any thread may abort and
     close it.
     """
 
@@ -70,31 +64,12 @@ class SocketGuard:
         self._piece = sys.maxsize  # bytes to offer at once
         self._drained = False
         self._waiting = 0  # threads; the descriptor outlives their waits
-        self._woken = self._closed = False
+        self._aborted = self._closed = False
 
     @property
     def sock(self) -> socket.socket:
         """The socket, to be asked about its connection; to read, write and close it is the guard's."""
         return self._sock
-
-    def connect(self, address: tuple[object, ...], by: Deadline) -> None:
-        """Connect to one address, as getaddrinfo returned it. Raises OSError."""
-        with self._lock:
-            self._check()
-            code = self._sock.connect_ex(address)
-        while code in _IN_PROGRESS:
-            with self._lock:
-                self._check()
-                self._waiting += 1
-            # In slices: Linux alone lets a socket that is still connecting be woken.
-            if self._wait(self._writing, EVENT_WRITE, by.left(_SLICE)):
-                with self._lock:
-                    self._check()
-                    code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            elif by.expired:
-                raise TimeoutError("the address did not answer in time")
-        if code:
-            raise OSError(code, os.strerror(code))
 
     def start_tls(self, context: ssl.SSLContext, host: str, by: Deadline) -> None:
         """Put TLS on the connected socket. Raises OSError; ssl.SSLError is one."""
@@ -188,26 +163,54 @@ class SocketGuard:
         except OSError as error:
             raise SendFailed(sent) from error
 
-    def wake(self) -> None:
+    def send_until_readable(self, data: memoryview, by: Deadline) -> int:
+        """Write until everything has left, or until something can be read while the peer takes no more.
+
+        Args:
+            data: what to write; if something was left, the rest comes next.
+            by: when to give up.
+
+        Returns how many bytes the kernel took. Raises OSError, TimeoutError among them.
+        """
+        sent = 0
+        while sent < len(data):
+            with self._lock:
+                self._check()
+                try:
+                    sent += self._sock.send(data[sent : sent + self._piece])
+                    continue
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    events = EVENT_READ | EVENT_WRITE
+                except ssl.SSLWantReadError:
+                    events = EVENT_READ
+                self._waiting += 1
+            ready = self._wait(self._writing, events, by.left())
+            if not ready:
+                raise TimeoutError("the peer takes no more bytes")
+            if ready & EVENT_READ:
+                break
+        return sent
+
+    def abort(self) -> None:
         """Make every call under way and to come fail at once. Never waits."""
         with self._lock:
-            self._wake()
+            self._abort()
 
     def close(self) -> None:
-        """Wake everyone; the last one out of a wait closes the descriptor, or this call. Never waits."""
+        """Abort; the last one out of a wait closes the descriptor, or this call. Never waits."""
         with self._lock:
-            self._wake()
+            self._abort()
             self._closed = True
             self._close_if_unused()
 
     def abandon(self) -> None:
         """Close a forked child's copy of the descriptor and leave the parent's connection alone."""
         self._lock = threading.Lock()  # a thread that does not exist here may have held the old one
-        self._woken = self._closed = True
+        self._aborted = self._closed = True
         self._sock.close()
 
-    def _wake(self) -> None:
-        self._woken = True
+    def _abort(self) -> None:
+        self._aborted = True
         try:
             # Not SSLSocket.shutdown: that drops the TLS layer, and a writer could then send in clear.
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
@@ -215,8 +218,8 @@ class SocketGuard:
             pass  # not connected yet, or not any more
 
     def _check(self) -> None:
-        if self._woken:
-            raise Woken
+        if self._aborted:
+            raise Aborted
 
     def _until(self, call: Callable[[], Result], by: Deadline) -> Result:
         events = EVENT_READ
@@ -233,8 +236,11 @@ class SocketGuard:
             if not self._wait(self._reading, events, by.left()):
                 raise TimeoutError("the peer did not answer in time")
 
-    def _wait(self, ready: _Readiness, events: int, seconds: float | None) -> bool:
-        """Wait until the socket is ready; the caller has counted itself in ``_waiting``, under the lock."""
+    def _wait(self, ready: _Readiness, events: int, seconds: float | None) -> int:
+        """Return what the socket is ready for, 0 if the time is up.
+
+        The caller has counted itself in ``_waiting``, under the lock.
+        """
         try:
             return ready.within(seconds, events)
         finally:
@@ -250,7 +256,7 @@ class SocketGuard:
 
 if sys.platform == "win32":
 
-    class _Readiness:
+    class _SelectedReadiness:
         """Wait for one descriptor, for one thread at a time."""
 
         def __init__(self, descriptor: int) -> None:
@@ -258,16 +264,22 @@ if sys.platform == "win32":
             self._descriptor, self._events = descriptor, EVENT_READ
             self._selector.register(descriptor, EVENT_READ)
 
-        def within(self, seconds: float | None, events: int) -> bool:
+        def within(self, seconds: float | None, events: int) -> int:
             if events != self._events:
                 self._selector.modify(self._descriptor, events)
                 self._events = events
-            return bool(self._selector.select(seconds))
+            return sum(ready for _, ready in self._selector.select(seconds))
+
+    _Readiness = _SelectedReadiness
 
 else:
-    _POLLED: Final = {EVENT_READ: select.POLLIN, EVENT_WRITE: select.POLLOUT}
+    _POLLED: Final = {
+        EVENT_READ: select.POLLIN,
+        EVENT_WRITE: select.POLLOUT,
+        EVENT_READ | EVENT_WRITE: select.POLLIN | select.POLLOUT,
+    }
 
-    class _Readiness:
+    class _PolledReadiness:
         """Wait for one descriptor, for one thread at a time."""
 
         def __init__(self, descriptor: int) -> None:
@@ -277,8 +289,13 @@ else:
             self._descriptor, self._events = descriptor, EVENT_READ
             self._poll.register(descriptor, select.POLLIN)
 
-        def within(self, seconds: float | None, events: int) -> bool:
+        def within(self, seconds: float | None, events: int) -> int:
             if events != self._events:
                 self._poll.modify(self._descriptor, _POLLED[events])
                 self._events = events
-            return bool(self._poll.poll(None if seconds is None else math.ceil(seconds * 1_000)))
+            for _, polled in self._poll.poll(None if seconds is None else math.ceil(seconds * 1_000)):
+                # An error or a hang-up is told by the next call: both wait for that.
+                return (polled & ~select.POLLOUT and EVENT_READ) | (polled & ~select.POLLIN and EVENT_WRITE)
+            return 0
+
+    _Readiness = _PolledReadiness

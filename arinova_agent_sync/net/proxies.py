@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
+from .forks import importing
+
 __all__ = ["Proxy", "proxy_for"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -45,13 +47,15 @@ def proxy_for(server_url: str, setting: str | None) -> Proxy | None:
         server_url: the server's http, https, ws or wss URL.
         setting: the user's choice: a proxy's URL, "" for no proxy, None for what the environment says
             (HTTPS_PROXY or HTTP_PROXY by the server's scheme, ALL_PROXY, NO_PROXY, lower case first) and, on
-            macOS and Windows, the system.
+            macOS and Windows, the system. A server on this machine needs none of these.
 
     Raises ValueError, without showing the value, for a proxy that is not an http:// one.
     """
     if setting is not None:
         return _parsed("proxy", setting) if setting else None
     server = urlsplit(server_url)
+    if _is_loopback(server.hostname or ""):
+        return None  # to the proxy it would be another machine: the proxy's own
     scheme = "https" if server.scheme.lower() in ("https", "wss") else "http"
     for kind in (scheme, "all"):
         name = _variable(f"{kind}_proxy")
@@ -72,7 +76,8 @@ def _variable(name: str) -> str | None:
 
 
 def _of_the_system(server: SplitResult, scheme: str) -> Proxy | None:
-    from urllib.request import getproxies, proxy_bypass  # heavy: it brings http.client and email along
+    with importing():  # heavy: it brings http.client and email along
+        from urllib.request import getproxies, proxy_bypass
 
     value = getproxies().get(scheme)
     if not value or proxy_bypass(server.hostname or ""):
@@ -119,8 +124,15 @@ def _matches(entry: str, host: str, port: int) -> bool:
     return bool(entry) and (host == entry or host.endswith(f".{entry}"))
 
 
+def _is_loopback(host: str) -> bool:
+    if host.rstrip(".") == "localhost" or host.endswith((".localhost", ".localhost.")):
+        return True
+    return host == "::1" or (host[:1].isdigit() and _in_network(host, "127.0.0.0/8"))
+
+
 def _in_network(host: str, network: str) -> bool:
-    from ipaddress import ip_address, ip_network  # not needed by most programs
+    with importing():  # not needed by most programs
+        from ipaddress import ip_address, ip_network
 
     try:
         return ip_address(host) in ip_network(network, strict=False)

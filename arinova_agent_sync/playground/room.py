@@ -17,7 +17,7 @@ from ..local import LocalConversation, LocalServer
 from ..local.framelog import FrameRecord
 from ..local.records import GROUPS, Conversation, Message, ReplyStatus, Task
 from ..local.rest.files import users_urls
-from . import masking
+from ..redaction import redact_frame
 
 Json = dict[str, Any]
 
@@ -163,7 +163,7 @@ class Room:
             tokens = self._tokens()
         for record in reversed(self._server.frames):
             if record.number == number:
-                return masking.shown(record.frame, tokens)
+                return redact_frame(record.frame, tokens)
         return None
 
     # What a user does
@@ -242,7 +242,7 @@ class Room:
         return {account.agent_id: account.name for account in self._hub.chat.roster.accounts.values()}
 
     def _frame(self, record: FrameRecord, tokens: list[str], names: Mapping[str, str]) -> Json:
-        text = masking.shown(record.frame, tokens)
+        text = redact_frame(record.frame, tokens)
         return {
             "n": record.number,
             "t": round((record.time - self._began) * 1000, 1),

@@ -1,4 +1,4 @@
-"""JSON values and outgoing text: checked and cleaned before anything is sent."""
+"""JSON values and outgoing text: checked and cleaned before anything is sent, by the socket or over HTTP."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Union
 
 from ..settings import text
 
-# What JSON can say. Spelled with Union: the alias is evaluated, and Python 3.10 knows no `|` for strings.
+# Spelled with Union: the alias is evaluated, and Python 3.10 knows no `|` for strings.
 JSONValue = Union[None, bool, int, float, str, Sequence["JSONValue"], Mapping[str, "JSONValue"]]
 
 _DEEPEST = 100
@@ -37,10 +37,10 @@ def clean(text: str) -> str:
 
 
 def clean_text(name: str, value: object) -> str:
-    """Return a string, cleaned; raise TypeError or ValueError if it is none or nothing is in it."""
+    """Return a string, cleaned; raise TypeError for anything else, ValueError for an empty one."""
     cleaned = clean(text(name, value))
     if not cleaned:
-        raise ValueError(f"{name} holds nothing but NUL characters")
+        raise ValueError(f"{name} must not consist of NUL characters alone")
     return cleaned
 
 
@@ -51,14 +51,14 @@ def checked(value: object, name: str) -> JSONValue:
         value: None, bool, int, float, str, lists or tuples and mappings of them.
         name: what the value is called in errors, such as "arguments".
 
-    Raises TypeError for anything that JSON has no word for (bytes, sets, dates, Decimal, keys that are no
+    Raises TypeError for anything that is not a JSON value (bytes, sets, dates, Decimal, keys that are no
     strings), ValueError for NaN, infinities, integers beyond them, and nesting deeper than 100 levels.
     """
     return _checked(value, name, 0)
 
 
 def checked_object(value: object, name: str) -> dict[str, JSONValue]:
-    """Return a cleaned copy of a JSON object; raise TypeError if it is none."""
+    """Return a cleaned copy of a JSON object; raise TypeError for anything else, and see ``checked``."""
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping, not {type(value).__name__}")
     return _object(value, name, 0)
@@ -71,25 +71,25 @@ def _checked(value: object, name: str, depth: int) -> JSONValue:
         return clean(value)
     if isinstance(value, int):
         if abs(value) > _LARGEST:
-            raise ValueError(f"{name} is an int of more digits than others can read")
+            raise ValueError(f"{name} must be an int below {_LARGEST:.2g}, as other JSON parsers want it")
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{name} is {value!r}, which JSON cannot say")
+            raise ValueError(f"{name} must be a finite number, not {value!r}")
         return float(value)
     if depth >= _DEEPEST:
-        raise ValueError(f"{name} is nested deeper than {_DEEPEST} levels")
+        raise ValueError(f"{name} must not be nested deeper than {_DEEPEST} levels")
     if isinstance(value, Mapping):
         return _object(value, name, depth)
     if isinstance(value, (list, tuple)):
         return [_checked(item, f"{name}[{index}]", depth + 1) for index, item in enumerate(value)]
-    raise TypeError(f"{name} is {type(value).__name__}, which JSON cannot say")
+    raise TypeError(f"{name} must be a JSON value, not {type(value).__name__}")
 
 
 def _object(value: Mapping[object, object], name: str, depth: int) -> dict[str, JSONValue]:
     result: dict[str, JSONValue] = {}
     for key, item in value.items():
         if not isinstance(key, str):
-            raise TypeError(f"{name} has the key {key!r}, which is no str")
+            raise TypeError(f"{name} must have str keys, not {key!r}")
         result[clean(key)] = _checked(item, f"{name}[{key!r}]", depth + 1)
     return result

@@ -38,7 +38,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self.after_fork()
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
         self._functions: dict[str, dict[object, tuple[Callback, int]]] = {event: {} for event in EVENTS}
 
     def after_fork(self) -> None:

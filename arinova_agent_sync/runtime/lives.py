@@ -34,7 +34,7 @@ class Lives:
         self._stops = itertools.count()
         self._latest_stop = next(self._stops)
         self.engine: Engine | None = None  # the current or latest one
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def start(self, deadline: Deadline) -> Engine:
         """Return the engine that runs, a new one if there is none.

@@ -15,6 +15,7 @@ from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, Pr
 from ..log import logger
 from ..net.deadline import Deadline
 from ..net.proxies import proxy_for
+from ..net.tls import default_context
 from ..protocol import frames
 from ..protocol.outbox import Passing, Pong
 from ..protocol.reconnect import Again, GiveUp
@@ -77,6 +78,8 @@ class Reader:
         self._give_up = give_up
         self._credentials = credentials
         self._proxy = proxy_for(self._settings.server_url, self._settings.proxy)
+        if self._settings.ssl_context is None and self._settings.server_url.startswith("https:"):
+            default_context()  # whose variables, when they cannot be used, are told by connect()
         self._claimed = False  # a token, since the last authentication
 
     def run(self) -> None:

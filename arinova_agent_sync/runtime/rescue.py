@@ -24,7 +24,7 @@ from .workers import Workers
 
 if TYPE_CHECKING:
     from ..api import ArinovaClient
-    from ..api.models import Message
+    from ..api.records import Message
 
 _AT_ONCE = 8  # answers that the server is asked about at a time
 _PATIENCE = 1.0  # seconds after which the server has taken the frame in, if it takes it at all

@@ -271,7 +271,7 @@ class _LiveEngines:
     def __init__(self) -> None:
         self._engines: list[Shutdown] = []
         self.after_fork()
-        renew_after_fork(self)
+        renew_after_fork(self.after_fork)
 
     def add(self, newer: Shutdown) -> list[Shutdown]:
         """Add an engine; return those that it takes the place of.

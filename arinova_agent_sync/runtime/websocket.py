@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 import websocket
 
+from ..net.abortable_wait import AbortableWait
 from ..net.deadline import Deadline
-from ..net.dial import ProxyRefused, default_context, dial, receive_answer
-from ..net.guarded_socket import SendFailed, SocketGuard, Woken
+from ..net.dial import ProxyError, dial, receive_answer
+from ..net.guarded_socket import Aborted, SendFailed, SocketGuard
 from ..net.proxies import Proxy
+from ..net.tls import default_context
 from ..protocol import websocket_frames
 
 __all__ = ["Kind", "MessageTooLarge", "WebSocket", "WebSocketClosed", "WebSocketError", "WriteFailed"]
@@ -133,7 +135,8 @@ class WebSocket:
         self._max_message_bytes = max_message_bytes
         self._send_timeout = send_timeout
         self._silence_timeout = silence_timeout
-        self._lock = threading.Lock()  # guards the next three; only a guard's own lock is acquired under it
+        self._lock = threading.Lock()  # guards the next four; only a guard's own lock is acquired under it
+        self._wait: AbortableWait | None = None  # while there is no socket
         self._guard: SocketGuard | None = None
         self._aborted = False
         self._stop_by: Deadline | None = None
@@ -151,20 +154,21 @@ class WebSocket:
         """Connect, put TLS on, upgrade to a WebSocket.
 
         Args:
-            deadline: for all of it but the look-up of the server's name, which cannot be interrupted.
+            deadline: for all of it.
 
         Raises WebSocketError.
         """
         upgrade: _Upgrade | None = None
+        parts = urlsplit(self._url)
+        secure = parts.scheme == "wss"
+        tls = (self._ssl_context or default_context()) if secure else None
         try:
             if self._aborted:
-                raise Woken
-            parts = urlsplit(self._url)
-            secure = parts.scheme == "wss"
+                raise Aborted
             guard = dial(
                 parts.hostname or "",
                 parts.port or (443 if secure else 80),
-                tls=(self._ssl_context or default_context()) if secure else None,
+                tls=tls,
                 proxy=self._proxy,
                 deadline=deadline,
                 publish=self._adopt,
@@ -280,17 +284,19 @@ class WebSocket:
         """End the connection: whoever opens, reads or writes it fails at once. Never waits."""
         with self._lock:
             self._aborted = True
-            guard = self._guard
-        if guard is not None:
-            guard.wake()
+            connection = self._guard or self._wait
+        if connection is not None:
+            connection.abort()
 
     def close(self) -> None:
         """End the connection and give its descriptor back. Never waits."""
         with self._lock:
             self._aborted = True
-            guard = self._guard
+            guard, wait = self._guard, self._wait
         if guard is not None:
             guard.close()
+        elif wait is not None:
+            wait.abort()
 
     def abandon(self) -> None:
         """Let go of the connection in a forked child: it stays the parent's."""
@@ -300,11 +306,14 @@ class WebSocket:
         if self._guard is not None:
             self._guard.abandon()
 
-    def _adopt(self, guard: SocketGuard) -> None:
+    def _adopt(self, made: AbortableWait | SocketGuard) -> None:
         with self._lock:
             if self._aborted:
-                raise Woken
-            self._guard = guard
+                raise Aborted
+            if isinstance(made, SocketGuard):
+                self._guard, self._wait = made, None
+            else:
+                self._wait = made
 
     def _take(self, message: websocket_frames.Message) -> None:
         if isinstance(message, websocket_frames.Ping):
@@ -393,15 +402,12 @@ def explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> W
         text = f"the server answered HTTP {upgrade.status} instead of opening a WebSocket: {advice}"
         return WebSocketError("upgrade", text, status=upgrade.status)
     match error:
-        case Woken():
+        case Aborted():
             return WebSocketError("aborted", "the connection was ended from this side")
         case socket.gaierror():
-            return WebSocketError(
-                "dns", "looking the host up failed: check server_url, the proxy and the network"
-            )
-        case ProxyRefused():
-            advice = ": check its user and password" if error.status == 407 else ""
-            return WebSocketError("proxy", f"{error}{advice}", status=error.status)
+            return WebSocketError("dns", "looking the host up failed: check server_url and the network")
+        case ProxyError():
+            return WebSocketError("proxy", str(error), status=error.status)
         case ssl.SSLCertVerificationError():
             text = f"the server's certificate was not accepted ({error.verify_message})"
             return WebSocketError("tls", f"{text}: check server_url and the clock, or pass an ssl_context")
@@ -421,7 +427,7 @@ def explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> W
                 "unreachable", f"the network failed: {error.strerror or type(error).__name__}"
             )
         case UnicodeError() if upgrade is None:  # a label of the host's name is empty or too long
-            return WebSocketError("dns", "the host's name is none: check server_url and the proxy")
+            return WebSocketError("dns", "the host's name is invalid: check server_url")
     return WebSocketError("upgrade", "what answered is no WebSocket server: check server_url")
 
 

@@ -11,11 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..api import ArinovaClient, Budget, FilePart, failures
 from ..api.fetch import MAX_BYTES, MAX_SECONDS
-from ..api.files import Files as RealFiles
-from ..api.models import UploadedFile
 from ..api.multipart import Progress, Source
-from ..api.saving import replacing
-from ..api.transport import Options, Request, Session, Timeout, Transport
+from ..api.records import UploadedFile
+from ..api.resources.files import Files as RealFiles
+from ..api.resources.files import replacing
+from ..api.transport import ApiSession, Options, Request, Timeout, Transport
 from ..api.values import encode, identifier
 from ..errors import ApiConnectionError, NotFoundError
 from ..settings import count
@@ -52,7 +52,7 @@ class OfflineClient(ArinovaClient):
         self.files = _OfflineFiles(offline, session.files)
 
 
-class _Session(Session):
+class _Session(ApiSession):
     """What the clients share."""
 
     def __init__(self, files: Files, messages: Sequence[Mapping[str, Any]]) -> None:

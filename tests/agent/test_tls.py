@@ -126,6 +126,27 @@ def test_answers_of_many_threads_over_tls(server, make_agent, front, trusting):
     assert agent.stats().connections == 1
 
 
+def test_the_environment_names_the_authority(server, make_agent, front, authority, tmp_path, monkeypatch):
+    authority.cert_pem.write_to_path(tmp_path / "company.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "company.pem"))
+    agent = make_agent(server, server_url=f"https://localhost:{front.port}")
+    agent.connect(5)
+    assert agent.connected
+
+
+@pytest.mark.parametrize("name", ["SSLKEYLOGFILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_variable_that_cannot_be_used_is_told_by_connect(
+    server, make_agent, front, tmp_path, monkeypatch, name, caplog
+):
+    for other in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, str(tmp_path / "missing" / "file"))
+    agent = make_agent(server, server_url=f"https://localhost:{front.port}")
+    with pytest.raises(ValueError, match=f"^{name} names a file that cannot be"):
+        agent.connect(5)
+    assert "bug" not in caplog.text
+
+
 def test_a_certificate_that_is_not_trusted_is_said_so(server, make_agent, front, package_log):
     agent = make_agent(server, server_url=f"https://localhost:{front.port}")
     with pytest.raises(ConnectTimeout):

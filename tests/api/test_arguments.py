@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from arinova_agent_sync import errors
 from arinova_agent_sync.api import ArinovaClient, FilePart, Pages
-from arinova_agent_sync.api.resource import Resource
+from arinova_agent_sync.api.resources.resource import Resource
 from arinova_agent_sync.api.transport import Request, Transport
 
 from .conftest import TOKEN
@@ -36,7 +36,7 @@ WRONG: dict[str, tuple[object, ...]] = {
     "Iterable[str]": (None, "abc", b"abc", 5, [5], [""], {"a": 1}),
     "Iterable[str] | None": ("abc", b"abc", 5, [5], [""], {"a": 1}),
     "Mapping[str, str]": (None, {}, {"": "x"}, {"x": ""}, {"x": 5}, {5: "x"}, [("x", "y")]),
-    "Mapping[str, JSONInput] | None": ("x", [1], {"a": {1}}, {"a": float("nan")}, {5: 1}),
+    "Mapping[str, JSONValue] | None": ("x", [1], {"a": {1}}, {"a": float("nan")}, {5: 1}),
     "Opening": (None, 5, "", "party"),
     "Source": (None, 5, ["x"]),
     "Progress | bool | None": (5, "x"),
@@ -207,7 +207,7 @@ def test_any_url_to_fetch(monkeypatch: pytest.MonkeyPatch, data: st.DataObject) 
     def resolve(*_: object) -> list[object]:
         raise OSError("no network here")
 
-    monkeypatch.setattr("arinova_agent_sync.api.connections.resolve", resolve)
+    monkeypatch.setattr("arinova_agent_sync.api.fetch.resolve", resolve)
     client = ArinovaClient(server_url="https://chat.example", bot_token=TOKEN)
     url = data.draw(
         st.one_of(

@@ -12,6 +12,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trustme
@@ -19,6 +20,7 @@ import trustme
 from arinova_agent_sync import errors
 from arinova_agent_sync.api import ArinovaClient
 
+from ..net.test_dial import silent_port
 from .conftest import TOKEN
 from .fake_server import Answer, FakeServer
 
@@ -395,19 +397,125 @@ def test_an_address_that_the_system_does_not_know_is_passed_over(
     assert client.request("GET", "/things") == {}
 
 
-def test_each_address_gets_a_share_of_the_time(
+def test_a_silent_first_address_costs_a_quarter_of_a_second(
     server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or a silent first one would use it up."""
-    shares: list[float] = []
+    with silent_port() as silent:
+        ports = (silent, server.port)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        began = time.monotonic()
+        assert client.request("GET", "/things") == {}
+        assert time.monotonic() - began < 0.5
 
-    def silent(address: object, seconds: float) -> socket.socket:
-        shares.append(seconds)
-        raise TimeoutError("timed out")
 
-    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", 9)) for last in (1, 2, 3)]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
-    monkeypatch.setattr("arinova_agent_sync.api.connections._connected", silent)
-    with pytest.raises(errors.ApiConnectionError, match="timed out"):
-        client.with_options(max_retries=0).request("GET", "/things", timeout=12)
-    assert shares == pytest.approx([4, 6, 12], rel=0.05)
+def test_a_resolver_that_hangs_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+
+    def hang(*_: object, flags: int = 0, **__: object) -> object:
+        if flags:
+            raise socket.gaierror(socket.EAI_NONAME, "not an address")
+        go.wait(30)
+        raise socket.gaierror(socket.EAI_NONAME, "not a name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with ArinovaClient(server_url="http://chat.example", bot_token=TOKEN) as client:
+        began = time.monotonic()
+        with pytest.raises(errors.ApiTimeoutError):
+            client.request("GET", "/things", timeout=0.2)
+        assert time.monotonic() - began < 1
+    go.set()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_refuses_is_named(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    proxy = f"http://user:secret@127.0.0.1:{port}"
+    with (
+        ArinovaClient(
+            server_url=f"{scheme}://chat.example", bot_token=TOKEN, proxy=proxy, max_retries=0
+        ) as client,
+        pytest.raises(
+            errors.ApiConnectionError, match=f"the proxy http://127.0.0.1:{port} cannot be reached"
+        ) as caught,
+    ):
+        client.request("GET", "/things")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_on_this_machine_is_reached_past_the_proxy(
+    server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert client.request("GET", "/things") == {}
+
+
+def test_the_environment_names_the_authority(
+    tls_server: FakeServer, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority.cert_pem.write_to_path(tmp_path / "company.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "company.pem"))
+    with ArinovaClient(server_url=tls_server.url, bot_token=TOKEN) as client:
+        assert client.request("GET", "/things") == {}
+        assert client.files.fetch("/x") == b"{}"
+
+
+def test_a_key_log_that_cannot_be_written_is_not_the_network(
+    tls_server: FakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
+    with (
+        ArinovaClient(server_url=tls_server.url, bot_token=TOKEN) as client,
+        pytest.raises(ValueError, match=r"^SSLKEYLOGFILE names a file that cannot be written"),
+    ):
+        client.request("GET", "/things")
+
+
+def in_parallel(server: FakeServer, client: ArinovaClient, calls: int) -> None:
+    """Make calls at once, each on a connection of its own."""
+    go = threading.Event()
+    server.script = lambda _: Answer(json={}, hold=go)
+    threads = [threading.Thread(target=client.request, args=("GET", "/things")) for _ in range(calls)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(server.requests) == calls)
+    go.set()
+    for thread in threads:
+        thread.join()
+    server.script = lambda _: Answer(json={})
+
+
+def closers() -> int:
+    return sum(thread.name == "arinova-http-idle" for thread in threading.enumerate())
+
+
+def test_ten_idle_connections_are_kept(server: FakeServer, client: ArinovaClient) -> None:
+    in_parallel(server, client, 30)
+    wait_until(lambda: server.open_sockets == 10)
+    assert closers() == 1
+    client.close()
+    wait_until(lambda: server.open_sockets == closers() == 0)
+
+
+def test_idle_connections_are_closed(
+    server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arinova_agent_sync.api.pool._MAX_IDLE_SECONDS", 0.3)
+    in_parallel(server, client, 3)
+    time.sleep(0.15)
+    client.request("GET", "/things")
+    wait_until(lambda: server.open_sockets == 1)  # the one that was used again
+    wait_until(lambda: server.open_sockets == closers() == 0)
+    client.request("GET", "/things")
+    assert server.open_sockets == closers() == 1
+
+
+def test_what_the_server_closed_first_does_not_stay(
+    server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arinova_agent_sync.api.pool._MAX_IDLE_SECONDS", 0.3)
+    before = len(os.listdir("/proc/self/fd"))
+    in_parallel(server, client, 5)
+    server.hang_up()
+    wait_until(lambda: len(os.listdir("/proc/self/fd")) == before)

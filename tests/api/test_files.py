@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from arinova_agent_sync import errors
 from arinova_agent_sync.api import ArinovaClient
-from arinova_agent_sync.api import progress as progress_module
+from arinova_agent_sync.api.resources.files import progress_bar
 
 from .fake_server import Answer, FakeServer
 
@@ -75,19 +76,34 @@ def test_wrong_uploads_are_never_sent(server: FakeServer, client: ArinovaClient)
         client.files.upload("c1", b"x")
     with pytest.raises(TypeError, match="progress"):
         client.files.upload("c1", b"x", file_name="x", progress=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="open in text mode"):
+        client.files.upload("c1", io.StringIO("a"), file_name="u.csv")  # type: ignore[arg-type]
     assert server.requests == []
+
+
+def test_a_file_that_returns_text(server: FakeServer, client: ArinovaClient) -> None:
+    """A wrapper of a text file does not look like one."""
+    with tempfile.NamedTemporaryFile("w+") as file:
+        file.write("text")
+        file.seek(0)
+        with pytest.raises(TypeError, match="open it in binary mode"):
+            client.files.upload("c1", file, file_name="u.csv")  # type: ignore[arg-type]
 
 
 def test_a_bar_only_where_somebody_sees_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress_module.progress_bar(True, "x") as tell:
+    with progress_bar(True, "x") as tell:
         assert tell is None
-    with progress_module.progress_bar(None, "x") as tell:
+    with progress_bar(None, "x") as tell:
         assert tell is None
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        with progress_bar(True, "x") as tell:
+            assert tell is None
     pytest.importorskip("rich")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with progress_module.progress_bar(True, "a [b] c") as tell:
+    with progress_bar(True, "a [b] c") as tell:
         assert tell is not None
         tell(50, 100)
         tell(100, 100)

@@ -215,7 +215,7 @@ def test_redirects_that_are_not_encoded(
 )
 def test_redirects_to_no_http(server: FakeServer, once: ArinovaClient, location: str) -> None:
     server.script = lambda _: Answer(302, headers={"Location": location})
-    with pytest.raises(errors.ApiError, match="redirects to something that is no http URL"):
+    with pytest.raises(errors.ApiError, match="redirects to an invalid URL"):
         once.request("GET", "/things")
     with pytest.raises(errors.ApiError):
         once.files.fetch("/x")
@@ -244,7 +244,7 @@ def test_an_echo_does_not_show_the_token(server: FakeServer, once: ArinovaClient
         with pytest.raises(errors.ApiError) as caught:
             once.notes.get("n1")
         assert TOKEN not in f"{caught.value} {caught.value.body}"
-        assert "[bot token]" in f"{caught.value} {caught.value.body}"
+        assert "[redacted]" in f"{caught.value} {caught.value.body}"
 
 
 @contextmanager

@@ -44,21 +44,14 @@ def test_a_json_value_survives(value: values.JSON) -> None:
 )
 def test_what_json_has_no_word_for_is_a_type_error(value: object) -> None:
     for nested in (value, [value], {"key": value}, {"a": [{"b": (value,)}]}):
-        with pytest.raises(TypeError, match=r"JSON cannot say|which is no str"):
+        with pytest.raises(TypeError, match=r"must be a JSON value|must have str keys"):
             values.encode(nested)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_numbers_that_json_has_no_word_for_are_a_value_error(value: float) -> None:
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**309])
+def test_numbers_that_are_not_json_are_a_value_error(value: float) -> None:
     with pytest.raises(ValueError, match="json"):
         values.encode({"key": [value]})
-
-
-def test_endless_nesting_is_refused() -> None:
-    endless: list[object] = []
-    endless.append(endless)
-    with pytest.raises(ValueError, match="nested deeper"):
-        values.encode(endless)
 
 
 def test_outgoing_text_is_cleaned() -> None:
@@ -71,8 +64,8 @@ def test_outgoing_text_is_cleaned() -> None:
     [
         (b'{"id":1,"id":2}', "JSON object contains duplicate key: id"),
         (b'[{"a":{"b":1,"c":2,"b":3}}]', "JSON object contains duplicate key: b"),
-        (b'{"a":NaN}', "JSON has no word NaN"),
-        (b"-Infinity", "JSON has no word -Infinity"),
+        (b'{"a":NaN}', "NaN is not valid JSON"),
+        (b"-Infinity", "-Infinity is not valid JSON"),
         (b'"\xff"', "not UTF-8 at byte 1"),
         ('"a"'.encode("utf-16"), "not UTF-8"),
         (b'{"a":', "Expecting value"),

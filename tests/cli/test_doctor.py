@@ -326,6 +326,7 @@ def test_a_proxy_with_credentials_that_are_never_shown(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARINOVA_BOT_TOKEN", server.bot_token)
+    monkeypatch.setattr("arinova_agent_sync.net.proxies._is_loopback", lambda _: False)
     with serving(http_proxy("me:swordfish")) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://me:swordfish@127.0.0.1:{proxy.port}")
         result = examine(server.url)
@@ -334,7 +335,7 @@ def test_a_proxy_with_credentials_that_are_never_shown(
         assert marks(result)["authentication"] == "ok"
         monkeypatch.setenv("HTTP_PROXY", f"http://me:wrongfish@127.0.0.1:{proxy.port}")
         refused = examine(server.url)
-    assert "the proxy answered HTTP 407" in line(refused, "tunnel")
+    assert "answered HTTP 407" in line(refused, "tunnel")
     assert "→ check its user and password" in line(refused, "tunnel")
     assert marks(refused)["TLS"] == "skip"
     for output in (result.output, refused.output):
@@ -344,7 +345,7 @@ def test_a_proxy_with_credentials_that_are_never_shown(
 
 def test_a_proxy_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://me:swordfish@127.0.0.1:1")
-    result = examine("http://127.0.0.1:1")
+    result = examine("http://arinova.invalid:1")
     assert "ALL_PROXY must be http://" in line(result, "proxy")
     assert "swordfish" not in result.output
     assert "unset it" in line(result, "proxy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import time
@@ -12,10 +13,14 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from arinova_agent_sync.net import dial as dialing
+from arinova_agent_sync.net.abortable_wait import AbortableWait
 from arinova_agent_sync.net.deadline import Deadline
-from arinova_agent_sync.net.dial import ProxyRefused, dial
-from arinova_agent_sync.net.guarded_socket import SocketGuard, Woken
-from arinova_agent_sync.net.proxies import Proxy
+from arinova_agent_sync.net.dial import ProxyError, ProxyTimeout, dial
+from arinova_agent_sync.net.guarded_socket import Aborted, SocketGuard
+from arinova_agent_sync.net.happy_eyeballs import interleaved
+from arinova_agent_sync.net.proxies import Proxy, proxy_for
+from arinova_agent_sync.net.resolver import Address
+from arinova_agent_sync.net.tls import default_context
 
 from ..runtime.fault_server import Peer, client_context, connect_proxy, serving
 
@@ -27,7 +32,7 @@ def connect(
     seconds: float = 5,
     tls: bool = False,
     proxy: Proxy | None = None,
-    publish: Callable[[SocketGuard], None] = lambda _: None,
+    publish: Callable[[AbortableWait | SocketGuard], None] = lambda _: None,
 ) -> SocketGuard:
     context = client_context() if tls else None
     return dial(host, port, tls=context, proxy=proxy, deadline=Deadline(seconds), publish=publish)
@@ -81,19 +86,20 @@ def test_ipv6() -> None:
         connect(listener.getsockname()[1], host="::1").close()
 
 
-def test_every_socket_is_published_before_it_waits() -> None:
-    published: list[SocketGuard] = []
+def test_what_can_be_aborted_is_published_before_it_waits() -> None:
+    published: list[AbortableWait | SocketGuard] = []
     with serving(greet) as server:
         guard = connect(server.port, publish=published.append)
-        assert published == [guard]
+        assert isinstance(published[0], AbortableWait)
+        assert published[1:] == [guard]
         guard.close()
 
 
 def test_a_refusing_publisher_stops_it() -> None:
-    def refuse(_: SocketGuard) -> None:
-        raise Woken
+    def refuse(_: object) -> None:
+        raise Aborted
 
-    with serving(greet) as server, pytest.raises(Woken):
+    with serving(greet) as server, pytest.raises(Aborted):
         connect(server.port, publish=refuse)
 
 
@@ -102,18 +108,54 @@ def addresses(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
     monkeypatch.setattr(dialing.socket, "getaddrinfo", lambda *_, **__: found)
 
 
-def test_a_silent_address_does_not_take_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_address_costs_a_quarter_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     with silent_port() as silent, serving(greet) as server:
         addresses(monkeypatch, silent, server.port)
         began = time.monotonic()
-        assert greeting(connect(1, seconds=1)) == b"hello"
-        assert time.monotonic() - began >= 0.5
+        assert greeting(connect(1, seconds=30)) == b"hello"
+        assert 0.2 <= time.monotonic() - began < 0.5
 
 
-def test_a_refusing_address_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusing_address_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(greet) as server:
-        addresses(monkeypatch, closed_port(), server.port)
-        assert greeting(connect(1)) == b"hello"
+        addresses(monkeypatch, *[closed_port()] * 5, server.port)
+        began = time.monotonic()
+        assert greeting(connect(1, seconds=30)) == b"hello"
+        assert time.monotonic() - began < 0.2
+
+
+def test_silent_addresses_are_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with silent_port() as silent:
+        addresses(monkeypatch, *[silent] * 20)
+        began = time.monotonic()
+        with pytest.raises(TimeoutError, match="no address of the host answered in time"):
+            connect(1, seconds=0.6)
+        assert 0.6 <= time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("families", "order"),
+    [
+        ("", ""),
+        ("4", "4"),
+        ("44", "44"),
+        ("46", "64"),
+        ("4466", "6464"),
+        ("64446", "64644"),
+        ("666", "666"),
+    ],
+)
+def test_the_families_take_turns(families: str, order: str) -> None:
+    """RFC 8305, section 4."""
+    kinds = {"4": socket.AF_INET, "6": socket.AF_INET6}
+    found = [Address(kinds[family], 1, 6, (family, place)) for place, family in enumerate(families)]
+    tried = interleaved(found)
+    assert "".join(address.host for address in tried) == order
+    assert sorted(tried) == sorted(found)
+    for family in kinds.values():
+        assert [one for one in tried if one.family == family] == [
+            one for one in found if one.family == family
+        ]
 
 
 def test_a_family_this_machine_does_not_have_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,15 +198,11 @@ class TestTls:
             dial(
                 "127.0.0.1",
                 server.port,
-                tls=dialing.default_context(),
+                tls=default_context(),
                 proxy=None,
                 deadline=Deadline(5),
                 publish=lambda _: None,
             )
-
-    def test_the_default_context_is_made_once(self) -> None:
-        assert dialing.default_context() is dialing.default_context()
-        assert dialing.default_context().check_hostname
 
     def test_a_certificate_for_another_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with serving(greet, tls=True) as server:
@@ -254,7 +292,7 @@ class TestProxies:
             with suppress(OSError):
                 peer.send(answer)
 
-        with serving(play) as proxy, pytest.raises(ProxyRefused, match=text) as caught:
+        with serving(play) as proxy, pytest.raises(ProxyError, match=text) as caught:
             connect(1, proxy=Proxy("127.0.0.1", proxy.port, "user", "secret"))
         assert caught.value.status == status
         assert "elsewhere" not in str(caught.value)
@@ -263,47 +301,134 @@ class TestProxies:
     def test_one_deadline_over_its_answer(self) -> None:
         with serving(lambda peer: peer.drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100)) as proxy:
             began = time.monotonic()
-            with pytest.raises(TimeoutError):
+            with pytest.raises(TimeoutError, match=f"the proxy http://127.0.0.1:{proxy.port} did not answer"):
                 connect(1, seconds=0.3, proxy=Proxy("127.0.0.1", proxy.port))
             assert 0.3 <= time.monotonic() - began < 5
 
-    def test_no_proxy_there(self) -> None:
-        with pytest.raises(ConnectionRefusedError):
-            connect(1, proxy=Proxy("127.0.0.1", closed_port()))
+    @pytest.mark.parametrize("tunnel", [True, False])
+    def test_no_proxy_there(self, tunnel: bool) -> None:
+        proxy = Proxy("127.0.0.1", closed_port(), "user", "secret")
+        with pytest.raises(ProxyError) as caught:
+            dial("chat.test", 80, tls=None, proxy=proxy, deadline=Deadline(5), tunnel=tunnel)
+        assert str(caught.value) == (
+            f"the proxy {proxy.url} cannot be reached (Connection refused): "
+            "check the proxy setting, or HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
+        )
+        assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+    def test_an_unknown_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unknown(*_: object, **__: object) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        with pytest.raises(ProxyError, match=r"the proxy http://proxy.test:1 cannot be reached \(Name or"):
+            connect(1, proxy=Proxy("proxy.test", 1))
+
+    def test_a_silent_proxy(self) -> None:
+        with (
+            silent_port() as port,
+            pytest.raises(ProxyTimeout, match=f"http://127.0.0.1:{port} did not answer"),
+        ):
+            connect(1, seconds=0.3, proxy=Proxy("127.0.0.1", port))
+
+    @pytest.mark.parametrize("setting", ["http://proxy..test:1", "http://" + "x" * 64 + "ü.test:1"])
+    def test_a_proxy_with_an_invalid_name(self, setting: str) -> None:
+        with pytest.raises(ProxyError, match="cannot be reached"):
+            connect(1, proxy=proxy_for("http://chat.test", setting))
+
+    def test_it_is_asked_for_a_checked_address(self) -> None:
+        asked = []
+
+        def play(peer: Peer) -> None:
+            asked.append(peer.read_head().split(b" ")[1])
+            peer.send(b"HTTP/1.0 200 OK\r\n\r\n")
+            peer.until_gone()
+
+        checked = [
+            Address(socket.AF_INET6, 1, 6, ("2001:db8::1", 1)),
+            Address(socket.AF_INET, 1, 6, ("192.0.2.1", 1)),
+        ]
+        with serving(play) as proxy:
+            for addresses in (checked, checked[:1]):
+                dial(
+                    "chat.test",
+                    1,
+                    tls=None,
+                    proxy=Proxy("127.0.0.1", proxy.port),
+                    deadline=Deadline(5),
+                    addresses=addresses,
+                ).close()
+        assert asked == [b"192.0.2.1:1", b"[2001:db8::1]:1"]
 
 
-class TestWaking:
+class TestAborting:
     """Another thread ends it, whatever it is waiting for."""
 
-    def wake(self, port: int, *, tls: bool = False, proxy: Proxy | None = None) -> None:
-        published: list[SocketGuard] = []
+    def abort(self, port: int, stage: int, *, tls: bool = False, proxy: Proxy | None = None) -> None:
+        published: list[AbortableWait | SocketGuard] = []
         with ThreadPoolExecutor(1) as pool:
             dialled = pool.submit(connect, port, seconds=30, tls=tls, proxy=proxy, publish=published.append)
             deadline = Deadline(5)
-            while not (published and published[0]._waiting):
+            while len(published) <= stage:
                 assert not deadline.expired
                 time.sleep(0.001)
-            time.sleep(0.02)  # into the wait that lasts
+            time.sleep(0.05)  # into the wait that lasts
             began = time.monotonic()
-            published[0].wake()
-            with pytest.raises(Woken):
+            published[-1].abort()
+            with pytest.raises(Aborted):
                 dialled.result(5)
-            assert time.monotonic() - began < 5
-        assert len(published) == 1
+            assert time.monotonic() - began < 1
+        assert len(published) == stage + 1
 
     def test_while_connecting(self) -> None:
         with silent_port() as port:
-            self.wake(port)
+            self.abort(port, 0)
+
+    def test_while_connecting_to_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with silent_port() as port:
+            addresses(monkeypatch, port, port)
+            self.abort(port, 0)
+
+    def test_while_connecting_to_the_proxy(self) -> None:
+        with silent_port() as port:
+            self.abort(1, 0, proxy=Proxy("127.0.0.1", port))
 
     def test_during_the_tls_handshake(self) -> None:
         with serving(Peer.until_gone) as server:
-            self.wake(server.port, tls=True)
+            self.abort(server.port, 1, tls=True)
 
     def test_during_the_exchange_with_the_proxy(self) -> None:
         with serving(Peer.until_gone) as server:
-            self.wake(1, proxy=Proxy("127.0.0.1", server.port))
+            self.abort(1, 1, proxy=Proxy("127.0.0.1", server.port))
 
-    def test_no_other_address_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        with silent_port() as port:
-            addresses(monkeypatch, port, port)
-            self.wake(port)
+    def test_before_it_begins(self) -> None:
+        with pytest.raises(Aborted):
+            connect(1, host="chat.test", publish=lambda made: made.abort())
+
+    def test_after_it_is_over_it_does_nothing(self) -> None:
+        published: list[AbortableWait | SocketGuard] = []
+        with serving(greet) as server:
+            guard = connect(server.port, publish=published.append)
+            published[0].abort()
+            assert greeting(guard) == b"hello"
+
+
+class TestFork:
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    def test_a_child_has_no_copy_of_what_is_being_connected(self) -> None:
+        with silent_port() as port, ThreadPoolExecutor(1) as pool:
+            before = len(os.listdir("/proc/self/fd"))
+            published: list[AbortableWait | SocketGuard] = []
+            dialled = pool.submit(connect, port, seconds=30, publish=published.append)
+            deadline = Deadline(5)
+            while len(os.listdir("/proc/self/fd")) < before + 3:  # a pair to abort it by, and the socket
+                assert not deadline.expired
+                time.sleep(0.001)
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if len(os.listdir("/proc/self/fd")) == before else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            published[0].abort()
+            with pytest.raises(Aborted):
+                dialled.result(5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import ssl
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arinova_agent_sync.net.deadline import Deadline
-from arinova_agent_sync.net.guarded_socket import SendFailed, SocketGuard, Woken
+from arinova_agent_sync.net.guarded_socket import Aborted, SendFailed, SocketGuard
 
 from ..runtime.fault_server import client_context, descriptors, server_context
 
@@ -230,7 +229,7 @@ class TestSending:
 
 class TestEnding:
     @pytest.mark.parametrize("tls", [False, True])
-    @pytest.mark.parametrize("end", ["wake", "close"])
+    @pytest.mark.parametrize("end", ["abort", "close"])
     def test_reader_and_blocked_writer_return_at_once(self, tls: bool, end: str) -> None:
         before, threads = descriptors(), threading.active_count()
         longest = 0.0
@@ -242,7 +241,7 @@ class TestEnding:
                 until(lambda: guard._waiting == 2)  # noqa: B023
                 began = time.monotonic()
                 getattr(guard, end)()
-                assert isinstance(reading.result(5), Woken)
+                assert isinstance(reading.result(5), Aborted)
                 assert isinstance(writing.result(5), SendFailed)
                 longest = max(longest, time.monotonic() - began)
             guard.close()
@@ -260,8 +259,8 @@ class TestEnding:
                 writing = pool.submit(outcome, lambda: send_for_ever(guard))  # noqa: B023
                 pool.submit(outcome, lambda: read_all(peer, 1 << 30))  # noqa: B023
                 time.sleep(turn * 0.0001)
-                enders = [pool.submit(end) for end in (guard.wake, guard.close)]
-                assert isinstance(reading.result(5), Woken)
+                enders = [pool.submit(end) for end in (guard.abort, guard.close)]
+                assert isinstance(reading.result(5), Aborted)
                 assert isinstance(writing.result(5), SendFailed)
                 assert [ender.result(5) for ender in enders] == [None, None]
             peer.close()
@@ -269,19 +268,19 @@ class TestEnding:
 
     def test_nothing_works_after_the_end(self, ends: tuple[SocketGuard, socket.socket]) -> None:
         guard, _ = ends
-        for end in (guard.wake, guard.close, guard.close):
+        for end in (guard.abort, guard.close, guard.close):
             end()
-            with pytest.raises(Woken):
+            with pytest.raises(Aborted):
                 guard.receive_into(memoryview(bytearray(1)))
             with pytest.raises(SendFailed):
                 guard.send_all(b"a", 1)
-            with pytest.raises(Woken):
-                guard.connect(("127.0.0.1", 1), Deadline(1))
+            with pytest.raises(Aborted):
+                guard.send_until_readable(memoryview(b"a"), Deadline(1))
 
     def test_tls_sends_nothing_in_clear_when_woken(self) -> None:
         """SSLSocket.shutdown would drop the TLS layer and leave a socket that sends as it is told."""
         guard, peer = pair(tls=True)
-        guard.wake()
+        guard.abort()
         assert isinstance(guard._sock, ssl.SSLSocket)
         assert guard._sock._sslobj is not None  # type: ignore[attr-defined]
         guard.close()
@@ -293,7 +292,7 @@ class TestEnding:
             child = os.fork()
             if child == 0:
                 guard.abandon()
-                os._exit(isinstance(outcome(lambda: guard.receive_into(memoryview(bytearray(1)))), Woken))
+                os._exit(isinstance(outcome(lambda: guard.receive_into(memoryview(bytearray(1)))), Aborted))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
         guard.send_all(b"still here", 1)
         assert peer.recv(100) == b"still here"
@@ -303,15 +302,58 @@ class TestEnding:
         peer.close()
 
 
-class TestConnecting:
-    def test_refused(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            address = listener.getsockname()
-        guard = SocketGuard(socket.socket())
-        with pytest.raises(ConnectionRefusedError) as caught:
-            guard.connect(address, Deadline(5))
-        assert caught.value.errno == errno.ECONNREFUSED
-        guard.close()
+class TestSendingUntilReadable:
+    """For a request whose answer may come before its end."""
+
+    def test_everything_leaves(self, ends: tuple[SocketGuard, socket.socket]) -> None:
+        guard, peer = ends
+        data = bytes(3_000_000)
+        with ThreadPoolExecutor(1) as pool:
+            echoed = pool.submit(received, peer, len(data))
+            assert guard.send_until_readable(memoryview(data), Deadline(5)) == len(data)
+            assert echoed.result(5) == data
+
+    def test_an_answer_ends_it(self, ends: tuple[SocketGuard, socket.socket]) -> None:
+        guard, peer = ends
+        peer.sendall(b"hello")  # behind the tickets of TLS 1.3, which can be read, too
+        assert receive(guard, 5) == b"hello"
+        data = memoryview(bytes(30_000_000))
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(guard.send_until_readable, data, Deadline(5))
+            time.sleep(0.1)
+            assert not sending.done()
+            peer.sendall(b"no more")
+            assert 0 < sending.result(5) < len(data)
+        assert receive(guard, 7) == b"no more"
+
+    def test_it_goes_on_where_it_stopped(self, ends: tuple[SocketGuard, socket.socket]) -> None:
+        guard, peer = ends
+        data = os.urandom(3_000_000)
+        with ThreadPoolExecutor(1) as pool:
+            peer.sendall(b"100")
+            view = memoryview(data)
+            view = view[guard.send_until_readable(view, Deadline(5)) :]
+            assert receive(guard, 3) == b"100"
+            reading = pool.submit(received, peer, len(data))
+            while view:
+                view = view[guard.send_until_readable(view, Deadline(5)) :]
+            assert reading.result(5) == data
+
+    def test_a_peer_that_reads_nothing_is_left_in_time(self, ends: tuple[SocketGuard, socket.socket]) -> None:
+        guard, peer = ends
+        peer.sendall(b"hello")
+        assert receive(guard, 5) == b"hello"
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            guard.send_until_readable(memoryview(bytes(30_000_000)), Deadline(0.2))
+        assert 0.2 <= time.monotonic() - began < 2
+
+
+def received(peer: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size and (more := peer.recv(65536)):
+        data += more
+    return bytes(data)
 
 
 class TestDuplexTls:

@@ -91,12 +91,11 @@ def test_the_environment(
         ("example.com:8443", "https://example.com", False),
         ("example.com:8443", "https://example.com:8443", True),
         ("example.com:80", "ws://example.com", True),
-        ("localhost", "http://localhost:3501", True),
-        ("localhost", "http://127.0.0.1:3501", False),
-        ("127.0.0.1", "http://127.0.0.1:3501", True),
-        ("::1", "http://[::1]:3501", True),
-        ("[::1]:3501", "http://[::1]:3501", True),
-        ("[::1]:3502", "http://[::1]:3501", False),
+        ("10.1.2.3", "http://10.1.2.3:3501", True),
+        ("10.1.2.3", "http://10.1.2.4:3501", False),
+        ("fd00::1", "http://[fd00::1]:3501", True),
+        ("[fd00::1]:3501", "http://[fd00::1]:3501", True),
+        ("[fd00::1]:3502", "http://[fd00::1]:3501", False),
         ("10.0.0.0/8", "https://10.1.2.3", True),
         ("10.1.2.3/8", "https://10.200.2.3", True),
         ("10.0.0.0/8", "https://11.1.2.3", False),
@@ -112,6 +111,31 @@ def test_no_proxy(
     environment.setenv("all_proxy", "http://proxy.test:3128")
     environment.setenv(name, no_proxy)
     assert proxy_for(url, None) == (None if straight else PROXY)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("chat.localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("[::1]", True),
+        ("localhost.example.com", False),
+        ("notlocalhost", False),
+        ("127.0.0.1.example.com", False),
+        ("128.0.0.1", False),
+        ("[::2]", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_a_server_on_this_machine_needs_no_proxy(
+    environment: pytest.MonkeyPatch, name: str, host: str, loopback: bool
+) -> None:
+    environment.setenv(name, "http://proxy.test:3128")
+    assert proxy_for(f"http://{host}:3501", None) == (None if loopback else PROXY)
+    assert proxy_for(f"http://{host}:3501", "http://proxy.test:3128") == PROXY
 
 
 @pytest.mark.parametrize(
@@ -163,12 +187,12 @@ def test_a_proxy_keeps_its_credentials_to_itself() -> None:
 
 def test_nothing_heavy_is_imported() -> None:
     code = (
-        "import sys, runpy; runpy.run_path(sys.argv[1])['proxy_for']('wss://a.test', None);"
-        "print([name for name in ('urllib.request', 'http.client', 'ipaddress') if name in sys.modules])"
+        "import sys, arinova_agent_sync; before = set(sys.modules);"
+        "from arinova_agent_sync.net.proxies import proxy_for; proxy_for('wss://a.test', None);"
+        "print(sorted({'urllib.request', 'http.client', 'ipaddress', 'ssl'} & (set(sys.modules) - before)))"
     )
-    path = sys.modules[Proxy.__module__].__file__ or ""
-    environment = {"HTTPS_PROXY": "http://proxy.test:1", "NO_PROXY": "b.test"}
+    environment = {**os.environ, "HTTPS_PROXY": "http://proxy.test:1", "NO_PROXY": "b.test"}
     run = subprocess.run(
-        [sys.executable, "-I", "-c", code, path], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() in ("[]", "['ipaddress']")  # newer versions of urllib.parse import ipaddress

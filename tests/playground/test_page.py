@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from arinova_agent_sync.playground import masking, page, room
+from arinova_agent_sync.playground import page, room
+from arinova_agent_sync.redaction import REDACTED
 from arinova_agent_sync.task import TaskCancelled
 
 from .conftest import PATIENCE
@@ -219,8 +220,8 @@ def test_frames_are_told_as_they_happen_without_tokens(make_playground, open_tab
     assert "task" in types
     auth = tab.frames[0]
     assert auth["in"]
-    assert masking.MASK in auth["text"]
-    assert masking.MASK in tab.ask("frame", number=auth["n"])
+    assert REDACTED in auth["text"]
+    assert REDACTED in tab.ask("frame", number=auth["n"])
     assert playground.server.bot_token not in repr(tab.updates)
     assert [frame["n"] for frame in tab.frames] == sorted({frame["n"] for frame in tab.frames})
 

@@ -123,26 +123,34 @@ class TestValues:
     @pytest.mark.parametrize(
         ("value", "kind", "place"),
         [
-            (b"bytes", TypeError, r"arguments is bytes"),
-            (bytearray(), TypeError, r"arguments is bytearray"),
-            ({1, 2}, TypeError, r"arguments is set"),
-            (date(2026, 3, 1), TypeError, r"arguments is date"),
-            ({"at": datetime(2026, 3, 1)}, TypeError, r"arguments\['at'\] is datetime"),
-            ({"price": Decimal(1)}, TypeError, r"arguments\['price'\] is Decimal"),
-            ([0, {"a": b""}], TypeError, r"arguments\[1\]\['a'\] is bytes"),
-            (({"a": ({"b": object()},)},), TypeError, r"arguments\[0\]\['a'\]\[0\]\['b'\] is object"),
-            (deque([1]), TypeError, r"arguments is deque"),
-            (range(3), TypeError, r"arguments is range"),
-            (1j, TypeError, r"arguments is complex"),
-            (len, TypeError, r"arguments is builtin_function_or_method"),
-            ({1: "a"}, TypeError, r"arguments has the key 1, which is no str"),
-            ({"a": {None: "a"}}, TypeError, r"arguments\['a'\] has the key None"),
-            ({"a": {b"k": "a"}}, TypeError, r"arguments\['a'\] has the key b'k'"),
-            (math.nan, ValueError, r"arguments is nan"),
-            ([math.inf], ValueError, r"arguments\[0\] is inf"),
-            ({"a": -math.inf}, ValueError, r"arguments\['a'\] is -inf"),
-            ({"a": 10**309}, ValueError, r"arguments\['a'\] is an int"),
-            ({"a": -(10**5_000)}, ValueError, r"arguments\['a'\] is an int"),
+            (b"bytes", TypeError, r"arguments must be a JSON value, not bytes"),
+            (bytearray(), TypeError, r"arguments must be a JSON value, not bytearray"),
+            ({1, 2}, TypeError, r"arguments must be a JSON value, not set"),
+            (date(2026, 3, 1), TypeError, r"arguments must be a JSON value, not date"),
+            (
+                {"at": datetime(2026, 3, 1)},
+                TypeError,
+                r"arguments\['at'\] must be a JSON value, not datetime",
+            ),
+            ({"price": Decimal(1)}, TypeError, r"arguments\['price'\] must be a JSON value, not Decimal"),
+            ([0, {"a": b""}], TypeError, r"arguments\[1\]\['a'\] must be a JSON value, not bytes"),
+            (
+                ({"a": ({"b": object()},)},),
+                TypeError,
+                r"arguments\[0\]\['a'\]\[0\]\['b'\] must be a JSON value, not object",
+            ),
+            (deque([1]), TypeError, r"arguments must be a JSON value, not deque"),
+            (range(3), TypeError, r"arguments must be a JSON value, not range"),
+            (1j, TypeError, r"arguments must be a JSON value, not complex"),
+            (len, TypeError, r"arguments must be a JSON value, not builtin_function_or_method"),
+            ({1: "a"}, TypeError, r"arguments must have str keys, not 1"),
+            ({"a": {None: "a"}}, TypeError, r"arguments\['a'\] must have str keys, not None"),
+            ({"a": {b"k": "a"}}, TypeError, r"arguments\['a'\] must have str keys, not b'k'"),
+            (math.nan, ValueError, r"arguments must be a finite number, not nan"),
+            ([math.inf], ValueError, r"arguments\[0\] must be a finite number, not inf"),
+            ({"a": -math.inf}, ValueError, r"arguments\['a'\] must be a finite number, not -inf"),
+            ({"a": 10**309}, ValueError, r"arguments\['a'\] must be an int below"),
+            ({"a": -(10**5_000)}, ValueError, r"arguments\['a'\] must be an int below"),
         ],
     )
     def test_anything_else_is_refused_by_its_place(
@@ -154,7 +162,7 @@ class TestValues:
     def test_cycles_are_refused(self) -> None:
         own: list[object] = []
         own.append(own)
-        with pytest.raises(ValueError, match=r"^metadata\[0\].* is nested deeper than 100 levels$"):
+        with pytest.raises(ValueError, match=r"^metadata\[0\].* must not be nested deeper than 100 levels$"):
             checked(own, "metadata")
         loop: dict[str, object] = {}
         loop["self"] = {"again": loop}

@@ -274,7 +274,9 @@ class TestOpening:
             port = listener.getsockname()[1]
         assert refused(link_to(f"ws://127.0.0.1:{port}")).kind == "refused"
         proxied = link_to("wss://chat.test", proxy=Proxy("127.0.0.1", port))
-        assert refused(proxied).kind == "refused"
+        error = refused(proxied)
+        assert error.kind == "proxy"
+        assert f"the proxy http://127.0.0.1:{port} cannot be reached (Connection refused)" in str(error)
 
     @pytest.mark.parametrize(
         ("error", "kind"),

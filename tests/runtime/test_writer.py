@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arinova_agent_sync.local import LocalServer
-from arinova_agent_sync.net import dial
+from arinova_agent_sync.net import happy_eyeballs
 from arinova_agent_sync.runtime import writer
 
 
@@ -107,7 +107,9 @@ def test_nothing_is_lost_or_doubled_or_late(monkeypatch, make_agent):
     def check(answers: list[list[str]], cuts: list[int], seed: int, pile_up: float) -> None:
         wire = Wire(cuts, seed)
         monkeypatch.setattr(writer, "_PILE_UP", pile_up)
-        monkeypatch.setattr(dial, "socket", SimpleNamespace(**{**vars(socket), "socket": wire.socket}))
+        monkeypatch.setattr(
+            happy_eyeballs, "socket", SimpleNamespace(**{**vars(socket), "socket": wire.socket})
+        )
         together = threading.Barrier(len(answers))
         agent = make_agent(server, rescue_results=False, auth_attempts=1000)
 

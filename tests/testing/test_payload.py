@@ -102,7 +102,7 @@ def test_what_extra_holds_wins() -> None:
         ({"agent_name": None}, TypeError, "agent_name must be a str"),
         ({"conversation_type": 7}, TypeError, "conversation_type must be a str"),
         ({"extra": {"taskId": "t"}}, ValueError, "extra must not hold 'taskId'"),
-        ({"extra": {"when": {1}}}, TypeError, r"extra\['when'\] is set, which JSON cannot say"),
+        ({"extra": {"when": {1}}}, TypeError, r"extra\['when'\] must be a JSON value, not set"),
     ],
 )
 def test_wrong_arguments(wrong: dict[str, Any], error: type[Exception], text: str) -> None:

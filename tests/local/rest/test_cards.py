@@ -10,7 +10,7 @@ import pytest
 
 from arinova_agent_sync import errors
 from arinova_agent_sync.api import ArinovaClient
-from arinova_agent_sync.api.models import Card
+from arinova_agent_sync.api.records import Card
 from arinova_agent_sync.local import LocalServer
 
 from .conftest import Ask

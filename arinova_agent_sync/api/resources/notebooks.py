@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .models import Note, Notebook
+from ..records import Note, Notebook
+from ..routes import route
+from ..values import identifier
 from .resource import AUGUST, Resource
-from .routes import route
-from .values import identifier
 
 
 class Notebooks(Resource):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..errors import ApiError, BadRequestError, NotFoundError
-from .answers import Answer
-from .deadline import Deadline
-from .models import Memory, MemoryMatch
-from .pages import Pages
+from ...errors import ApiError, BadRequestError, NotFoundError
+from ...net.deadline import Deadline
+from ..pages import Pages
+from ..records import Memory, MemoryMatch
+from ..responses import ApiResponse
+from ..routes import PREFIX, route
+from ..values import JSON, JSONObject, changes, filled, flag, identifier, limit_of, number, optional, string
 from .resource import AUGUST, Resource
-from .routes import PREFIX, route
-from .values import JSON, JSONObject, changes, filled, flag, identifier, limit_of, number, optional, string
 
 _ORIGINS = {"user": "self"}
 
@@ -181,7 +181,7 @@ def _is_shadowed(error: ApiError) -> bool:
     return isinstance(error, NotFoundError) or not isinstance(error.body, dict)
 
 
-def _match(answer: Answer, item: JSONObject) -> MemoryMatch:
+def _match(answer: ApiResponse, item: JSONObject) -> MemoryMatch:
     summary, detail, source = item.get("summary"), item.get("detail"), item.get("source")
     content = "\n".join(text for text in (summary, detail) if isinstance(text, str) and text)
     origin = _ORIGINS.get(source, source) if isinstance(source, str) else None
@@ -189,7 +189,7 @@ def _match(answer: Answer, item: JSONObject) -> MemoryMatch:
     return replace(answer, value={**rest, "content": content, "origin": origin}).model(MemoryMatch)
 
 
-def _capsule(answer: Answer, item: JSONObject) -> MemoryMatch:
+def _capsule(answer: ApiResponse, item: JSONObject) -> MemoryMatch:
     named = {"capsule_id": "id", "capsule_name": "category"}
     renamed: JSONObject = {named.get(key, key): value for key, value in item.items()}
     return replace(answer, value=renamed).model(MemoryMatch)

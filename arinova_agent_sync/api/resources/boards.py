@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..errors import NotFoundError
-from .answers import Answer
-from .deadline import Deadline
-from .models import Board
-from .pages import Pages
+from ...errors import NotFoundError
+from ...net.deadline import Deadline
+from ..pages import Pages
+from ..records import Board
+from ..responses import ApiResponse
+from ..routes import route
+from ..transport import Timeout
+from ..values import changes, filled, flag, identifier, limit_of, number, optional, strings
 from .resource import AUGUST, UNLISTED, Resource
-from .routes import route
-from .transport import Timeout
-from .values import changes, filled, flag, identifier, limit_of, number, optional, strings
 
 
 class Boards(Resource):
@@ -150,7 +150,7 @@ class Boards(Resource):
         return next((board for board in boards if board.id == board_id), None)
 
 
-def _archived(answer: Answer) -> bool | None:
+def _archived(answer: ApiResponse) -> bool | None:
     """Return the state after a switch, None from a server whose route does not switch."""
     state = answer.value.get("archived") if isinstance(answer.value, dict) else None
     return state if isinstance(state, bool) else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..errors import NotFoundError
-from .deadline import Deadline
-from .models import Card, CardCommit, CardNote
-from .pages import Page, Pages, Position, by_number
+from ...errors import NotFoundError
+from ...net.deadline import Deadline
+from ..pages import Page, Pages, Position, by_number
+from ..records import Card, CardCommit, CardNote
+from ..routes import route
+from ..transport import Timeout
+from ..values import JSONObject, changes, filled, identifier, limit_of, number, optional, string
 from .resource import AUGUST, UNLISTED, Resource, page_of
-from .routes import route
-from .transport import Timeout
-from .values import JSONObject, changes, filled, identifier, limit_of, number, optional, string
 
 
 class Cards(Resource):

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .models import Note
-from .pages import Page, Pages, Position, by_cursor
+from ..pages import Page, Pages, Position, by_cursor
+from ..records import Note
+from ..routes import route
+from ..values import (
+    JSONObject,
+    changes,
+    filled,
+    flag,
+    identifier,
+    limit_of,
+    number,
+    optional,
+    string,
+    strings,
+)
 from .resource import AUGUST, Resource, page_of
-from .routes import route
-from .values import JSONObject, changes, filled, flag, identifier, limit_of, number, optional, string, strings
 
 
 class Notes(Resource):

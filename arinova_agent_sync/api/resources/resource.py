@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from .answers import Answer
-from .pages import Page, Pages, Position, by_offset
-from .transport import Timeout, Transport
-from .values import JSONObject, Parameter
+from ..pages import Page, Pages, Position, by_offset
+from ..responses import ApiResponse
+from ..transport import Timeout, Transport
+from ..values import JSONObject, Parameter
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class Resource:
     def _offset_pages(
         self,
         path: str,
-        items: Callable[[Answer], list[T]],
+        items: Callable[[ApiResponse], list[T]],
         *,
         params: Mapping[str, Parameter],
         limit: int | None,
@@ -56,7 +56,7 @@ class Resource:
         return Pages(fetch, following, newest_first=newest_first)
 
 
-def page_of(answer: Answer, items: list[T]) -> Page[T]:
+def page_of(answer: ApiResponse, items: list[T]) -> Page[T]:
     """Return the page that an answer is, with what it says about the others."""
     told: JSONObject = answer.value if isinstance(answer.value, dict) else {}
     has_more, cursor, total = told.get("hasMore"), told.get("nextCursor"), told.get("total")

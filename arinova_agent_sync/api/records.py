@@ -32,7 +32,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel", repr_omit
     extra: Mapping[str, JSON] = {}
 
 
-class Attachment(Model, frozen=True):
+class MessageAttachment(Model, frozen=True):
     """A file at a message; file_size in bytes, duration in seconds, width and height in pixels."""
 
     id: str
@@ -76,7 +76,7 @@ class Message(Model, frozen=True):
     thread_id: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
-    attachments: tuple[Attachment, ...] = ()
+    attachments: tuple[MessageAttachment, ...] = ()
 
 
 class SentMessage(Model, frozen=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .models import SkillPrompt
+from ..records import SkillPrompt
+from ..routes import route
+from ..values import JSONObject
 from .resource import Resource
-from .routes import route
-from .values import JSONObject
 
 
 class Skills(Resource):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from .models import Conversation
-from .pages import Pages
+from ..pages import Pages
+from ..records import Conversation
+from ..routes import route
+from ..values import JSONObject, identifier, limit_of, number, optional
 from .resource import AUGUST, Resource
-from .routes import route
-from .values import JSONObject, identifier, limit_of, number, optional
 
 Opening = Literal["onboarding", "task_report", "alert"]
 

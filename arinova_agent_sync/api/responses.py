@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..errors import ApiError
-from .masking import masked_json
-from .models import Model, Unfit, parse
+from ..redaction import redact_json
+from .records import Model, Unfit, parse
 from .values import JSON, JSONObject
 
 M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """The JSON of a successful answer (None for an empty one), what it answers, and with which token."""
 
     request: str
@@ -72,7 +72,7 @@ class Answer:
         return ApiError(
             f"{self.request} returned an unexpected answer: {what}",
             status=self.status,
-            body=masked_json(self.value, self.token),
+            body=redact_json(self.value, self.token),
             request=self.request,
         )
 
@@ -81,7 +81,7 @@ class Answer:
         return ApiError(
             f"{self.request} was done, but the server sent no {what} back{more}",
             status=self.status,
-            body=masked_json(self.value, self.token),
+            body=redact_json(self.value, self.token),
             request=self.request,
         )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .models import Label
+from ..records import Label
+from ..routes import route
+from ..values import changes, filled, identifier, optional
 from .resource import Resource
-from .routes import route
-from .values import changes, filled, identifier, optional
 
 
 class Labels(Resource):

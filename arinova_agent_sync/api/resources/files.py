@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import io
 import os
+import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, overload
 
-from ..settings import count
-from .fetch import MAX_BYTES, MAX_SECONDS, Budget, absolute, fetch
-from .models import UploadedFile
-from .multipart import FilePart, Form, Progress, Source
-from .pages import Pages
-from .progress import progress_bar
+from ...net.forks import importing
+from ...settings import count
+from ..fetch import MAX_BYTES, MAX_SECONDS, Budget, absolute, fetch
+from ..multipart import FilePart, Form, Progress, Source
+from ..pages import Pages
+from ..records import UploadedFile
+from ..routes import route
+from ..transport import RedirectedAway
+from ..values import JSONObject, identifier, limit_of, number, optional
 from .resource import AUGUST, Resource
-from .routes import route
-from .saving import replacing
-from .transport import RedirectedAway
-from .values import JSONObject, identifier, limit_of, number, optional
 
 if TYPE_CHECKING:
-    from .exchange import Exchange
+    from ..exchange import Exchange
 
 StrPath = str | os.PathLike[str]
 _NO_LIMIT = 1 << 50  # bytes
@@ -218,7 +220,7 @@ class Files(Resource):
                     proxy=session.proxy,
                     ssl_context=session.ssl_context,
                     max_bytes=limit,
-                    timeout=max(deadline.left(), 0.001),
+                    timeout=max(deadline.left(inf), 0.001),
                     sink=write,
                 )
             return Path(path) if path is not None else _content(file)
@@ -291,6 +293,59 @@ class Files(Resource):
             return {**file, "url": absolute(url, self._transport.session.server_url)}
         except ValueError:  # no URL: the file is there all the same
             return file
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of ``path`` at the end of the block, and is removed if the block fails."""
+    target = Path(path)
+    # Beside the target: os.replace() is atomic within one file system only. Not by tempfile, whose files are
+    # for their owner alone.
+    part = target.with_name(f".{target.name[:50]}.{secrets.token_hex(6)}.part")
+    try:
+        with open(part, "xb") as file:
+            yield file
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def progress_bar(wanted: Progress | bool | None, title: str) -> Iterator[Progress | None]:
+    """Yield what to call with the bytes done and the bytes in all.
+
+    Args:
+        wanted: a function, which is yielded as it is; True for a bar on standard error, which is drawn only if that
+            is a terminal and the package rich is installed; False or None for nothing.
+        title: what the bar says.
+    """
+    if callable(wanted):
+        yield wanted
+        return
+    if wanted is not None and not isinstance(wanted, bool):
+        raise TypeError(f"progress must be a function or True, not {type(wanted).__name__}")
+    # A program without a console, such as one of pythonw, has no standard error.
+    if not wanted or sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        with importing():
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+            from rich.progress import Progress as Bar
+    except ImportError:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .deadline import Deadline
-from .models import Board, Column
+from ...net.deadline import Deadline
+from ..records import Board, Column
+from ..routes import route
+from ..transport import Timeout
+from ..values import changes, filled, identifier, number, optional, strings
 from .resource import UNLISTED, Resource
-from .routes import route
-from .transport import Timeout
-from .values import changes, filled, identifier, number, optional, strings
 
 
 class Columns(Resource):

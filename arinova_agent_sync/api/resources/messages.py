@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 
-from .models import FoundMessage, Message, SentMessage
-from .pages import Page, Pages, Position, by_cursor
+from ..pages import Page, Pages, Position, by_cursor
+from ..records import FoundMessage, Message, SentMessage
+from ..routes import route
+from ..values import JSONObject, filled, flag, identifier, limit_of, number, optional
 from .resource import AUGUST, Resource, page_of
-from .routes import route
-from .values import JSONObject, filled, flag, identifier, limit_of, number, optional
 
 
 class Messages(Resource):

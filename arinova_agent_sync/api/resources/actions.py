@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from ..action_results import ActionCallResult, action_result
-from .models import ActionManifest
-from .pages import Page, Pages, Position, by_cursor
+from ...action_results import ActionCallResult, action_result
+from ...protocol.json_values import JSONValue
+from ..pages import Page, Pages, Position, by_cursor
+from ..records import ActionManifest
+from ..routes import route
+from ..values import JSON, JSONObject, filled, flag, identifier, limit_of, optional
 from .resource import AUGUST, Resource, page_of
-from .routes import route
-from .values import JSON, JSONInput, JSONObject, filled, flag, identifier, limit_of, optional
 
 
 class Actions(Resource):
@@ -30,7 +31,7 @@ class Actions(Resource):
     def call(
         self,
         action: str,
-        arguments: Mapping[str, JSONInput] | None = None,
+        arguments: Mapping[str, JSONValue] | None = None,
         *,
         call_id: str | None = None,
         task_id: str | None = None,
@@ -38,7 +39,7 @@ class Actions(Resource):
         message_id: str | None = None,
         parent_call_id: str | None = None,
         reason: str | None = None,
-        metadata: Mapping[str, JSONInput] | None = None,
+        metadata: Mapping[str, JSONValue] | None = None,
         dry_run: bool | None = None,
         timeout: float | None = None,
     ) -> ActionCallResult:

@@ -8,12 +8,12 @@ import pickle
 import msgspec
 import pytest
 
-from arinova_agent_sync.api import models
+from arinova_agent_sync.api import records
 
 
 def test_names_are_snake_case_and_the_rest_is_extra() -> None:
-    message = models.parse(
-        models.Message,
+    message = records.parse(
+        records.Message,
         {
             "id": "m1",
             "conversationId": "c1",
@@ -35,8 +35,8 @@ def test_names_are_snake_case_and_the_rest_is_extra() -> None:
 
 
 def test_an_odd_field_costs_nothing_but_itself() -> None:
-    board = models.parse(
-        models.Board, {"id": "b", "name": 5, "archived": "yes", "columns": {"id": "x"}, "extra": 1}
+    board = records.parse(
+        records.Board, {"id": "b", "name": 5, "archived": "yes", "columns": {"id": "x"}, "extra": 1}
     )
     assert (board.name, board.archived, board.columns) == ("", None, None)
     assert board.extra == {"name": 5, "archived": "yes", "columns": {"id": "x"}, "extra": 1}
@@ -45,19 +45,19 @@ def test_an_odd_field_costs_nothing_but_itself() -> None:
         "senderIsVerified": "\ud800",
         "attachments": [{"id": "\ud800"}, 10**400],
     }
-    message = models.parse(models.Message, {"id": "m", **odd})  # type: ignore[dict-item]
+    message = records.parse(records.Message, {"id": "m", **odd})  # type: ignore[dict-item]
     assert (message.seq, message.sender_is_verified, message.attachments) == (None, None, ())
     assert message.extra == odd
 
 
 @pytest.mark.parametrize("value", [{}, {"id": 5}, {"id": None}, [], "x", None])
 def test_what_is_no_note(value: object) -> None:
-    with pytest.raises(models.Unfit, match="Note"):
-        models.parse(models.Note, value)  # type: ignore[arg-type]
+    with pytest.raises(records.Unfit, match="Note"):
+        records.parse(records.Note, value)  # type: ignore[arg-type]
 
 
 def test_models_are_frozen_and_can_be_copied() -> None:
-    note = models.parse(models.Note, {"id": "n", "title": "t", "tags": ["a"], "odd": [1]})
+    note = records.parse(records.Note, {"id": "n", "title": "t", "tags": ["a"], "odd": [1]})
     with pytest.raises(AttributeError):
         note.title = "x"  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(note)) == copy.deepcopy(note) == note
@@ -66,8 +66,8 @@ def test_models_are_frozen_and_can_be_copied() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in vars(models).values() if isinstance(kind, type) and issubclass(kind, models.Model)],
+    [kind for kind in vars(records).values() if isinstance(kind, type) and issubclass(kind, records.Model)],
 )
-def test_every_model_can_be_built(kind: type[models.Model]) -> None:
+def test_every_model_can_be_built(kind: type[records.Model]) -> None:
     required = {field.encode_name: "x" for field in msgspec.structs.fields(kind) if field.required}
-    assert models.parse(kind, {**required, "unheardOf": 1}).extra == {"unheardOf": 1}
+    assert records.parse(kind, {**required, "unheardOf": 1}).extra == {"unheardOf": 1}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..routes import route
+from ..values import JSON, JSONObject, filled, flag, identifier, limit_of, number, optional, strings
 from .resource import AUGUST, Resource
-from .routes import route
-from .values import JSON, JSONObject, filled, flag, identifier, limit_of, number, optional, strings
 
 
 class Search(Resource):

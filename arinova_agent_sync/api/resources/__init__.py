@@ -1,0 +1,1 @@
+"""The groups of routes of the HTTP client, one file each."""
