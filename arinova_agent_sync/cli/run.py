@@ -13,7 +13,7 @@ from typing import cast
 
 import click
 
-from .. import inside
+from .. import _internals
 from ..agent import ArinovaAgent
 from ..errors import AuthenticationError
 from ..runtime import foreground
@@ -190,14 +190,14 @@ class _Runner:
             return  # they did it themselves
         _check_tokens(agents)
         self._origins.watch(agents)
-        for url in sorted({inside.settings_of(agent).server_url for agent in agents}):
+        for url in sorted({_internals.settings_of(agent).server_url for agent in agents}):
             logger.info("connecting to %s; Ctrl-C ends it", url)
         self.code = CRASHED
         try:
             starts = [partial(self._start, agent) for agent in agents]
             with self._watched(agents):
                 signals = foreground.run(
-                    starts, max(inside.settings_of(agent).shutdown_timeout for agent in agents)
+                    starts, max(_internals.settings_of(agent).shutdown_timeout for agent in agents)
                 )
         except AuthenticationError:
             self.code = REFUSED
@@ -209,7 +209,7 @@ class _Runner:
         logger.info("ended")
 
     def _start(self, agent: ArinovaAgent) -> Engine:
-        engine = inside.start(agent)
+        engine = _internals.start(agent)
         with self._lock:
             self._engines.append(engine)
             stopping, timeout = self._stopping, self._stop_within
@@ -249,7 +249,7 @@ def _stop(engine: Engine, timeout: float | None) -> None:
 
 
 def _check_tokens(agents: Sequence[ArinovaAgent]) -> None:
-    identities = {(inside.settings_of(agent).server_url, inside.token_of(agent)) for agent in agents}
+    identities = {(_internals.settings_of(agent).server_url, _internals.token_of(agent)) for agent in agents}
     if len(identities) < len(agents):
         raise click.UsageError(
             "two of the agents have the same token, and the server would serve the latest alone: "

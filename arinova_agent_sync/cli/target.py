@@ -14,8 +14,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
+from .. import _internals
 from .. import agent as agents_module
-from .. import inside
 from ..agent import ArinovaAgent
 from ..settings import BOT_TOKEN_VARIABLE, SERVER_URL_VARIABLE
 
@@ -219,7 +219,7 @@ class _Loading:
     def _point(self, agent: ArinovaAgent) -> None:
         given = {"server_url": self._server_url, "bot_token": self._bot_token}
         changes = {name: value for name, value in given.items() if value is not None}
-        inside.lead(agent, **changes, **({"proxy": ""} if self._embedded else {}))
+        _internals.lead(agent, **changes, **({"proxy": ""} if self._embedded else {}))
 
     @contextmanager
     def _stand_ins(self) -> Iterator[None]:
@@ -241,7 +241,7 @@ class _Loading:
         public = package.run
         package.run = agents_module.run = run_here
         try:
-            with nullcontext() if self._server_url is None else inside.before_starts(point_first):
+            with nullcontext() if self._server_url is None else _internals.before_starts(point_first):
                 yield
         finally:
             over = True

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from .. import inside, settings
+from .. import _internals, settings
 from ..agent import ArinovaAgent
 from ..handlers import TaskHandler, check_handler
 from ..models import Member, ReplyTo
@@ -134,10 +134,10 @@ def _agent(
 ) -> tuple[Settings, Listeners, Callable[[Task], TaskHandler | None]]:
     nobodys = settings.check({"server_url": SERVER_URL, "bot_token": TOKEN, "error_text": error_text})
     if isinstance(handler, ArinovaAgent):
-        own = inside.settings_of(handler)
+        own = _internals.settings_of(handler)
         if error_text is not None:
             own = replace(own, error_text=nobodys.error_text)
-        return own, *inside.manners_of(handler)
+        return own, *_internals.manners_of(handler)
     check_handler(handler, "run_task")
     return nobodys, Listeners(), lambda _: handler
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arinova_agent_sync import ArinovaAgent, inside
+from arinova_agent_sync import ArinovaAgent, _internals
 from arinova_agent_sync.local import LocalServer
 
 
@@ -15,22 +15,22 @@ def agent_of_a_program() -> ArinovaAgent:
 def test_an_agent_is_led_to_another_server_and_back(server: LocalServer) -> None:
     agent = agent_of_a_program()
     api = agent.api
-    lead_back = inside.lead(agent, server_url=server.url, bot_token=server.bot_token, proxy="")
-    assert inside.token_of(agent) == server.bot_token
-    assert inside.settings_of(agent).shutdown_timeout == 1.0
+    lead_back = _internals.lead(agent, server_url=server.url, bot_token=server.bot_token, proxy="")
+    assert _internals.token_of(agent) == server.bot_token
+    assert _internals.settings_of(agent).shutdown_timeout == 1.0
     assert agent.api.server_url == server.url
     with agent:
         server.wait_for_agent()
     lead_back()
-    assert inside.settings_of(agent).server_url == "https://chat.example"
-    assert inside.token_of(agent) == "ari_of_the_program"
+    assert _internals.settings_of(agent).server_url == "https://chat.example"
+    assert _internals.token_of(agent) == "ari_of_the_program"
     assert agent.api is api
 
 
 def test_one_that_speaks_there_already_keeps_its_client_and_a_claimed_token() -> None:
     agent = agent_of_a_program()
     api = agent.api
-    inside.lead(agent, server_url="https://chat.example", bot_token="ari_of_the_program")
+    _internals.lead(agent, server_url="https://chat.example", bot_token="ari_of_the_program")
     assert agent.api is api
 
 
@@ -38,10 +38,10 @@ def test_a_start_is_seen_before_it_happens_and_only_inside_the_block(server: Loc
     agent, seen = agent_of_a_program(), []
 
     def point(each: ArinovaAgent) -> None:
-        seen.append(inside.engine_of(each))
-        inside.lead(each, server_url=server.url, bot_token=server.bot_token, proxy="")
+        seen.append(_internals.engine_of(each))
+        _internals.lead(each, server_url=server.url, bot_token=server.bot_token, proxy="")
 
-    with inside.before_starts(point):
+    with _internals.before_starts(point):
         agent.connect(5.0)
     assert seen == [None]
     assert agent.connected
