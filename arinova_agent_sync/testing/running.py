@@ -16,12 +16,12 @@ from ..models import Member, ReplyTo
 from ..runtime.listeners import Listeners
 from ..settings import ErrorText, Settings
 from ..task import Task
+from .fakes import ActionAnswer
 from .files import Attachments, Files
+from .handler_stack import where_it_stands
+from .harness import Stage
 from .offline import SERVER_URL, TOKEN, OfflineClient
 from .payload import Message, Payload, make_payload
-from .stage import Stage
-from .stand_ins import ActionAnswer
-from .standing import where_it_stands
 from .transcript import Transcript
 
 _LONGEST = 3_600.0  # seconds

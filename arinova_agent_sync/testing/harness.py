@@ -16,8 +16,7 @@ from ..runtime.dispatch import Dispatch
 from ..runtime.listeners import Listeners
 from ..runtime.state import Connection, Life, State
 from ..settings import Settings
-from .record import Record
-from .stand_ins import (
+from .fakes import (
     ActionAnswer,
     GivenActions,
     OfflineAccount,
@@ -25,6 +24,7 @@ from .stand_ins import (
     WatchedCallbacks,
     WatchedWorkers,
 )
+from .record import Record
 from .transcript import Transcript
 
 if TYPE_CHECKING:
