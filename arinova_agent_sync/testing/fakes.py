@@ -1,4 +1,4 @@
-"""What stands in for the parts of an agent that would reach a server. Thread-safe, as the originals are."""
+"""Fakes of the parts of an agent that would reach a server. Thread-safe, as the originals are."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class WatchedCallbacks(Callbacks):
         super().fire(event, *values)
 
 
-class GivenActions(Actions):
+class FakeActions(Actions):
     """Answer action calls from what the test gave."""
 
     def __init__(
@@ -184,7 +184,7 @@ def _no_such_action(call: ActionCall) -> ActionCallResult:
     return ActionCallResult(call.id, call.action, "error", error=error)
 
 
-class OfflineAccount(Credentials):
+class OfflineCredentials(Credentials):
     """Hand out a client that sends nothing."""
 
     def __init__(self, settings: Settings, client: Callable[[], ArinovaClient]) -> None:

@@ -18,8 +18,8 @@ from ..runtime.state import Connection, Life, State
 from ..settings import Settings
 from .fakes import (
     ActionAnswer,
-    GivenActions,
-    OfflineAccount,
+    FakeActions,
+    OfflineCredentials,
     RecordingWriter,
     WatchedCallbacks,
     WatchedWorkers,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _GRACE = 1.0  # seconds that threads may take to end
 
 
-class Stage:
+class Harness:
     """Play one task.
 
     Args:
@@ -82,15 +82,15 @@ class Stage:
         self._workers = WatchedWorkers(state)
         self._callbacks = WatchedCallbacks(listeners, self.record)
         self._writer = RecordingWriter(state, self.record, self._chunk_was_sent)
-        stand_ins = GivenActions(state, self._writer, actions, self.record)
-        self._writer.called = stand_ins.called
+        fake_actions = FakeActions(state, self._writer, actions, self.record)
+        self._writer.called = fake_actions.called
         self._dispatch = Dispatch(
             state,
             self._writer,
             self._workers,
             self._callbacks,
-            stand_ins,
-            OfflineAccount(settings, client),
+            fake_actions,
+            OfflineCredentials(settings, client),
             self._watched,
         )
 

@@ -18,8 +18,8 @@ from ..settings import ErrorText, Settings
 from ..task import Task
 from .fakes import ActionAnswer
 from .files import Attachments, Files
-from .handler_stack import where_it_stands
-from .harness import Stage
+from .handler_stack import stack_of_handler
+from .harness import Harness
 from .offline import SERVER_URL, TOKEN, OfflineClient
 from .payload import Message, Payload, make_payload
 from .transcript import Transcript
@@ -100,7 +100,7 @@ def run_task(
         extra={**({"attachments": files.listed} if files.listed else {}), **(extra or {})},
     )
     own, listeners, handler_for = _agent(handler, error_text)
-    stage = Stage(
+    harness = Harness(
         settings=own,
         listeners=listeners,
         handler_for=handler_for,
@@ -111,22 +111,22 @@ def run_task(
         files=files,
         cancel_after=cancel_after,
     )
-    log = _Log(stage)
+    log = _Log(harness)
     logger.addHandler(log)
     where: str | None = None
     try:
-        over = stage.play(timeout)
-        if not over and stage.handler_runs:
-            where = where_it_stands(stage.thread, stage.started)
+        over = harness.play(timeout)
+        if not over and harness.handler_runs:
+            where = stack_of_handler(harness.thread, harness.started)
     finally:
-        stage.close()
+        harness.close()
         logger.removeHandler(log)
     if not over:
-        raise _too_late(stage, timeout, where)
-    raised = stage.record.exception
+        raise _too_late(harness, timeout, where)
+    raised = harness.record.exception
     if raised is not None and _is_for_the_test(raised):
         raise raised
-    return stage.transcript(tuple(log.lines))
+    return harness.transcript(tuple(log.lines))
 
 
 def _agent(
@@ -156,8 +156,8 @@ def _told_over_http(payload: Payload, agent_name: str) -> list[dict[str, object]
     return messages
 
 
-def _too_late(stage: Stage, timeout: float, where: str | None) -> TimeoutError:
-    sent = "".join(stage.record.chunks)
+def _too_late(harness: Harness, timeout: float, where: str | None) -> TimeoutError:
+    sent = "".join(harness.record.chunks)
     said = f"It had sent {sent[-80:]!r}." if sent else "It had sent nothing."
     if where is None:
         return TimeoutError(
@@ -166,7 +166,7 @@ def _too_late(stage: Stage, timeout: float, where: str | None) -> TimeoutError:
         )
     left = (
         "its thread is left behind, since Python cannot interrupt it"
-        if stage.handler_runs
+        if harness.handler_runs
         else "it was stopped then, as by a user"
     )
     return TimeoutError(
@@ -184,12 +184,12 @@ def _is_for_the_test(error: BaseException) -> bool:
 class _Log(logging.Handler):
     """Collect what the package logs about one task."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, harness: Harness) -> None:
         super().__init__(logging.WARNING)
-        self._stage = stage
+        self._harness = harness
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if self._stage.task_id in message or threading.get_ident() in self._stage.threads:
+        if self._harness.task_id in message or threading.get_ident() in self._harness.threads:
             self.lines.append(message)
