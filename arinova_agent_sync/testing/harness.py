@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..handlers import TaskHandler
     from ..runtime.websocket import Link
     from ..task import Task
-    from .files import Files
+    from .task_files import Files
 
 _GRACE = 1.0  # seconds that threads may take to end
 

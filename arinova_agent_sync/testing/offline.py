@@ -19,7 +19,7 @@ from ..api.transport import Options, Request, Session, Timeout, Transport
 from ..api.values import encode, identifier
 from ..errors import ApiConnectionError, NotFoundError
 from ..settings import count
-from .files import Files
+from .task_files import Files
 
 if TYPE_CHECKING:
     from ..api.exchange import Exchange

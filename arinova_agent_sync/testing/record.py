@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .transcript import ActionCall, Status, Timings, Transcript
 
 if TYPE_CHECKING:
-    from .files import Files
+    from .task_files import Files
 
 
 class Record:

@@ -17,11 +17,11 @@ from ..runtime.listeners import Listeners
 from ..settings import ErrorText, Settings
 from ..task import Task
 from .fakes import ActionAnswer
-from .files import Attachments, Files
 from .handler_stack import stack_of_handler
 from .harness import Harness
 from .offline import SERVER_URL, TOKEN, OfflineClient
 from .payload import Message, Payload, make_payload
+from .task_files import Attachments, Files
 from .transcript import Transcript
 
 _LONGEST = 3_600.0  # seconds
