@@ -20,8 +20,8 @@ from .fakes import ActionAnswer
 from .handler_stack import stack_of_handler
 from .harness import Harness
 from .offline import SERVER_URL, TOKEN, OfflineClient
-from .payload import Message, Payload, make_payload
 from .task_files import Attachments, Files
+from .task_payload import Message, Payload, make_payload
 from .transcript import Transcript
 
 _LONGEST = 3_600.0  # seconds
