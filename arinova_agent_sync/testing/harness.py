@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..handlers import TaskHandler
     from ..runtime.websocket import Link
     from ..task import Task
-    from .task_files import Files
+    from .task_files import TaskFiles
 
 _GRACE = 1.0  # seconds that threads may take to end
 
@@ -62,7 +62,7 @@ class Harness:
         agent_name: str,
         actions: Mapping[str, ActionAnswer],
         client: Callable[[], ArinovaClient],
-        files: Files,
+        files: TaskFiles,
         cancel_after: int | None,
     ) -> None:
         self._payload = payload

@@ -20,7 +20,7 @@ from .fakes import ActionAnswer
 from .handler_stack import stack_of_handler
 from .harness import Harness
 from .offline import SERVER_URL, TOKEN, OfflineClient
-from .task_files import Attachments, Files
+from .task_files import Attachments, TaskFiles
 from .task_payload import Message, Payload, make_payload
 from .transcript import Transcript
 
@@ -87,7 +87,7 @@ def run_task(
         settings.count("cancel_after", cancel_after, 0, _MOST_CHUNKS)
     if actions is not None and not isinstance(actions, Mapping):
         raise TypeError(f"actions must be a dict of results by name, not {type(actions).__name__}")
-    files = Files(attachments)
+    files = TaskFiles(attachments)
     payload = make_payload(
         content,
         history=history,

@@ -21,7 +21,7 @@ Attachments = Union[
 _HOME = "https://files.example.invalid"  # a name that is never anybody's
 
 
-class Files:
+class TaskFiles:
     """What one task's attachments hold, by URL, and its uploads.
 
     Args:
