@@ -21,8 +21,8 @@ from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.protocol import websocket_frames
 
 from ..runtime.fault_server import Peer, authority, connect_proxy, frame, serving
-from ..test_demo import Terminal
 from .conftest import Command
+from .test_demo import Terminal
 
 TOKEN = "ari_" + "1f" * 24
 NOW = datetime.datetime.now(datetime.timezone.utc)
