@@ -14,7 +14,7 @@ import click
 from ..agent import ArinovaAgent
 from ..errors import ArinovaError
 from ..local import Generation, LocalConversation, LocalReply, LocalServer
-from . import logs, sample
+from . import logs, parrot
 from .lines import CANCEL, QUIT, Lines
 from .options import embedded_options, log_level_option
 from .target import TargetError, name_of, with_agents
@@ -69,7 +69,7 @@ def command(target: str | None, data: Path | None, generation: str, log_level: s
 
 
 def _chat(target: str | None, data: Path | None, generation: Generation, interrupts: Interrupts) -> int:
-    name = sample.NAME if target is None else name_of(target)
+    name = parrot.NAME if target is None else name_of(target)
     options: dict[str, Any] = {} if data is None else {"data": data}
     try:
         server = LocalServer(agent_name=name, generation=generation, duplicate_window=0, **options).start()
@@ -78,7 +78,7 @@ def _chat(target: str | None, data: Path | None, generation: Generation, interru
     chat = _Chat(server, name, interrupts)
     try:
         with_agents(
-            target or sample.TARGET,
+            target or parrot.TARGET,
             chat.hold,
             server_url=server.url,
             bot_token=server.bot_token,
