@@ -43,7 +43,7 @@ class _Supervisor:
         self._events = events
 
     def run(self) -> int:
-        child = _Child(self._arguments, self._events)
+        child = _ReloadedProcess(self._arguments, self._events)
         signals, alive = 0, True
         try:
             while True:
@@ -55,7 +55,7 @@ class _Supervisor:
                         continue
                     logger.info("a file changed: starting anew")
                     child.replace()
-                    child, alive = _Child(self._arguments, self._events), True
+                    child, alive = _ReloadedProcess(self._arguments, self._events), True
                 elif event is child:
                     if signals:
                         return child.exit_code
@@ -64,7 +64,7 @@ class _Supervisor:
                         "the agent's process ended with exit code %d; it is started anew when a file changes",
                         child.exit_code,
                     )
-                elif not isinstance(event, _Child):
+                elif not isinstance(event, _ReloadedProcess):
                     signals += 1
                     if not alive:
                         return 0
@@ -73,7 +73,7 @@ class _Supervisor:
             child.kill()
 
 
-class _Child:
+class _ReloadedProcess:
     """One process with the agents. Its end is put to the events.
 
     Ctrl-C in a terminal reaches it as well, so it is asked by its lifeline, not by a signal of its own: two signals

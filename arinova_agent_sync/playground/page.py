@@ -34,7 +34,7 @@ TABS = ("frames", "timeline", "agent", "faults")
 _ALL = object()
 
 
-class Page:
+class LivePage:
     """Keep one browser tab up to date; everything but ``_hear`` runs on the event loop's thread.
 
     Args:

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from . import uploads
 from .doorman import HEADERS, Doorman
-from .page import Page
+from .page import LivePage
 
 if TYPE_CHECKING:
     from .playground import Playground
@@ -110,7 +110,7 @@ class Site:
         if not self._doorman.knows_token(websocket):
             await websocket.close(_REFUSED, "wrong token")
             return
-        await Page(self._playground, websocket).serve()
+        await LivePage(self._playground, websocket).serve()
 
     def _refuse(self, request: Request) -> Response | None:
         if not self._doorman.at_home(request):
