@@ -291,6 +291,8 @@ class ArinovaAgent(Speaker):
     # Engines
 
     def _start(self) -> Engine:
+        for observe in tuple(before_start):
+            observe(self)
         while True:
             with self._lock:
                 engine = self._engine
@@ -334,6 +336,12 @@ class ArinovaAgent(Speaker):
 
 Agent = TypeVar("Agent", bound=ArinovaAgent)
 
+# For this package's own tools, by way of _internals; lists need no lock, since what changes them is atomic.
+# Functions in before_start are called with each agent that is about to start. Those in instead_of_run are offered
+# the agents of each run(), the latest first, and return whether they ran them.
+before_start: list[Callable[[ArinovaAgent], None]] = []
+instead_of_run: list[Callable[[Sequence[ArinovaAgent]], bool]] = []
+
 _agents: weakref.WeakSet[ArinovaAgent] = weakref.WeakSet()
 
 
@@ -359,6 +367,8 @@ def run(*agents: ArinovaAgent) -> None:
     for agent in agents:
         if not isinstance(agent, ArinovaAgent):
             raise TypeError(f"run() takes agents, not {type(agent).__name__}")
+    if any(take_over(agents) for take_over in tuple(reversed(instead_of_run))):
+        return
     identities = {(agent._settings.server_url, agent._credentials.token) for agent in agents}
     if len(identities) < len(agents):
         raise ValueError("two of the agents have the same token; the server would serve the latest alone")
