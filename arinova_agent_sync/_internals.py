@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
+from . import agent as agent_module
 from .agent import ArinovaAgent
 from .credentials import Credentials
 from .handlers import TaskHandler
@@ -17,6 +18,8 @@ from .task import Task
 
 if TYPE_CHECKING:
     from .runtime.engine import Engine
+
+Function = TypeVar("Function")
 
 
 def settings_of(agent: ArinovaAgent) -> Settings:
@@ -64,15 +67,27 @@ def lead(agent: ArinovaAgent, **changes: Any) -> Callable[[], None]:
 
 @contextmanager
 def before_starts(function: Callable[[ArinovaAgent], None]) -> Iterator[None]:
-    """Call a function with every agent that is about to be started, by whomever."""
-    start = ArinovaAgent._start
+    """Call a function with every agent that is about to start, on the thread that starts it."""
+    with _registered(agent_module.before_start, function):
+        yield
 
-    def start_then(self: ArinovaAgent) -> Engine:
-        function(self)
-        return start(self)
 
-    ArinovaAgent._start = start_then  # type: ignore[method-assign]
+@contextmanager
+def instead_of_run(function: Callable[[Sequence[ArinovaAgent]], bool]) -> Iterator[None]:
+    """Offer a function the agents of every ``run()``, on the thread that calls it.
+
+    Args:
+        function: returns True if it has run them; what it raises comes out of ``run()``. Of several functions the
+            latest is asked first.
+    """
+    with _registered(agent_module.instead_of_run, function):
+        yield
+
+
+@contextmanager
+def _registered(functions: list[Function], function: Function) -> Iterator[None]:
+    functions.append(function)
     try:
         yield
     finally:
-        ArinovaAgent._start = start  # type: ignore[method-assign]
+        functions.remove(function)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from arinova_agent_sync import ArinovaAgent, _internals
+from collections.abc import Sequence
+
+import pytest
+
+from arinova_agent_sync import ArinovaAgent, _internals, run
 from arinova_agent_sync.local import LocalServer
 
 
@@ -49,3 +53,43 @@ def test_a_start_is_seen_before_it_happens_and_only_inside_the_block(server: Loc
     agent.connect(5.0)
     agent.disconnect()
     assert seen == [None]
+
+
+def test_a_run_is_taken_over_by_the_latest_that_wants_it(server: LocalServer) -> None:
+    agent, taken = agent_of_a_program(), []
+
+    def take(agents: Sequence[ArinovaAgent]) -> bool:
+        taken.append(("first", *agents))
+        return True
+
+    def look(agents: Sequence[ArinovaAgent]) -> bool:
+        taken.append(("second", *agents))
+        return False
+
+    with _internals.instead_of_run(take), _internals.instead_of_run(look):
+        agent.run()
+        run(agent)
+    assert taken == 2 * [("second", agent), ("first", agent)]
+    assert _internals.engine_of(agent) is None
+
+
+def test_what_takes_a_run_over_may_fail_and_is_asked_no_more(server: LocalServer) -> None:
+    agent, started = agent_of_a_program(), []
+
+    def fail(agents: Sequence[ArinovaAgent]) -> bool:
+        raise LookupError("not today")
+
+    with pytest.raises(LookupError, match="not today"), _internals.instead_of_run(fail):
+        agent.run()
+    _internals.lead(agent, server_url=server.url, bot_token=server.bot_token, proxy="")
+    agent.on("connected", lambda: (started.append(True), agent.disconnect()))
+    agent.run()
+    assert started == [True]
+
+
+def test_a_run_of_no_agents_is_offered_to_nobody() -> None:
+    with (
+        _internals.instead_of_run(lambda agents: pytest.fail("it was asked")),
+        pytest.raises(ValueError, match="at least one"),
+    ):
+        run()

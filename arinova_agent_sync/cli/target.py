@@ -10,12 +10,11 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from .. import _internals
-from .. import agent as agents_module
 from ..agent import ArinovaAgent
 from ..settings import BOT_TOKEN_VARIABLE, SERVER_URL_VARIABLE
 
@@ -110,7 +109,7 @@ class _Loading:
         self._failure: BaseException | None = None  # what the work raised
 
     def run(self) -> None:
-        with _changed(sys.path), _changed(sys.argv), self._environment(), self._stand_ins():
+        with _changed(sys.path), _changed(sys.argv), self._environment(), self._hooks():
             try:
                 self._import()
                 agents = () if self._worked else self._agents()
@@ -204,7 +203,7 @@ class _Loading:
             self._failure = error
             raise
 
-    def _run(self, *agents: ArinovaAgent) -> None:
+    def _run(self, agents: Sequence[ArinovaAgent]) -> None:
         """Stand for run(), called by the target's own code."""
         if self._attribute and not self._called:
             chosen = getattr(self._module, self._attribute, None)
@@ -222,30 +221,24 @@ class _Loading:
         _internals.lead(agent, **changes, **({"proxy": ""} if self._embedded else {}))
 
     @contextmanager
-    def _stand_ins(self) -> Iterator[None]:
+    def _hooks(self) -> Iterator[None]:
         """Take over what connects agents while the target is loaded and worked with."""
-        import arinova_agent_sync as package
 
-        run, over = agents_module.run, False
-
-        def run_here(*agents: ArinovaAgent) -> None:
-            if over or threading.get_ident() != self._thread:
-                run(*agents)
-            else:
-                self._run(*agents)
+        def take_over(agents: Sequence[ArinovaAgent]) -> bool:
+            if threading.get_ident() != self._thread:
+                return False
+            self._run(agents)
+            return True
 
         def point_first(agent: ArinovaAgent) -> None:
-            if not over and not self._worked:
+            if not self._worked:
                 self._point(agent)
 
-        public = package.run
-        package.run = agents_module.run = run_here
-        try:
-            with nullcontext() if self._server_url is None else _internals.before_starts(point_first):
-                yield
-        finally:
-            over = True
-            package.run, agents_module.run = public, run
+        with ExitStack() as hooks:
+            hooks.enter_context(_internals.instead_of_run(take_over))
+            if self._server_url is not None:
+                hooks.enter_context(_internals.before_starts(point_first))
+            yield
 
     @contextmanager
     def _environment(self) -> Iterator[None]:
