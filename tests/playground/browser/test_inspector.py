@@ -59,14 +59,14 @@ def test_a_drop_shows_and_heals_and_the_next_answer_comes(make_playground, visit
 
 
 def test_an_agent_that_does_not_run_says_why_where_it_is_seen(visit, picture):
-    from arinova_agent_sync.playground.agents import State
+    from arinova_agent_sync.playground.agents import AgentStatus
     from arinova_agent_sync.playground.playground import Playground
 
     class Broken:
         """An agent whose file cannot be loaded."""
 
         def __init__(self, url, token, changed):
-            self._state = State(changed)
+            self._state = AgentStatus(changed)
 
         def start(self):
             self._state.set(
