@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -13,10 +13,7 @@ from starlette.websockets import WebSocket
 
 from . import uploads
 from .doorman import HEADERS, Doorman
-from .page import LivePage
-
-if TYPE_CHECKING:
-    from .playground import Playground
+from .uploads import PendingUpload
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {
@@ -36,13 +33,21 @@ class Site:
     """Serve the playground.
 
     Args:
-        playground: what is shown and done there.
         doorman: who may come in.
+        keep: takes the name, the type and the content of a file that was uploaded.
+        serve_page: serves the WebSocket of an open page, which is accepted already, until it goes.
     """
 
-    def __init__(self, playground: Playground, doorman: Doorman) -> None:
-        self._playground = playground
+    def __init__(
+        self,
+        *,
+        doorman: Doorman,
+        keep: Callable[[str, str, bytes], PendingUpload],
+        serve_page: Callable[[WebSocket], Awaitable[None]],
+    ) -> None:
         self._doorman = doorman
+        self._keep = keep
+        self._serve_page = serve_page
         self._files = {
             path.relative_to(_STATIC).as_posix(): (path.read_bytes(), _TYPES[path.suffix])
             for path in sorted(_STATIC.rglob("*"))
@@ -99,7 +104,7 @@ class Site:
                 return JSONResponse({"error": error}, 413, headers={**HEADERS, "connection": "close"})
         name = request.query_params.get("name", "file")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        upload = self._playground.uploads.add(name, kind, bytes(data))
+        upload = self._keep(name, kind, bytes(data))
         return JSONResponse(upload.described(), 201, headers=HEADERS)
 
     async def _live(self, websocket: WebSocket) -> None:
@@ -110,7 +115,7 @@ class Site:
         if not self._doorman.knows_token(websocket):
             await websocket.close(_REFUSED, "wrong token")
             return
-        await LivePage(self._playground, websocket).serve()
+        await self._serve_page(websocket)
 
     def _refuse(self, request: Request) -> Response | None:
         if not self._doorman.at_home(request):
