@@ -17,8 +17,8 @@ from ..api.multipart import Progress, Source
 from ..api.saving import replacing
 from ..api.transport import Options, Request, Session, Timeout, Transport
 from ..api.values import encode, identifier
+from ..argument_checks import count
 from ..errors import ApiConnectionError, NotFoundError
-from ..settings import count
 from .task_files import TaskFiles
 
 if TYPE_CHECKING:

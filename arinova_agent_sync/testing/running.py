@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from .. import _internals, settings
+from .. import _internals, argument_checks, settings
 from ..agent import ArinovaAgent
 from ..handlers import TaskHandler, check_handler
 from ..models import Member, ReplyTo
@@ -82,9 +82,9 @@ def run_task(
     Raises TypeError or ValueError for wrong arguments, TimeoutError that says where a handler stands that does
     not come to its end.
     """
-    settings.seconds("timeout", timeout, high=_LONGEST)
+    argument_checks.seconds("timeout", timeout, high=_LONGEST)
     if cancel_after is not None:
-        settings.count("cancel_after", cancel_after, 0, _MOST_CHUNKS)
+        argument_checks.count("cancel_after", cancel_after, 0, _MOST_CHUNKS)
     if actions is not None and not isinstance(actions, Mapping):
         raise TypeError(f"actions must be a dict of results by name, not {type(actions).__name__}")
     files = TaskFiles(attachments)

@@ -10,7 +10,7 @@ from typing import Union
 from urllib.parse import quote
 
 from ..api.multipart import Source, mime_type_of
-from ..settings import text as check_text
+from ..argument_checks import text as check_text
 from .transcript import Upload
 
 Content = Union[bytes, "os.PathLike[str]"]
