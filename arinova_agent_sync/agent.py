@@ -46,29 +46,39 @@ class ArinovaAgent(Speaker):
     """An agent on Arinova Chat. Nothing connects before ``connect``, ``run`` or ``with``.
 
     Args:
-        server_url: http(s) or ws(s) URL; by default the environment variable ARINOVA_SERVER_URL.
-        bot_token: by default ARINOVA_BOT_TOKEN. Never shown in repr, logs or errors.
-        reconnect_interval: seconds before the first reconnect; doubled each time, at most 60, with jitter.
-        ping_interval: seconds between application pings.
+        server_url: http(s) or ws(s) URL of the server; a path in it is kept; by default the environment
+            variable ``ARINOVA_SERVER_URL``.
+        bot_token: the bot's token; never shown in repr, logs or errors; by default the environment variable
+            ``ARINOVA_BOT_TOKEN``.
+        reconnect_interval: seconds before the first reconnect; doubled each time, at most 60, with jitter; by
+            default 5 s.
+        ping_interval: seconds between application pings; by default 30 s.
         ping_timeout: seconds without a byte from the server after which the connection counts as dead; by
-            default twice ping_interval.
-        connect_timeout: seconds for TCP, TLS and upgrade, and again for the authentication.
-        send_timeout: seconds that one write may make no progress before the connection counts as dead.
-        skills: slash commands offered to users.
-        concurrency_mode: "per-conversation" (one task at a time in each), "agent-wide" (one at a time) or
-            "unbounded".
-        max_workers: handlers at a time.
-        max_queued_tasks: tasks that may wait, over all conversations; 0: a task that cannot start is refused.
-        max_consecutive_per_conversation: agent-wide, tasks of one conversation in a row while others wait.
-        max_frame_bytes: bytes of the longest inbound message.
-        shutdown_timeout: seconds that ``run`` lets handlers finish after a signal, and ``disconnect`` by default.
+            default twice ``ping_interval``.
+        connect_timeout: seconds for TCP, TLS and upgrade, and again for the authentication; by default 10 s.
+        send_timeout: seconds that one write may make no progress before the connection counts as dead; by
+            default 20 s.
+        skills: ``Skill(id, name, description)``: slash commands offered to users; by default none.
+        concurrency_mode: ``"per-conversation"`` (one task at a time in each), ``"agent-wide"`` (one at a time),
+            ``"unbounded"``; by default ``"per-conversation"``.
+        max_workers: handlers that run at a time; by default 32.
+        max_queued_tasks: tasks that may wait, over all conversations; with 0 a task that cannot start is
+            refused; by default 100.
+        max_consecutive_per_conversation: tasks of one conversation in a row while others wait, in the mode
+            ``"agent-wide"``; by default 2.
+        max_frame_bytes: bytes of the longest inbound message; by default 16 MiB.
+        shutdown_timeout: seconds that handlers may finish in after a signal to ``run``, and in ``disconnect``;
+            by default 30 s.
         auth_attempts: refused authentications in a row, after a first successful one, before the agent gives
-            up. A first one that is refused for good fails at once.
-        rescue_results: deliver a finished answer as a message when the server gave its task up in an outage.
-        proxy: ``http://[user:password@]host:port``; by default the environment's, "" for none.
-        ssl_context: by default what the system trusts.
-        max_buffered_bytes: bytes of text kept while there is no connection.
-        error_text: what the user is shown when a handler raises: a text, or a function of the exception.
+            up; a first one that is refused for good fails at once; by default 5.
+        rescue_results: whether a finished answer is delivered as a message when the server gave its task up in
+            an outage; by default True.
+        proxy: ``http://[user:password@]host:port``; ``""`` for none; by default the environment's or the
+            system's.
+        ssl_context: an ``ssl.SSLContext``; by default one that trusts what the system trusts.
+        max_buffered_bytes: bytes of text kept while there is no connection; by default 8 MiB.
+        error_text: what the user is shown when a handler raises: a text, or a function of the exception; by
+            default ``str``.
 
     Raises TypeError or ValueError that names the setting which is wrong.
     """

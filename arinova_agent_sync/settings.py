@@ -119,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             partial(seconds, high=7_200.0),
             "seconds without a byte from the server after which the connection counts as dead",
-            default="2 x ping_interval",
+            default="twice ``ping_interval``",
         ),
     ] = 60.0
     connect_timeout: Annotated[
@@ -137,13 +137,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 20.0
     skills: Annotated[
         tuple[Skill, ...],
-        Option(_skills, "Skill(id, name, description): slash commands offered to users", default="none"),
+        Option(_skills, "``Skill(id, name, description)``: slash commands offered to users", default="none"),
     ] = ()
     concurrency_mode: Annotated[
         ConcurrencyMode,
         Option(
             partial(argument_checks.one_of, choices=get_args(ConcurrencyMode)),
-            '"per-conversation" (one task at a time in each), "agent-wide" (one at a time) or "unbounded"',
+            '``"per-conversation"`` (one task at a time in each), ``"agent-wide"`` (one at a time), ``"unbounded"``',
         ),
     ] = "per-conversation"
     max_workers: Annotated[
@@ -160,7 +160,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Option(
             partial(count, least=1, most=1_000_000),
-            'tasks of one conversation in a row while others wait, in the mode "agent-wide"',
+            'tasks of one conversation in a row while others wait, in the mode ``"agent-wide"``',
         ),
     ] = 2
     max_frame_bytes: Annotated[
@@ -170,7 +170,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Option(
             partial(seconds, high=LONGEST_SECONDS, least=True),
-            "seconds that handlers may finish in after a signal to run(), and in disconnect()",
+            "seconds that handlers may finish in after a signal to ``run``, and in ``disconnect``",
         ),
     ] = 30.0
     auth_attempts: Annotated[
@@ -192,7 +192,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Option(
             argument_checks.proxy,
-            'http://[user:password@]host:port; "" for none',
+            '``http://[user:password@]host:port``; ``""`` for none',
             default="the environment's or the system's",
         ),
     ] = None
@@ -200,7 +200,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "ssl.SSLContext | None",
         Option(
             argument_checks.ssl_context,
-            "an ssl.SSLContext",
+            "an ``ssl.SSLContext``",
             default="one that trusts what the system trusts",
         ),
     ] = None

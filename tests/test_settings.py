@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from arinova_agent_sync import ArinovaAgent, Skill
-from arinova_agent_sync.settings import Settings, check, server_url
+from arinova_agent_sync.settings import OPTIONS, Settings, check, server_url
 
 URL = "https://chat.arinova.ai"
 TOKEN = "ari_0123456789abcdef"
@@ -471,3 +476,52 @@ class TestEnvironment:
         with pytest.raises(ValueError, match=r"^bot_token may contain") as caught:
             check({"server_url": URL})
         assert "hunter2" not in str(caught.value)
+
+
+def default_in_words(name: str) -> str:
+    """Return what is used where an option is not passed, code between double backticks."""
+    option = OPTIONS[name]
+    if option.default or option.variable:
+        return option.default or f"the environment variable ``{option.variable}``"
+    value = getattr(made(), name)
+    if isinstance(value, float):
+        return f"{value:g} s"
+    if name.endswith("_bytes"):
+        return f"{value // 2**20} MiB"
+    if isinstance(value, str):
+        return f"``{json.dumps(value)}``"
+    return f"``{value.__name__}``" if callable(value) else str(value)
+
+
+class TestDocumentation:
+    """The constructor and the documentation say what the table says."""
+
+    def test_the_constructor_takes_every_option(self) -> None:
+        given = inspect.signature(ArinovaAgent).parameters
+        assert list(given) == list(OPTIONS)
+        for parameter in given.values():
+            assert parameter.kind is parameter.KEYWORD_ONLY
+            assert parameter.default is None
+        types = get_type_hints(ArinovaAgent.__init__, localns={"ssl": ssl})
+        for name, expected in get_type_hints(Settings, localns={"ssl": ssl}).items():
+            if name in OPTIONS:
+                taken = Sequence[Skill] if name == "skills" else expected
+                assert types[name] == taken | None, name
+
+    def test_the_docstring(self) -> None:
+        arguments = (ArinovaAgent.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+        entries = re.split(r"\n? {8}(?=\w+: )", arguments)[1:]
+        said = [" ".join(entry.split()) for entry in entries]
+        assert said == [
+            f"{name}: {option.meaning}; by default {default_in_words(name)}."
+            for name, option in OPTIONS.items()
+        ]
+
+    def test_the_options_page(self) -> None:
+        page = (Path(__file__).parents[1] / "docs" / "options.md").read_text("utf-8")
+        rows = [line for line in page.splitlines() if line.startswith("| `")]
+        expected = [
+            f"| ``{name}`` | {default_in_words(name)} | {option.meaning} |"
+            for name, option in OPTIONS.items()
+        ]
+        assert rows == [row.replace("``", "`") for row in expected]
