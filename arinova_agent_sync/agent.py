@@ -59,7 +59,7 @@ class ArinovaAgent(Speaker):
         send_timeout: seconds that one write may make no progress before the connection counts as dead; by
             default 20 s.
         skills: ``Skill(id, name, description)``: slash commands offered to users; by default none.
-        concurrency_mode: ``"per-conversation"`` (one task at a time in each), ``"agent-wide"`` (one at a time),
+        concurrency_mode: ``"per-conversation"`` (one task at a time in each), ``"agent-wide"`` (one at all) or
             ``"unbounded"``; by default ``"per-conversation"``.
         max_workers: handlers that run at a time; by default 32.
         max_queued_tasks: tasks that may wait, over all conversations; with 0 a task that cannot start is

@@ -143,7 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ConcurrencyMode,
         Option(
             partial(argument_checks.one_of, choices=get_args(ConcurrencyMode)),
-            '``"per-conversation"`` (one task at a time in each), ``"agent-wide"`` (one at a time), ``"unbounded"``',
+            '``"per-conversation"`` (one task at a time in each), ``"agent-wide"`` (one at all) or ``"unbounded"``',
         ),
     ] = "per-conversation"
     max_workers: Annotated[
