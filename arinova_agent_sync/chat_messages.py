@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from .argument_checks import count, text
 from .models import HistoryMessage, Member, ReplyTo
+from .settings import count, text
 
 _MOST = 1_000_000
 _COMMAND = r"(?s)/([^\s/]+)(?:\s+(.*))?\Z"  # compiled when a task is first asked for its command

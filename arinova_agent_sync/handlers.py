@@ -11,8 +11,8 @@ from typing import Any, Union
 
 import msgspec
 
-from .argument_checks import text as check_text
 from .errors import TaskCancelled
+from .settings import text as check_text
 from .task import Task, checked_mentions
 
 

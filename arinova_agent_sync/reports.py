@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .argument_checks import text as check_text
 from .protocol import frames
 from .protocol.json_values import checked, checked_object, clean_text
+from .settings import text as check_text
 
 _TEXTS = ("sessionId", "model", "provider", "toolName", "error")
 _WHOLE = ("messageCount", "durationMs", "compactedCount", "tokenCount")

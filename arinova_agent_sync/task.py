@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import models
-from .argument_checks import text as check_text
 from .chat_messages import chat_messages, command_in, mentions_in
 from .door import Cancelled, Door
 from .errors import ArinovaError, TaskCancelled
@@ -20,6 +19,7 @@ from .models import (
     text,
 )
 from .protocol.json_values import clean_text
+from .settings import text as check_text
 
 if TYPE_CHECKING:
     from .api import Page

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 
-from .. import argument_checks, settings
+from .. import settings
 from .actions import Actions
 from .boards import Boards
 from .cards import Cards
@@ -209,10 +209,10 @@ def _options(
     options: Options, timeout: float | None, max_retries: int | None, max_response_bytes: int | None
 ) -> Options:
     if timeout is not None:
-        options = replace(options, timeout=argument_checks.seconds("timeout", timeout))
+        options = replace(options, timeout=settings.seconds("timeout", timeout))
     if max_retries is not None:
-        options = replace(options, max_retries=argument_checks.count("max_retries", max_retries, 0, 100))
+        options = replace(options, max_retries=settings.count("max_retries", max_retries, 0, 100))
     if max_response_bytes is not None:
-        limit = argument_checks.count("max_response_bytes", max_response_bytes, 1, 1 << 40)
+        limit = settings.count("max_response_bytes", max_response_bytes, 1, 1 << 40)
         options = replace(options, max_response_bytes=limit)
     return options

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from .._version import __version__
-from ..argument_checks import count, seconds
 from ..errors import ApiError
+from ..settings import count, seconds
 from . import failures
 from .addresses import is_public
 from .deadline import Deadline

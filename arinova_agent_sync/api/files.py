@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, overload
 
-from ..argument_checks import count
+from ..settings import count
 from .fetch import MAX_BYTES, MAX_SECONDS, Budget, absolute, fetch
 from .models import UploadedFile
 from .multipart import FilePart, Form, Progress, Source

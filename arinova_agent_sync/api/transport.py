@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar, Union, cast
 from urllib.parse import urljoin, urlsplit
 
 from .._version import __version__
-from ..argument_checks import seconds
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
 from ..net.forks import renew_after_fork
+from ..settings import seconds
 from . import failures, routes
 from .answers import Answer
 from .bodies import SourceError

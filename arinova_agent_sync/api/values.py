@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
-from ..argument_checks import count
+from ..settings import count
 
 # Spelled with Union: the aliases are evaluated, and Python 3.10 knows no `|` for strings.
 JSON = Union[None, bool, int, float, str, list["JSON"], dict[str, "JSON"]]

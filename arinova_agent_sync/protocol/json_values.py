@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Union
 
-from ..argument_checks import text
+from ..settings import text
 
 # What JSON can say. Spelled with Union: the alias is evaluated, and Python 3.10 knows no `|` for strings.
 JSONValue = Union[None, bool, int, float, str, Sequence["JSONValue"], Mapping[str, "JSONValue"]]

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .. import models
-from ..argument_checks import seconds
 from ..errors import ActionError, ActionTimeout, ConnectionLost, TaskCancelled
 from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
 from ..protocol.json_values import checked_object, clean_text
 from ..protocol.outbox import Passing
+from ..settings import seconds
 from .state import Connection, State
 from .writer import Writer
 
