@@ -22,9 +22,9 @@ LINES = 400
 
 TOOLS = {"cli", "local", "playground", "pytest_plugin", "testing", "_internals"}
 ONLY = {  # all that a room may import of this package, beside itself
-    "protocol": {"settings", "errors"},
-    "net": {"settings", "errors"},
-    "local": {"protocol", "settings", "errors"},
+    "protocol": {"argument_checks", "settings", "errors"},
+    "net": {"argument_checks", "settings", "errors"},
+    "local": {"protocol", "argument_checks", "settings", "errors", "extras"},
 }
 NEVER = {  # what a room does not import; its types are no business of the rule, a circle they close is
     "runtime": {"api", "agent", *TOOLS},
