@@ -18,7 +18,7 @@ from .. import _internals
 from ..agent import ArinovaAgent
 from ..settings import BOT_TOKEN_VARIABLE, SERVER_URL_VARIABLE
 
-__all__ = ["TargetError", "Work", "folder_of", "name_of", "split", "with_agents"]
+__all__ = ["TargetError", "Work", "file_of", "folder_of", "name_of", "split", "with_agents"]
 
 Work = Callable[[Sequence[ArinovaAgent]], None]
 
@@ -86,8 +86,36 @@ def folder_of(target: str) -> Path:
     return Path(name).resolve().parent if _is_file(name) else Path.cwd()
 
 
+def file_of(target: str) -> Path | None:
+    """Return the file that a target names, None if it names a module; raise TargetError if there is neither."""
+    name, _ = split(target)
+    if not _is_file(name):
+        if not all(part.isidentifier() for part in name.split(".")) or not _is_module(name.partition(".")[0]):
+            raise TargetError(_nothing_called(name))
+        return None
+    path = Path(name).resolve()
+    if path.is_dir():
+        raise TargetError(f"{name} is a folder. Name a file in it, such as {Path(name) / 'my_agent.py'}.")
+    if not path.is_file():
+        raise TargetError(f"There is no file {name}.")
+    return path
+
+
 def _is_file(name: str) -> bool:
     return Path(name).suffix == ".py" or Path(name).exists()
+
+
+def _is_module(name: str) -> bool:
+    with _changed(sys.path):
+        sys.path.insert(0, str(Path.cwd()))
+        try:
+            return name in sys.modules or importlib.util.find_spec(name) is not None
+        except (ImportError, ValueError):
+            return False
+
+
+def _nothing_called(name: str) -> str:
+    return f"There is no file and no module {name}. Name a file, such as my_agent.py."
 
 
 class _Loading:
@@ -130,24 +158,19 @@ class _Loading:
         name = self._name
         sys.path.insert(0, str(folder_of(name)))
         sys.argv[:] = [name]
-        if not _is_file(name):
+        path = file_of(name)
+        if path is None:
             try:
                 self._module = importlib.import_module(name)
             except ModuleNotFoundError as error:
                 if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                     raise
-                text = f"There is no file and no module {name}. Name a file, such as my_agent.py."
-                raise TargetError(text) from None
+                raise TargetError(_nothing_called(name)) from None
             return
-        path = Path(name).resolve()
-        if path.is_dir():
-            raise TargetError(f"{name} is a folder. Name a file in it, such as {Path(name) / 'my_agent.py'}.")
-        if not path.is_file():
-            raise TargetError(f"There is no file {name}.")
         module_name = _free_name(path)
         spec = importlib.util.spec_from_file_location(module_name, path)
         if spec is None or spec.loader is None:
-            raise TargetError(f"{name} is no Python file.")
+            raise TargetError(f"{name} is not a Python file.")
         self._module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(self._module)
@@ -174,14 +197,20 @@ class _Loading:
         return self._usable([agent for _, agent in found.values()])
 
     def _of_attribute(self) -> Sequence[ArinovaAgent]:
-        found = getattr(self._module, self._attribute, None)
+        try:
+            found = getattr(self._module, self._attribute)
+        except AttributeError:
+            raise TargetError(f"There is no {self._attribute} in {self._name}.") from None
         if callable(found) and not isinstance(found, ArinovaAgent):
             self._called = True
             found = found()
             if self._worked:
                 return ()
         if not isinstance(found, ArinovaAgent):
-            raise TargetError(f"{self._attribute} of {self._name} is no ArinovaAgent and returns none.")
+            raise TargetError(
+                f"{self._attribute} of {self._name} is not an ArinovaAgent"
+                + (", and does not return one." if self._called else ".")
+            )
         return self._usable([found])
 
     def _usable(self, agents: list[ArinovaAgent]) -> list[ArinovaAgent]:

@@ -14,7 +14,7 @@ from typing import cast
 import click
 
 from ..cli.options import embedded_options
-from ..cli.target import folder_of, name_of
+from ..cli.target import TargetError, file_of, folder_of, name_of
 from ..local import Generation
 from ..runtime.foreground import Events, signals_to
 from .agents import Changed, InProcess, Runner
@@ -64,6 +64,11 @@ def command(
         raise click.UsageError("--agents takes one TARGET")
     if reload and not targets:
         raise click.UsageError("--reload needs a TARGET")
+    try:
+        for target in targets:
+            file_of(target)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from None
     agents = {name: _told(name, make) for name, make in _agents(targets, number).items()}
     try:
         playground = Playground(

@@ -101,7 +101,7 @@ def test_the_agent_of_a_target_answers(server, run, tmp_path, told, source, attr
         ("import sys; sys.exit(3)", "", "SystemExit"),
         (AGENT.format(answer="") + "\n    b = ArinovaAgent()", "", "my_agent.py:agent or"),
         ("x = 1", ":x", "x of"),
-        ("x = 1", ":y", "y of"),
+        ("x = 1", ":y", "There is no y in"),
         ("def make(): raise ValueError('from make')", ":make", "ValueError: from make"),
     ],
 )
