@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -115,9 +116,12 @@ class _Chat:
         with ExitStack() as ending:
             ending.callback(agent.disconnect, _STOPS_WITHIN)
             agent.connect(_CONNECTS_WITHIN)
-            if self._lines.typed:
+            if threading.current_thread() is not threading.main_thread():
+                self._lines.read_plainly()  # the target's own code has the main thread
+            elif self._lines.typed:
                 ending.enter_context(own_terminal())
                 ending.enter_context(ticks())
+            if self._lines.typed:
                 self._greet()
             conversations = self._server.conversations
             self._talk(agent, conversations[-1] if conversations else self._server.conversation())

@@ -17,6 +17,7 @@ from types import ModuleType
 from .. import _internals
 from ..agent import ArinovaAgent
 from ..settings import BOT_TOKEN_VARIABLE, SERVER_URL_VARIABLE
+from .beside import BesideTarget
 
 __all__ = ["TargetError", "Work", "file_of", "folder_of", "name_of", "split", "with_agents"]
 
@@ -49,14 +50,15 @@ def with_agents(
     """Load a target and do something with its agents.
 
     A target that calls ``run()`` itself gets the work done inside that call, so that what it holds open around it
-    is open, and what follows comes after it.
+    is open, and what follows comes after it. An embedded one that connects its agent and goes on by itself gets it
+    done on another thread, and is interrupted after it.
 
     Args:
         target: a file, a module, or one of them with ``:attribute``; the attribute is an agent or makes one.
         work: is given the agents; none if the target has worked with them to their end already.
         server_url, bot_token: what they use, whatever they were made with; None leaves it as it is.
         embedded: whether the server is one on this machine that is there for this target alone. There is one agent
-            then, and no proxy leads to it.
+            then, and no proxy leads to it. Only in the main thread.
 
     Raises TargetError, which says what to do, and whatever the work raises.
     """
@@ -135,12 +137,20 @@ class _Loading:
         self._called = False  # the attribute, which makes the agent
         self._worked = False
         self._failure: BaseException | None = None  # what the work raised
+        self._beside = BesideTarget(lambda agent: self._do([agent]))
 
     def run(self) -> None:
         with _changed(sys.path), _changed(sys.argv), self._environment(), self._hooks():
+            agents: Sequence[ArinovaAgent] = ()
             try:
-                self._import()
-                agents = () if self._worked else self._agents()
+                with self._beside.interrupting():
+                    self._import()
+                    if not (self._worked or self._beside.begun):
+                        agents = self._agents()
+                if self._beside.call_off():
+                    agents = () if self._worked else self._usable(agents)
+                else:
+                    self._beside.join()
             except (TargetError, KeyboardInterrupt):
                 raise
             except BaseException as error:
@@ -149,6 +159,8 @@ class _Loading:
                 what = "failed" if self._worked else "cannot be loaded"
                 text = f"{self._name} {what}:\n{_users_traceback(error)}"
                 raise TargetError(text, late=self._worked) from error
+            finally:
+                self._beside.call_off()
             if not self._worked:
                 self._do(agents)
 
@@ -194,7 +206,7 @@ class _Loading:
         if len(found) > 1:
             names = " or ".join(f"{self._name}:{name}" for name, _ in found.values())
             raise TargetError(f"{self._name} has several agents. Say which: {names}")
-        return self._usable([agent for _, agent in found.values()])
+        return [agent for _, agent in found.values()]
 
     def _of_attribute(self) -> Sequence[ArinovaAgent]:
         try:
@@ -211,9 +223,9 @@ class _Loading:
                 f"{self._attribute} of {self._name} is not an ArinovaAgent"
                 + (", and does not return one." if self._called else ".")
             )
-        return self._usable([found])
+        return [found]
 
-    def _usable(self, agents: list[ArinovaAgent]) -> list[ArinovaAgent]:
+    def _usable(self, agents: Sequence[ArinovaAgent]) -> Sequence[ArinovaAgent]:
         """Leave out what the target itself has connected and disconnected."""
         left = [agent for agent in agents if agent.stats().life not in _OVER]
         if not left and self._embedded:
@@ -234,6 +246,9 @@ class _Loading:
 
     def _run(self, agents: Sequence[ArinovaAgent]) -> None:
         """Stand for run(), called by the target's own code."""
+        if not self._beside.call_off():
+            self._beside.join()
+            return
         if self._attribute and not self._called:
             chosen = getattr(self._module, self._attribute, None)
             if not isinstance(chosen, ArinovaAgent):
@@ -243,6 +258,12 @@ class _Loading:
             text = f"{self._name} runs several agents. Say which: {self._name}:name"
             raise TargetError(text)
         self._do(agents)
+
+    def _may_be_meant(self, agent: ArinovaAgent) -> bool:
+        """Return whether an agent that the target connects itself can be the one that is named."""
+        if not self._attribute or self._called:
+            return True
+        return getattr(self._module, self._attribute, None) is agent
 
     def _point(self, agent: ArinovaAgent) -> None:
         given = {"server_url": self._server_url, "bot_token": self._bot_token}
@@ -262,6 +283,8 @@ class _Loading:
         def point_first(agent: ArinovaAgent) -> None:
             if not self._worked:
                 self._point(agent)
+                if self._embedded and self._may_be_meant(agent):
+                    self._beside.begin_later(agent)
 
         with ExitStack() as hooks:
             hooks.enter_context(_internals.instead_of_run(take_over))

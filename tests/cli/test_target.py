@@ -288,11 +288,11 @@ def test_a_run_on_another_thread_is_the_real_one(write: Write, server: LocalServ
     import threading
     thread = threading.Thread(target=agent.run)
     thread.start()
-    agent.connect(10)
     """
     )
 
     def ask(agents: list[ArinovaAgent]) -> None:
+        server.wait_for_agent()
         assert server.conversation().say("hi").wait() == "completed"
         agents[0].disconnect()
         sys.modules["my_agent"].thread.join()
