@@ -92,6 +92,29 @@ def test_the_agent_of_a_target_answers(server, run, tmp_path, told, source, attr
     assert runner.stats(PATIENCE)["tasks_completed"] == 1
 
 
+def test_a_target_that_connects_its_agent_and_goes_on_is_looked_at_and_ended_in_good_order(
+    server, run, told, tmp_path
+):
+    ended = tmp_path / "ended"
+    runner = run(
+        AGENT.format(answer="mine")
+        + f"""
+    import time
+    with agent:
+        try:
+            time.sleep(600)
+        finally:
+            open({str(ended)!r}, "w").close()
+    """
+    )
+    reply = server.conversation().say("hi", wait_for_agent=PATIENCE)
+    assert reply.wait() == "completed"
+    told.until(lambda: runner.state()["state"] == "connected")
+    assert runner.stats(PATIENCE)["tasks_completed"] == 1
+    runner.stop(PATIENCE)
+    assert ended.exists()
+
+
 @pytest.mark.parametrize(
     ("source", "attribute", "problem"),
     [
