@@ -20,11 +20,12 @@ MIRROR = (
 )
 LINES = 400
 
+FLOOR = {"_typing", "_version", "argument_checks", "errors", "settings"}  # every room stands on it
 TOOLS = {"cli", "local", "playground", "pytest_plugin", "testing", "_internals"}
 ONLY = {  # all that a room may import of this package, beside itself
-    "protocol": {"argument_checks", "settings", "errors"},
-    "net": {"argument_checks", "settings", "errors"},
-    "local": {"protocol", "argument_checks", "settings", "errors", "extras"},
+    "protocol": FLOOR,
+    "net": FLOOR,
+    "local": FLOOR | {"protocol", "extras"},
 }
 NEVER = {  # what a room does not import; its types are no business of the rule, a circle they close is
     "runtime": {"api", "agent", *TOOLS},

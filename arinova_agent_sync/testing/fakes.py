@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Union
 
 from .. import models
+from .._typing import assert_never
 from ..credentials import Credentials
 from ..errors import TaskCancelled
 from ..models import ActionCallResult, ActionOptions
 from ..protocol import frames
-from ..protocol.outbox import Chunks, Passing, Terminal
+from ..protocol.outbox import Chunks, Passing, Pong, Terminal
 from ..runtime.actions import Actions
 from ..runtime.callbacks import Callbacks
 from ..runtime.listeners import Listeners
@@ -72,6 +73,8 @@ class RecordingWriter(Writer):
                     frame = frames.decode(piece if isinstance(piece, bytes) else piece.payload) or {}
                     if frame.get("type") in ("agent_complete", "agent_error"):
                         record.terminal(frame, state.clock())
+                elif not isinstance(piece, Pong):
+                    assert_never(piece)
             state.changed.notify_all()
         for payload in calls:
             self.called(payload)
