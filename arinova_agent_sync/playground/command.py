@@ -18,8 +18,8 @@ from ..cli.target import TargetError, file_of, folder_of, name_of
 from ..local import Generation
 from ..runtime.foreground import Events, signals_to
 from .agents import Changed, InProcess, Runner
+from .browser import Invitation
 from .child import InChild
-from .invitation import Invitation
 from .playground import Playground, RunnerMaker
 from .reload import reloading
 

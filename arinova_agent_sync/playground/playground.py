@@ -9,10 +9,10 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from ..local import Generation, LocalServer
+from .access import Doorman
+from .active_faults import FaultBox
 from .agents import Changed, Json, Runner
 from .changes import Changes
-from .doorman import Doorman
-from .faultbox import FaultBox
 from .page import LivePage, text_in, texts_in
 from .room import Room
 from .site import Site

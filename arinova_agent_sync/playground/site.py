@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from . import uploads
-from .doorman import HEADERS, Doorman
+from .access import HEADERS, Doorman
 from .uploads import PendingUpload
 
 _STATIC = Path(__file__).parent / "static"

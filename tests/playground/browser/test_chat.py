@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from arinova_agent_sync.local.rest.files import shrink
-from arinova_agent_sync.playground.invitation import Invitation
+from arinova_agent_sync.playground.browser import Invitation
 
 from ..conftest import PATIENCE
 from .pages import answers, expect, say
