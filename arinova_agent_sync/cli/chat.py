@@ -151,7 +151,7 @@ class _Chat:
             if said == CANCEL:
                 _note("There is no answer to stop.\n")
             elif said and agent.stats().life in ("stopped", "failed"):
-                _note("The agent has disconnected for good.\n")
+                _note("The agent is stopped.\n")
                 self._fail()
                 break
             elif said:

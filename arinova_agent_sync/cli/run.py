@@ -252,6 +252,6 @@ def _check_tokens(agents: Sequence[ArinovaAgent]) -> None:
     identities = {(_internals.settings_of(agent).server_url, _internals.token_of(agent)) for agent in agents}
     if len(identities) < len(agents):
         raise click.UsageError(
-            "two of the agents have the same token, and the server would serve the latest alone: "
+            "two of the agents have the same token, and the server would send tasks to the latest connection only: "
             "give --token-file once for each TARGET, or bot_token= in their files"
         )

@@ -229,7 +229,7 @@ class _Loading:
         """Leave out what the target itself has connected and disconnected."""
         left = [agent for agent in agents if agent.stats().life not in _OVER]
         if not left and self._embedded:
-            raise TargetError(f"{self._name} has run its agent to its end.")
+            raise TargetError(f"{self._name} has disconnected its agent already.")
         return left
 
     # The work

@@ -18,7 +18,7 @@ from ..cli.target import TargetError, file_of, folder_of, name_of
 from ..local import Generation
 from ..runtime.foreground import Events, signals_to
 from .agents import Changed, InProcess, Runner
-from .browser import Invitation
+from .browser import BrowserLink
 from .child import InChild
 from .playground import Playground, RunnerMaker
 from .reload import reloading
@@ -99,8 +99,8 @@ def command(
         click.echo("Ctrl-C ends it.")
         sys.stdout.flush()
         if not no_browser:
-            invitation = ending.enter_context(closing(Invitation(playground.url)))
-            opened = invitation.send()
+            link = ending.enter_context(closing(BrowserLink(playground.url)))
+            opened = link.send()
             click.echo(
                 "The page opens in your browser; if it does not, open the address above."
                 if opened

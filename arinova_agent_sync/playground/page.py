@@ -213,7 +213,7 @@ class LivePage:
         told = Told(conversation_id, most if isinstance(most, int) and most > 0 else _MOST)
         news = self._room.news(told)
         if news is None:
-            raise ValueError("there is no such conversation")
+            raise ValueError("unknown conversation")
         self._told = told
         return news
 

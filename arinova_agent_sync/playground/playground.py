@@ -9,8 +9,8 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from ..local import Generation, LocalServer
-from .access import Doorman
-from .active_faults import FaultBox
+from .access import AccessControl
+from .active_faults import ActiveFaults
 from .agents import Changed, Json, Runner
 from .changes import Changes
 from .page import LivePage, text_in, texts_in
@@ -56,7 +56,7 @@ class Playground:
         names = list(agents)
         if not names:
             raise ValueError("a playground needs an agent")
-        doorman = Doorman()
+        access = AccessControl()
         options: dict[str, Any] = {} if data is None else {"data": data}
         if duplicate_window is not None:
             options["duplicate_window"] = duplicate_window
@@ -65,7 +65,7 @@ class Playground:
             host=host,
             agent_name=names[0],
             generation=generation,
-            routes=Site(doorman=doorman, keep=self._keep, serve_page=self._serve_page).routes,
+            routes=Site(access=access, keep=self._keep, serve_page=self._serve_page).routes,
             **options,
         )
         for name in names[1:]:
@@ -74,8 +74,8 @@ class Playground:
         self.uploads = Uploads(self.server)
         self.changes = Changes(self.server)
         self.room = Room(self.server)
-        self.faults = FaultBox(self.server)
-        self._token = doorman.token
+        self.faults = ActiveFaults(self.server)
+        self._token = access.token
         self._makers = list(agents.values())
         self._runners: dict[str, Runner] = {}
         self._about: Json = {
@@ -219,7 +219,7 @@ class Playground:
 
     def _add_user(self, name: str) -> None:
         if len(name) > _LONGEST_NAME or not name.isprintable() or not name:
-            raise ValueError(f"a name has 1 to {_LONGEST_NAME} characters, all of which can be seen")
+            raise ValueError(f"a name has 1 to {_LONGEST_NAME} characters, all of them printable")
         self.room.add_user(name)
         self.changes.tell(None)
 

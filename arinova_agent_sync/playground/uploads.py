@@ -73,7 +73,7 @@ class Uploads:
         with self._lock:
             uploads = [self._unsent[each] for each in dict.fromkeys(ids) if each in self._unsent]
         if len(uploads) < len(set(ids)):
-            raise ValueError("an attached file is not there any more; attach it once more")
+            raise ValueError("an attached file is gone; attach it again")
         store = self._server.store
         try:
             with store.transaction():

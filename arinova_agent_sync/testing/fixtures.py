@@ -46,7 +46,7 @@ class AgentFactory:
         token = self._server.bot_token if bot_token is None else bot_token
         if any(_internals.token_of(agent) == token and not _is_over(agent) for agent in self._agents):
             raise ValueError(
-                "this account has a connected agent, and the server would serve the newer one alone; make "
+                "this account has a connected agent, and the server would send tasks to the newer one only; make "
                 'another account: arinova_agent(handler, bot_token=arinova_server.add_agent("Bob").token)'
             )
         if isinstance(handler, ArinovaAgent):

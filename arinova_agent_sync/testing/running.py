@@ -170,7 +170,7 @@ def _too_late(harness: Harness, timeout: float, where: str | None) -> TimeoutErr
         else "it was stopped then, as by a user"
     )
     return TimeoutError(
-        f"the handler did not return within {timeout:g} s (timeout=); {left}. {said} It stood here:\n{where}"
+        f"the handler did not return within {timeout:g} s (timeout=); {left}. {said} Its stack:\n{where}"
     )
 
 

@@ -99,6 +99,6 @@ def _content(where: str, content: object) -> bytes | Path:
     if isinstance(content, (str, os.PathLike)):
         path = Path(os.fspath(content))
         if not path.is_file():
-            raise FileNotFoundError(f"{where} is no file: {path} (give the content itself as bytes)")
+            raise FileNotFoundError(f"{where} is not a file: {path} (give the content itself as bytes)")
         return path
     raise TypeError(f"{where} must be bytes or a path, not {type(content).__name__}")

@@ -243,7 +243,7 @@ def test_an_agent_that_leaves_is_told(command: Start, write: Write) -> None:
     piped.err.expect("it has gone")
     piped.type("still there?\n")
     assert piped.exit_code() == 1
-    assert (piped.out.text, "The agent has disconnected for good." in piped.err.text) == ("Goodbye.\n", True)
+    assert (piped.out.text, "The agent is stopped." in piped.err.text) == ("Goodbye.\n", True)
 
 
 def test_ctrl_c_ends_a_pipe_even_if_a_handler_hangs(command: Start, write: Write) -> None:

@@ -144,7 +144,7 @@ def test_a_target_that_has_run_its_agent_to_its_end(write: Write, server: LocalS
     path = write(ECHO + "\n    with agent: pass")
     given = {"server_url": server.url, "bot_token": server.bot_token}
     assert loaded(path, **given) == []
-    with pytest.raises(TargetError, match="has run its agent to its end"):
+    with pytest.raises(TargetError, match="has disconnected its agent already"):
         loaded(path, embedded=True, **given)
 
 
