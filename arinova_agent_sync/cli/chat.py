@@ -76,7 +76,7 @@ def _chat(target: str | None, data: Path | None, generation: Generation, interru
         server = LocalServer(agent_name=name, generation=generation, duplicate_window=0, **options).start()
     except (OSError, ValueError) as error:
         raise click.ClickException(f"the conversation cannot be kept in {data}: {error}") from error
-    chat = _Chat(server, name, interrupts)
+    chat = _Chat(server=server, name=name, interrupts=interrupts)
     try:
         with_agents(
             target or parrot.TARGET,
@@ -96,11 +96,16 @@ def _chat(target: str | None, data: Path | None, generation: Generation, interru
 class _Chat:
     """One chat, from its first line to its last.
 
+    Args:
+        server: what the agent connects to.
+        name: the agent's.
+        interrupts: told which answer streams, so that Ctrl-C stops it.
+
     Attributes:
         code: the exit code.
     """
 
-    def __init__(self, server: LocalServer, name: str, interrupts: Interrupts) -> None:
+    def __init__(self, *, server: LocalServer, name: str, interrupts: Interrupts) -> None:
         self.code = DONE
         self._server = server
         self._name = name

@@ -87,7 +87,9 @@ def command(
         from .supervisor import supervise
 
         sys.exit(supervise(targets))
-    runner = _Runner(targets, server_url, tokens, give_up_after, origins)
+    runner = _Runner(
+        targets, server_url=server_url, tokens=tokens, give_up_after=give_up_after, origins=origins
+    )
     if lifeline is not None:
         Lifeline(lifeline, runner.stop).start()
     sys.exit(_exit_code(runner, log_format_))
@@ -136,6 +138,13 @@ def _hint(error: TargetError) -> str:
 class _Runner:
     """Load all targets, each inside the run() of the one before if it has one, and run their agents.
 
+    Args:
+        targets: which agents.
+        server_url: where they connect, whatever they were made with; None leaves it as it is.
+        tokens: one for each target; None leaves it as it is.
+        give_up_after: seconds within which all must have been connected once; None for no limit.
+        origins: notes in log records which agent they are about.
+
     Attributes:
         code: the exit code.
     """
@@ -143,6 +152,7 @@ class _Runner:
     def __init__(
         self,
         targets: Sequence[str],
+        *,
         server_url: str | None,
         tokens: Sequence[str | None],
         give_up_after: float | None,

@@ -62,7 +62,7 @@ def with_agents(
 
     Raises TargetError, which says what to do, and whatever the work raises.
     """
-    _Loading(target, work, server_url, bot_token, embedded).run()
+    _Loading(target, work=work, server_url=server_url, bot_token=bot_token, embedded=embedded).run()
 
 
 def split(target: str) -> tuple[str, str]:
@@ -121,12 +121,15 @@ def _nothing_called(name: str) -> str:
 
 
 class _Loading:
-    """One target on its way from a name to its agents, and the work that is done with them."""
+    """One target on its way from a name to its agents, and the work that is done with them.
+
+    Args:
+        target, work, server_url, bot_token, embedded: as for ``with_agents``.
+    """
 
     def __init__(
-        self, target: str, work: Work, server_url: str | None, bot_token: str | None, embedded: bool
+        self, target: str, *, work: Work, server_url: str | None, bot_token: str | None, embedded: bool
     ) -> None:
-        self._target = target
         self._name, self._attribute = split(target)
         self._work = work
         self._server_url = server_url

@@ -30,7 +30,7 @@ class InChild:
         changed: called when its state changes.
     """
 
-    def __init__(self, target: str, server_url: str, bot_token: str, changed: Changed) -> None:
+    def __init__(self, target: str, *, server_url: str, bot_token: str, changed: Changed) -> None:
         self._order = {"target": target, "server_url": server_url, "bot_token": bot_token}
         self._lock = threading.Lock()  # guards the exchange of the child
         self._state = AgentStatus(changed)
@@ -59,7 +59,7 @@ class InChild:
 
     def _exchange(self, restarts: int) -> None:
         # Of two exchanges at a time the later one stops the earlier one's child, started or not.
-        child = _AgentProcess(lambda event: self._hear(child, event))
+        child = _AgentProcess(hear=lambda event: self._hear(child, event))
         with self._lock:
             before, self._child = self._child, child
         if before is not None:
@@ -92,9 +92,13 @@ def _end_of(code: int) -> str:
 
 
 class _AgentProcess:
-    """One process. It is started at most once, and stopped for good."""
+    """One process. It is started at most once, and stopped for good.
 
-    def __init__(self, hear: Callable[[Json], None]) -> None:
+    Args:
+        hear: called with every event of the process, on a thread of its own; the last one is "exited".
+    """
+
+    def __init__(self, *, hear: Callable[[Json], None]) -> None:
         self._hear = hear
         self._lock = threading.Lock()  # guards the start against the stop, and the order of what is asked
         self._over = False

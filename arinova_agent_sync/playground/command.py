@@ -157,7 +157,7 @@ def _sample(server_url: str, bot_token: str, changed: Changed) -> Runner:
 
 
 def _child(target: str, server_url: str, bot_token: str, changed: Changed) -> Runner:
-    return InChild(target, server_url, bot_token, changed)
+    return InChild(target, server_url=server_url, bot_token=bot_token, changed=changed)
 
 
 def _is_loopback(host: str) -> bool:

@@ -46,7 +46,9 @@ def run(server: LocalServer, tmp_path, told):
 
     def run(source, attribute="", name="my_agent.py"):
         (tmp_path / name).write_text(textwrap.dedent(source))
-        runner = InChild(f"{tmp_path / name}{attribute}", server.url, server.bot_token, told)
+        runner = InChild(
+            f"{tmp_path / name}{attribute}", server_url=server.url, bot_token=server.bot_token, changed=told
+        )
         runners.append(runner)
         runner.start()
         return runner
@@ -144,7 +146,7 @@ def test_what_is_wrong_with_a_target_is_told_and_the_next_start_may_work(
 
 
 def test_a_file_that_is_not_there(server, told):
-    runner = InChild("no_such_file.py", server.url, server.bot_token, told)
+    runner = InChild("no_such_file.py", server_url=server.url, bot_token=server.bot_token, changed=told)
     runner.start()
     told.until(lambda: runner.state()["state"] == "failed")
     assert "There is no file no_such_file.py" in runner.state()["problem"]
