@@ -23,7 +23,7 @@ Function = TypeVar("Function")
 
 
 def settings_of(agent: ArinovaAgent) -> Settings:
-    """Return what an agent was made with, or led to."""
+    """Return what an agent was made with, or redirected to."""
     return agent._settings
 
 
@@ -42,27 +42,27 @@ def start(agent: ArinovaAgent) -> Engine:
     return agent._start()
 
 
-def manners_of(agent: ArinovaAgent) -> tuple[Listeners, Callable[[Task], TaskHandler | None]]:
+def listeners_and_handlers_of(agent: ArinovaAgent) -> tuple[Listeners, Callable[[Task], TaskHandler | None]]:
     """Return who listens to an agent's events, and what finds the handler of a task."""
     return agent._listeners, agent._handlers.find
 
 
-def lead(agent: ArinovaAgent, **changes: Any) -> Callable[[], None]:
-    """Let an agent that is not connected speak with another server; return what leads it back.
+def redirect(agent: ArinovaAgent, **changes: Any) -> Callable[[], None]:
+    """Let an agent that is not connected use another server; return what restores its settings.
 
     Args:
-        agent: whom.
+        agent: the agent.
         changes: settings that are checked already, such as ``server_url`` and ``bot_token``.
     """
-    settings, account = agent._settings, agent._credentials
+    settings, credentials = agent._settings, agent._credentials
     wanted = replace(settings, **changes)
     if wanted != settings:
         agent._settings, agent._credentials = wanted, Credentials(wanted)
 
-    def lead_back() -> None:
-        agent._settings, agent._credentials = settings, account
+    def restore() -> None:
+        agent._settings, agent._credentials = settings, credentials
 
-    return lead_back
+    return restore
 
 
 @contextmanager

@@ -19,13 +19,13 @@ def agent_of_a_program() -> ArinovaAgent:
 def test_an_agent_is_led_to_another_server_and_back(server: LocalServer) -> None:
     agent = agent_of_a_program()
     api = agent.api
-    lead_back = _internals.lead(agent, server_url=server.url, bot_token=server.bot_token, proxy="")
+    restore = _internals.redirect(agent, server_url=server.url, bot_token=server.bot_token, proxy="")
     assert _internals.token_of(agent) == server.bot_token
     assert _internals.settings_of(agent).shutdown_timeout == 1.0
     assert agent.api.server_url == server.url
     with agent:
         server.wait_for_agent()
-    lead_back()
+    restore()
     assert _internals.settings_of(agent).server_url == "https://chat.example"
     assert _internals.token_of(agent) == "ari_of_the_program"
     assert agent.api is api
@@ -34,7 +34,7 @@ def test_an_agent_is_led_to_another_server_and_back(server: LocalServer) -> None
 def test_one_that_speaks_there_already_keeps_its_client_and_a_claimed_token() -> None:
     agent = agent_of_a_program()
     api = agent.api
-    _internals.lead(agent, server_url="https://chat.example", bot_token="ari_of_the_program")
+    _internals.redirect(agent, server_url="https://chat.example", bot_token="ari_of_the_program")
     assert agent.api is api
 
 
@@ -43,7 +43,7 @@ def test_a_start_is_seen_before_it_happens_and_only_inside_the_block(server: Loc
 
     def point(each: ArinovaAgent) -> None:
         seen.append(_internals.engine_of(each))
-        _internals.lead(each, server_url=server.url, bot_token=server.bot_token, proxy="")
+        _internals.redirect(each, server_url=server.url, bot_token=server.bot_token, proxy="")
 
     with _internals.before_starts(point):
         agent.connect(5.0)
@@ -81,7 +81,7 @@ def test_what_takes_a_run_over_may_fail_and_is_asked_no_more(server: LocalServer
 
     with pytest.raises(LookupError, match="not today"), _internals.instead_of_run(fail):
         agent.run()
-    _internals.lead(agent, server_url=server.url, bot_token=server.bot_token, proxy="")
+    _internals.redirect(agent, server_url=server.url, bot_token=server.bot_token, proxy="")
     agent.on("connected", lambda: (started.append(True), agent.disconnect()))
     agent.run()
     assert started == [True]

@@ -271,7 +271,7 @@ class _Loading:
     def _point(self, agent: ArinovaAgent) -> None:
         given = {"server_url": self._server_url, "bot_token": self._bot_token}
         changes = {name: value for name, value in given.items() if value is not None}
-        _internals.lead(agent, **changes, **({"proxy": ""} if self._embedded else {}))
+        _internals.redirect(agent, **changes, **({"proxy": ""} if self._embedded else {}))
 
     @contextmanager
     def _hooks(self) -> Iterator[None]:

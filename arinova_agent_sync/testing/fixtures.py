@@ -75,7 +75,7 @@ class AgentFactory:
     def _borrowed(self, agent: ArinovaAgent, token: str) -> tuple[ArinovaAgent, Callable[[], None]]:
         if not _is_over(agent):
             raise ValueError("this agent is connected already; arinova_agent connects it itself")
-        restore = _internals.lead(
+        restore = _internals.redirect(
             agent,
             server_url=self._server.url,
             bot_token=token,

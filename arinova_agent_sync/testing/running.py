@@ -137,7 +137,7 @@ def _agent(
         own = _internals.settings_of(handler)
         if error_text is not None:
             own = replace(own, error_text=nobodys.error_text)
-        return own, *_internals.manners_of(handler)
+        return own, *_internals.listeners_and_handlers_of(handler)
     check_handler(handler, "run_task")
     return nobodys, Listeners(), lambda _: handler
 
