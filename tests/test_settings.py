@@ -509,8 +509,8 @@ class TestDocumentation:
                 assert types[name] == taken | None, name
 
     def test_the_docstring(self) -> None:
-        arguments = (ArinovaAgent.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
-        entries = re.split(r"\n? {8}(?=\w+: )", arguments)[1:]
+        arguments = (inspect.getdoc(ArinovaAgent) or "").partition("Args:\n")[2].partition("\n\n")[0]
+        entries = re.split(r"(?m)^ {4}(?=\w)", arguments)[1:]
         said = [" ".join(entry.split()) for entry in entries]
         assert said == [
             f"{name}: {option.meaning}; by default {default_in_words(name)}."

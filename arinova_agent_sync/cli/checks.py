@@ -237,7 +237,7 @@ class Checkup:
         if settings.bot_token.startswith(_BOOTSTRAP):
             raise _Found(
                 "skip",
-                f"not tried: a bootstrap token ({_BOOTSTRAP}…) can be used once, and the agent needs it",
+                f"not tried: a bootstrap token ({_BOOTSTRAP}…) is valid once, and the agent needs it",
             )
         auth = frames.agent_auth(settings.bot_token, (), __version__, sys.implementation.name)
         event = self._answer(auth, (Authenticated, Refused, TokenClaim))
