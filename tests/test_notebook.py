@@ -149,7 +149,7 @@ class Player:
         await self.run("drops", "del agent; gc.collect()" + drop)
 
         await self.run("agent once more", steps["agent"] + "\nagent.disconnect()")
-        await self.interrupt("runs", "tell_when_in('get', 'running.py'); agent.run()")
+        await self.interrupt("runs", "tell_when_in('get', 'foreground.py'); agent.run()")
         await self.run("ends", steps["ends"] + "\n")
         await self.run("left", "print(threads())")
         watch.cancel()
