@@ -295,7 +295,9 @@ def test_sigterm_to_the_supervisor_and_its_death_end_the_agent(
 
 def test_agents_that_were_told_to_stop_before_they_started_stop(server: LocalServer, write: Write) -> None:
     path = str(write(ECHO, "told_to_stop.py"))
-    runner = _Runner([path], server.url, [server.bot_token], None, Origins())
+    runner = _Runner(
+        [path], server_url=server.url, tokens=[server.bot_token], give_up_after=None, origins=Origins()
+    )
     assert not runner.stop(0.0)
     runner.run()
     assert runner.code == 0
