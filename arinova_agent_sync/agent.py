@@ -20,13 +20,13 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, overload
 
-from . import argument_checks, settings
-from .argument_checks import text as check_text
+from . import settings as options
 from .credentials import Credentials
 from .handlers import TaskHandler
 from .registry import HandlerTable
 from .runtime.listeners import Listeners
 from .settings import ConcurrencyMode, ErrorText, Skill
+from .settings import text as check_text
 from .speaker import Speaker
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class ArinovaAgent(Speaker):
     ) -> None:
         given = dict(locals())
         del given["self"]
-        self._settings = settings.check(given)
+        self._settings = options.check(given)
         self._credentials = Credentials(self._settings)
         self._handlers = HandlerTable()
         self._listeners = Listeners()
@@ -206,7 +206,7 @@ class ArinovaAgent(Speaker):
         stopped it. Returns at once if it is connected already; may be called from several threads.
         """
         if timeout is not None:
-            argument_checks.seconds("timeout", timeout)
+            options.seconds("timeout", timeout)
         self._start().wait_connected(timeout)
 
     def disconnect(self, timeout: float | None = None) -> None:
@@ -219,7 +219,7 @@ class ArinovaAgent(Speaker):
         """
         if timeout is None:
             timeout = self._settings.shutdown_timeout
-        argument_checks.seconds("timeout", timeout, least=True)
+        options.seconds("timeout", timeout, least=True)
         engine = self._engine
         if engine is not None:
             engine.stop_and_wait(timeout)
@@ -235,7 +235,7 @@ class ArinovaAgent(Speaker):
         Returns True once it has stopped, False if the time is up. Ctrl-C interrupts the wait, not the agent.
         """
         if timeout is not None:
-            argument_checks.seconds("timeout", timeout)
+            options.seconds("timeout", timeout)
         engine = self._engine
         return engine is None or engine.wait(timeout)
 
