@@ -1,14 +1,4 @@
-"""ArinovaAgent: what users touch.
-
-Threads, and what each owns:
-
-    arinova-reader      the link: makes it, reads it, closes it; runs no user code
-    arinova-pinger      timers, the reader's small replies, late batches, the end; runs no user code
-    arinova-worker-N    one running handler; writes its own chunks
-    arinova-callbacks   lifecycle and on_cancel callbacks, in order
-
-All are daemons and start in connect(). The locks and their order stand in runtime/state.py.
-"""
+"""ArinovaAgent: what users touch."""
 
 from __future__ import annotations
 
@@ -17,25 +7,22 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
 
 from . import reports
 from . import settings as options
+from .action_results import ActionCallResult, ActionOptions
 from .credentials import Credentials
-from .errors import ConnectionLost
-from .handlers import HandlerTable, TaskHandler
+from .handlers import HandlerTable, TaskHandler, command_word
 from .log import logger
 from .net.deadline import Deadline
 from .net.forks import importing
 from .protocol import frames
-from .protocol.json_values import checked_object, clean_text
 from .runtime.callbacks import Listeners
 from .runtime.lives import Lives
 from .settings import ConcurrencyMode, ErrorText, Skill
-from .settings import text as check_text
 
 if TYPE_CHECKING:
     import ssl
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
-    from .action_results import ActionCallResult
     from .api import ArinovaClient
     from .protocol.session import OnboardingSeed
     from .runtime.engine import Engine
@@ -49,31 +36,9 @@ class ArinovaAgent:
     """An agent on Arinova Chat. Nothing connects before ``connect``, ``run`` or ``with``.
 
     Args:
-        server_url: http(s) or ws(s) URL; by default the environment variable ARINOVA_SERVER_URL.
-        bot_token: by default ARINOVA_BOT_TOKEN. Never shown in repr, logs or errors.
-        reconnect_interval: seconds before the first reconnect; doubled each time, at most 60, with jitter.
-        ping_interval: seconds between application pings.
-        ping_timeout: seconds without a byte from the server after which the connection counts as dead; by
-            default twice ping_interval.
-        connect_timeout: seconds for TCP, TLS and upgrade, and again for the authentication.
-        send_timeout: seconds that one write may make no progress before the connection counts as dead.
-        skills: slash commands offered to users.
-        concurrency_mode: "per-conversation" (one task at a time in each), "agent-wide" (one at a time) or
-            "unbounded".
-        max_workers: handlers at a time.
-        max_queued_tasks: tasks that may wait, over all conversations; 0: a task that cannot start is refused.
-        max_consecutive_per_conversation: agent-wide, tasks of one conversation in a row while others wait.
-        max_frame_bytes: bytes of the longest inbound message.
-        shutdown_timeout: seconds that ``run`` lets handlers finish after a signal, and ``disconnect`` by default.
-        auth_attempts: refused authentications in a row, after a first successful one, before the agent gives
-            up. A first one that is refused for good fails at once.
-        rescue_results: deliver a finished answer as a message when the server gave its task up in an outage.
-        proxy: ``http://[user:password@]host:port``; by default the environment's, "" for none.
-        ssl_context: by default what the system trusts.
-        max_buffered_bytes: bytes of text kept while there is no connection.
-        error_text: what the user is shown when a handler raises: a text, or a function of the exception.
+        {options}
 
-    Raises TypeError or ValueError that names the setting which is wrong.
+    Raises TypeError or ValueError that names the option which is wrong.
     """
 
     def __init__(
@@ -106,7 +71,7 @@ class ArinovaAgent:
         self._credentials = Credentials(self._settings)
         self._handlers = HandlerTable()
         self._listeners = Listeners()
-        self._lives = Lives(self._new_engine)
+        self._lives = Lives(self._new_engine, stopped=self._credentials.close)
 
     # Handlers
 
@@ -136,9 +101,7 @@ class ArinovaAgent:
         def draw(task):
             return picture_of(task.arguments)
         """
-        word = check_text("command", command).removeprefix("/")
-        if not word or any(letter.isspace() or letter == "/" for letter in word):
-            raise ValueError(f"command must be one word, such as 'draw', not {command!r}")
+        word = command_word(command)
 
         def register(handler: Handler) -> Handler:
             self._handlers.set(word, handler)
@@ -216,9 +179,6 @@ class ArinovaAgent:
             timeout = self._settings.shutdown_timeout
         options.seconds("timeout", timeout, least=True)
         self._lives.stop(timeout)
-        engine = self._engine
-        if engine is None or engine.state.over:  # the client may have been used before, or since
-            self._credentials.close()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the agent has stopped, and raise what stopped it if it failed.
@@ -247,8 +207,6 @@ class ArinovaAgent:
     def __exit__(self, *exc_info: object) -> None:
         self.disconnect()
 
-    # What it says beside answers
-
     @property
     def api(self) -> ArinovaClient:
         """The HTTP client: usable from anywhere, before ``connect`` and after ``disconnect`` too."""
@@ -265,59 +223,26 @@ class ArinovaAgent:
 
         Raises TypeError or ValueError for blank or other values; ApiError if it went over HTTP and failed.
         """
-        conversation_id = clean_text("conversation_id", conversation_id)
-        content = clean_text("content", content)
-        if not content.strip():
-            raise ValueError("content must not be blank")
-        if reply_to is not None:
-            reply_to = clean_text("reply_to", reply_to)
+        conversation_id, content, reply_to = reports.checked_message(conversation_id, content, reply_to)
         engine = self._engine
         if engine is None or not engine.send_now(frames.agent_send(conversation_id, content, reply_to)):
             self.api.messages.send(conversation_id, content, reply_to=reply_to)
 
     def call_action(
-        self,
-        action: str,
-        arguments: Mapping[str, object] | None = None,
-        *,
-        call_id: str | None = None,
-        task_id: str | None = None,
-        conversation_id: str | None = None,
-        message_id: str | None = None,
-        parent_call_id: str | None = None,
-        reason: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        dry_run: bool | None = None,
-        timeout: float | None = None,
+        self, action: str, arguments: Mapping[str, object] | None = None, **options: Unpack[ActionOptions]
     ) -> ActionCallResult:
         """Run an action on the platform and wait for its result (August 2026 servers).
 
         Args:
             action: its name, such as "note.create".
             arguments: a JSON object.
-            call_id: by default a new one.
-            dry_run: only check.
-            timeout: seconds to wait for the result, 60 by default.
+            options: call_id, task_id, conversation_id, message_id, parent_call_id, reason, metadata, dry_run (only
+                check) and timeout (seconds to wait for the result, 60 by default).
 
         Returns the result, whose status may be "error" or "requires_confirmation" too. Raises ActionTimeout,
-        ActionError without a connection or when it is lost meanwhile, TypeError or ValueError for arguments
-        that JSON cannot say.
+        ActionError without a connection or when it is lost meanwhile, TypeError or ValueError for other values.
         """
-        return self._running().actions.call(
-            action,
-            {} if arguments is None else arguments,
-            {
-                "call_id": call_id,
-                "task_id": task_id,
-                "conversation_id": conversation_id,
-                "message_id": message_id,
-                "parent_call_id": parent_call_id,
-                "reason": reason,
-                "metadata": metadata,
-                "dry_run": dry_run,
-                "timeout": timeout,
-            },
-        )
+        return self._lives.running().actions.call(action, arguments or {}, options)
 
     def report_action_progress(
         self,
@@ -329,17 +254,8 @@ class ArinovaAgent:
         conversation_id: str | None = None,
     ) -> None:
         """Report how far an action call is; raise ConnectionLost without a connection."""
-        payload = frames.frame(
-            "action_progress",
-            id=clean_text("call_id", call_id),
-            action=clean_text("action", action),
-            progress=checked_object(progress, "progress"),
-            taskId=None if task_id is None else clean_text("task_id", task_id),
-            conversationId=None
-            if conversation_id is None
-            else clean_text("conversation_id", conversation_id),
-        )
-        self._running().actions.progress(payload)
+        frame = reports.action_progress(call_id, action, progress, task_id, conversation_id)
+        self._lives.running().actions.progress(frame)
 
     def send_telemetry(self, event: str, data: Mapping[str, object] | None = None) -> None:
         """Send a telemetry event; it waits for a connection if there is none.
@@ -349,11 +265,11 @@ class ArinovaAgent:
             data: a JSON object, such as ``{"sessionId": "s1", "usage": {"input": 10, "output": 20}}``. Numbers
                 must be numbers: the March 2026 server takes others for missing.
         """
-        self._running().send(reports.telemetry(event, data))
+        self._lives.running().send(reports.telemetry(event, data))
 
     def send_hud(self, data: Mapping[str, object], conversation_id: str | None = None) -> None:
         """Show a JSON object in the conversation's head-up display (August 2026 servers)."""
-        self._running().send(reports.hud_update(data, conversation_id))
+        self._lives.running().send(reports.hud_update(data, conversation_id))
 
     def send_task_update(
         self,
@@ -371,40 +287,18 @@ class ArinovaAgent:
             status: "started" (with task, what it is) or "completed" (with the numbers).
             agent_name: by default the name that the server knows the agent by.
         """
-        engine = self._running()
+        engine = self._lives.running()
         name = agent_name if agent_name is not None else (engine.state.agent_name or "agent")
         engine.send(reports.task_update(name, status, task, duration_ms, cost_usd, num_turns))
 
-    def report_tool_call(
-        self,
-        *,
-        session_id: str,
-        turn_id: str,
-        seq_order: int,
-        tool_name: str,
-        input: object,
-        success: bool,
-        output: object = None,
-        duration_ms: int | None = None,
-        error: str | None = None,
-        message_id: str | None = None,
-    ) -> None:
-        """Report a call of a tool that a model made (August 2026 servers); input and output are JSON values."""
-        report = {
-            "sessionId": session_id,
-            "turnId": turn_id,
-            "seqOrder": seq_order,
-            "toolName": tool_name,
-            "input": input,
-            "output": output,
-            "durationMs": duration_ms,
-            "success": success,
-            "error": error,
-            "messageId": message_id,
-        }
-        self._running().send(reports.tool_call_report(report))
+    def report_tool_call(self, **report: Unpack[reports.ToolCall]) -> None:
+        """Report a call of a tool that a model made (August 2026 servers).
 
-    # What is known
+        Args:
+            report: session_id, turn_id, seq_order, tool_name, input and success; output, duration_ms, error and
+                message_id may be left out. Input and output are JSON values.
+        """
+        self._lives.running().send(reports.tool_call_report(report))
 
     @property
     def connected(self) -> bool:
@@ -451,6 +345,8 @@ class ArinovaAgent:
         return self._lives.engine
 
     def _start(self, deadline: Deadline | None = None) -> Engine:
+        for observe in tuple(before_start):
+            observe(self)
         engine = self._lives.start(deadline or Deadline(None))
         if not self._handlers.serves_all():
             logger.warning("there is no on_task handler: tasks are answered with the error no_task_handler")
@@ -467,11 +363,14 @@ class ArinovaAgent:
             handler_for=self._handlers.find,
         )
 
-    def _running(self) -> Engine:
-        engine = self._engine
-        if engine is None or engine.state.over:
-            raise ConnectionLost("the agent is not connected; call connect() first")
-        return engine
+
+ArinovaAgent.__doc__ = (ArinovaAgent.__doc__ or "").replace("{options}", options.described())
+
+# For this package's own tools, by way of _internals; lists need no lock, since what changes them is atomic.
+# Functions in before_start are called with each agent that is about to start. Those in instead_of_run are offered
+# the agents of each run(), the latest first, and return whether they ran them.
+before_start: list[Callable[[ArinovaAgent], None]] = []
+instead_of_run: list[Callable[[Sequence[ArinovaAgent]], bool]] = []
 
 
 def run(*agents: ArinovaAgent) -> None:
@@ -487,6 +386,8 @@ def run(*agents: ArinovaAgent) -> None:
     for agent in agents:
         if not isinstance(agent, ArinovaAgent):
             raise TypeError(f"run() takes agents, not {type(agent).__name__}")
+    if any(take_over(agents) for take_over in tuple(reversed(instead_of_run))):
+        return
     identities = {(agent._settings.server_url, agent._credentials.token) for agent in agents}
     if len(identities) < len(agents):
         raise ValueError("two of the agents have the same token; the server would serve the latest alone")

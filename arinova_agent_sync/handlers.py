@@ -66,6 +66,14 @@ def check_handler(handler: object, name: str) -> None:
         raise TypeError(f"{name} needs a function that takes one argument, the task: {error}") from None
 
 
+def command_word(command: str) -> str:
+    """Return a slash command without its slash; raise TypeError or ValueError if it is not one word."""
+    word = check_text("command", command).removeprefix("/")
+    if not word or any(letter.isspace() or letter == "/" for letter in word):
+        raise ValueError(f"command must be one word, such as 'draw', not {command!r}")
+    return word
+
+
 class HandlerTable:
     """Which handler answers which task: handlers by slash command, None for all other tasks. Thread-safe."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
+from .argument_checks import check_keywords
 from .protocol import frames
 from .protocol.json_values import checked, checked_object, clean_text
 from .settings import text as check_text
@@ -11,7 +13,37 @@ from .settings import text as check_text
 _TEXTS = ("sessionId", "model", "provider", "toolName", "error")
 _WHOLE = ("messageCount", "durationMs", "compactedCount", "tokenCount")
 _USAGE = ("input", "output", "cacheRead", "cacheWrite", "total")
+_TOOL_CALL = {
+    "session_id": "sessionId",
+    "turn_id": "turnId",
+    "seq_order": "seqOrder",
+    "tool_name": "toolName",
+    "input": "input",
+    "output": "output",
+    "duration_ms": "durationMs",
+    "success": "success",
+    "error": "error",
+    "message_id": "messageId",
+}
 _KNOWN_EVENTS = ("session_start", "session_end", "llm_output", "tool_call", "compaction", "agent_end")
+
+
+class _ToolCallParts(TypedDict):
+    session_id: str
+    turn_id: str
+    seq_order: int
+    tool_name: str
+    input: object
+    success: bool
+
+
+class ToolCall(_ToolCallParts, total=False):
+    """A call of a tool that a model made; input and output are JSON values, the duration is in milliseconds."""
+
+    output: object
+    duration_ms: float | None
+    error: str | None
+    message_id: str | None
 
 
 def telemetry(event: str, data: Mapping[str, object] | None) -> bytes:
@@ -64,19 +96,49 @@ def task_update(
 
 def tool_call_report(report: Mapping[str, object]) -> bytes:
     """Return the frame about a call of a tool; fields that are None are left out, but for the input."""
-    for name in ("sessionId", "turnId", "toolName"):
+    check_keywords("report_tool_call", report, ToolCall)
+    for name in ("session_id", "turn_id", "tool_name"):
         check_text(name, report[name])
-    for name in ("error", "messageId"):
-        if report[name] is not None:
+    for name in ("error", "message_id"):
+        if report.get(name) is not None:
             check_text(name, report[name])
-    _number("seq_order", report["seqOrder"], (int,))
-    _number("duration_ms", report["durationMs"], (int, float))
+    _number("seq_order", report["seq_order"], (int,))
+    _number("duration_ms", report.get("duration_ms"), (int, float))
     if not isinstance(report["success"], bool):
         raise TypeError(f"success must be True or False, not {type(report['success']).__name__}")
     present = {
-        key: checked(value, key) for key, value in report.items() if value is not None or key == "input"
+        key: checked(report[name], name)
+        for name, key in _TOOL_CALL.items()
+        if report.get(name) is not None or name == "input"
     }
     return frames.frame("tool_call_report", report=present)
+
+
+def action_progress(
+    call_id: str,
+    action: str,
+    progress: Mapping[str, object],
+    task_id: str | None,
+    conversation_id: str | None,
+) -> bytes:
+    """Return the frame about how far an action is that this agent runs."""
+    return frames.frame(
+        "action_progress",
+        id=clean_text("call_id", call_id),
+        action=clean_text("action", action),
+        progress=checked_object(progress, "progress"),
+        taskId=None if task_id is None else clean_text("task_id", task_id),
+        conversationId=None if conversation_id is None else clean_text("conversation_id", conversation_id),
+    )
+
+
+def checked_message(conversation_id: str, content: str, reply_to: str | None) -> tuple[str, str, str | None]:
+    """Return a message that answers no task, cleaned; raise TypeError or ValueError if it is invalid."""
+    content = clean_text("content", content)
+    if not content.strip():
+        raise ValueError("content must not be blank")
+    reply_to = None if reply_to is None else clean_text("reply_to", reply_to)
+    return clean_text("conversation_id", conversation_id), content, reply_to
 
 
 def _check_known(fields: Mapping[str, object]) -> None:

@@ -1,14 +1,21 @@
-"""Every option and bound of an agent: its default, its environment variable, its check."""
-
-from __future__ import annotations
+"""Every option and bound of an agent in one table: its type, default, check, meaning and environment variable."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal, get_args
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, cast, get_args
+from urllib.parse import urlsplit
 
 import msgspec
+
+from . import argument_checks
+from .argument_checks import LONGEST_SECONDS, flag
+from .argument_checks import (
+    count as count,  # also for those who look for the checks of numbers and texts here
+)
+from .argument_checks import seconds as seconds
+from .argument_checks import text as text
 
 if TYPE_CHECKING:
     import ssl
@@ -20,9 +27,6 @@ AGENT_PATH = "/ws/agent"
 
 ConcurrencyMode = Literal["per-conversation", "agent-wide", "unbounded"]
 ErrorText = str | Callable[[BaseException], str]
-
-_LONGEST_SECONDS = 86_400.0
-_SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
 
 class Skill(msgspec.Struct, frozen=True):
@@ -49,33 +53,173 @@ class Skill(msgspec.Struct, frozen=True):
             if not value.strip() and name != "description":
                 raise ValueError(f"Skill {name} must not be empty")
             if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-                raise ValueError(f"Skill {name} must not hold NUL or lone surrogates: {value!r}")
+                raise ValueError(f"Skill {name} must not contain NUL or lone surrogates: {value!r}")
             msgspec.structs.force_setattr(self, name, str.__str__(value))  # the encoder takes an exact str
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent was told, checked. Made by ``check``; every default stands here, once."""
+def _skills(name: str, value: object) -> tuple[Skill, ...]:
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a sequence of Skill, not {type(value).__name__}")
+    skills = tuple(value)
+    for skill in skills:
+        if not isinstance(skill, Skill):
+            raise TypeError(f"{name} must contain Skill(id, name, description), not {type(skill).__name__}")
+    ids = [skill.id for skill in skills]
+    if twice := {id for id in ids if ids.count(id) > 1}:
+        raise ValueError(f"{name} has the id {sorted(twice)[0]!r} twice")
+    return skills
 
-    server_url: str  # http or https, without a slash at the end
-    bot_token: str
-    reconnect_interval: float = 5.0  # seconds
-    ping_interval: float = 30.0  # seconds
-    ping_timeout: float = 60.0  # seconds without a byte from the server; by default 2 x ping_interval
-    connect_timeout: float = 10.0  # seconds, once for the connection and once for the authentication
-    send_timeout: float = 20.0  # seconds a write may make no progress
-    skills: tuple[Skill, ...] = ()
-    concurrency_mode: ConcurrencyMode = "per-conversation"
-    max_workers: int = 32  # handlers at a time
-    max_queued_tasks: int = 100  # over all conversations
-    max_consecutive_per_conversation: int = 2  # tasks
-    max_frame_bytes: int = 16 * 1024 * 1024  # bytes of one inbound message
-    shutdown_timeout: float = 30.0  # seconds
-    auth_attempts: int = 5
-    rescue_results: bool = True
-    proxy: str | None = None  # None: from the environment; "": none
-    ssl_context: ssl.SSLContext | None = None
-    max_buffered_bytes: int = 8 * 1024 * 1024  # bytes of text kept while there is no connection
-    error_text: ErrorText = str
+
+class Option(NamedTuple):
+    """What is to be known of one option, beside its type and its default.
+
+    Attributes:
+        check: takes the option's name and what was passed, and returns the value to use; raises TypeError or
+            ValueError that names the option.
+        meaning: one line for the documentation, with the unit.
+        default: the default in words, where it is not a value.
+        variable: the environment variable that is used if the option is not passed; it is missing without both.
+    """
+
+    check: Callable[[str, object], object]
+    meaning: str
+    default: str = ""
+    variable: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent was told, checked. Made by ``check``.
+
+    A new option is a new row here, and an argument of ArinovaAgent; a test compares them with the documentation.
+    """
+
+    server_url: Annotated[  # http or https, without a slash at the end
+        str,
+        Option(
+            argument_checks.server_url,
+            "http(s) or ws(s) URL of the server; a path in it is kept",
+            variable=SERVER_URL_VARIABLE,
+        ),
+    ]
+    bot_token: Annotated[
+        str,
+        Option(
+            argument_checks.bot_token,
+            "the bot's token; never shown in repr, logs or errors",
+            variable=BOT_TOKEN_VARIABLE,
+        ),
+    ]
+    reconnect_interval: Annotated[
+        float,
+        Option(
+            partial(seconds, high=3_600.0),
+            "seconds before the first reconnect; doubled each time, at most 60, with jitter",
+        ),
+    ] = 5.0
+    ping_interval: Annotated[
+        float, Option(partial(seconds, high=3_600.0), "seconds between application pings")
+    ] = 30.0
+    ping_timeout: Annotated[
+        float,
+        Option(
+            partial(seconds, high=7_200.0),
+            "seconds without a byte from the server after which the connection counts as dead",
+            default="twice ``ping_interval``",
+        ),
+    ] = 60.0
+    connect_timeout: Annotated[
+        float,
+        Option(
+            partial(seconds, high=600.0), "seconds for TCP, TLS and upgrade, and again for the authentication"
+        ),
+    ] = 10.0
+    send_timeout: Annotated[
+        float,
+        Option(
+            partial(seconds, high=600.0),
+            "seconds that one write may make no progress before the connection counts as dead",
+        ),
+    ] = 20.0
+    skills: Annotated[
+        tuple[Skill, ...],
+        Option(_skills, "``Skill(id, name, description)``: slash commands offered to users", default="none"),
+    ] = ()
+    concurrency_mode: Annotated[
+        ConcurrencyMode,
+        Option(
+            partial(argument_checks.one_of, choices=get_args(ConcurrencyMode)),
+            '``"per-conversation"`` (one task at a time in each), ``"agent-wide"`` (one at all) or ``"unbounded"``',
+        ),
+    ] = "per-conversation"
+    max_workers: Annotated[
+        int, Option(partial(count, least=1, most=10_000), "handlers that run at a time")
+    ] = 32
+    max_queued_tasks: Annotated[
+        int,
+        Option(
+            partial(count, least=0, most=1_000_000),
+            "tasks that may wait, over all conversations; with 0 a task that cannot start is refused",
+        ),
+    ] = 100
+    max_consecutive_per_conversation: Annotated[
+        int,
+        Option(
+            partial(count, least=1, most=1_000_000),
+            'tasks of one conversation in a row while others wait, in the mode ``"agent-wide"``',
+        ),
+    ] = 2
+    max_frame_bytes: Annotated[
+        int, Option(partial(count, least=1_024, most=1 << 30), "bytes of the longest inbound message")
+    ] = 16 * 1024 * 1024
+    shutdown_timeout: Annotated[
+        float,
+        Option(
+            partial(seconds, high=LONGEST_SECONDS, least=True),
+            "seconds that handlers may finish in after a signal to ``run``, and in ``disconnect``",
+        ),
+    ] = 30.0
+    auth_attempts: Annotated[
+        int,
+        Option(
+            partial(count, least=1, most=1_000),
+            "refused authentications in a row, after a first successful one, before the agent gives up; a first "
+            "one that is refused for good fails at once",
+        ),
+    ] = 5
+    rescue_results: Annotated[
+        bool,
+        Option(
+            flag,
+            "whether a finished answer is delivered as a message when the server gave its task up in an outage",
+        ),
+    ] = True
+    proxy: Annotated[  # "": none
+        str | None,
+        Option(
+            argument_checks.proxy,
+            '``http://[user:password@]host:port``; ``""`` for none',
+            default="the environment's or the system's",
+        ),
+    ] = None
+    ssl_context: Annotated[
+        "ssl.SSLContext | None",
+        Option(
+            argument_checks.ssl_context,
+            "an ``ssl.SSLContext``",
+            default="one that trusts what the system trusts",
+        ),
+    ] = None
+    max_buffered_bytes: Annotated[
+        int,
+        Option(partial(count, least=0, most=1 << 40), "bytes of text kept while there is no connection"),
+    ] = 8 * 1024 * 1024
+    error_text: Annotated[
+        ErrorText,
+        Option(
+            argument_checks.error_text,
+            "what the user is shown when a handler raises: a text, or a function of the exception",
+        ),
+    ] = str
 
     # Not for users to set: bounds and rhythms that the server's rules decide.
     max_reconnect_delay: float = 60.0  # seconds
@@ -106,6 +250,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_DEFAULTS = dict(zip(Settings.__struct_fields__[2:], Settings.__struct_defaults__, strict=True))
+OPTIONS: Mapping[str, Option] = {
+    name: annotation.__metadata__[0]
+    for name, annotation in Settings.__annotations__.items()
+    if hasattr(annotation, "__metadata__")
+}
+
+
+def default_in_words(name: str) -> str:
+    """Return what is used where an option is not passed, code between double backticks."""
+    option = OPTIONS[name]
+    if option.default or option.variable:
+        return option.default or f"the environment variable ``{option.variable}``"
+    value = _DEFAULTS[name]
+    if isinstance(value, float):
+        return f"{value:g} s"
+    if isinstance(value, int) and name.endswith("_bytes"):
+        return f"{value // 2**20} MiB"
+    if isinstance(value, str):
+        return f'``"{value}"``'
+    return f"``{value.__name__}``" if isinstance(value, type) else str(value)
+
+
+def described() -> str:
+    """Return what the options mean, as the arguments of a docstring."""
+    return "\n        ".join(
+        f"{name}: {option.meaning}; by default {default_in_words(name)}." for name, option in OPTIONS.items()
+    )
+
+
 def check(given: Mapping[str, object]) -> Settings:
     """Turn the constructor's arguments into Settings.
 
@@ -114,18 +288,10 @@ def check(given: Mapping[str, object]) -> Settings:
 
     Raises TypeError or ValueError that names the argument and what it must be.
     """
-    values: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-    values["server_url"] = server_url(values.get("server_url"))
-    values["bot_token"] = bot_token(values.get("bot_token"))
-    for name, (high, zero) in _SECONDS.items():
-        if name in values:
-            values[name] = seconds(name, values[name], high=high, least=zero)
-    for name, (least, most) in _COUNTS.items():
-        if name in values:
-            values[name] = count(name, values[name], least, most)
-    for name, check_one in _OTHERS.items():
-        if name in values:
-            values[name] = check_one(name, values[name])
+    values = {name: value for name, value in given.items() if value is not None}
+    for name, option in OPTIONS.items():
+        if name in values or option.variable:
+            values[name] = checked(name, given.get(name))
     settings = Settings(**values)  # type: ignore[arg-type]
     if "ping_timeout" not in values:
         settings = msgspec.structs.replace(settings, ping_timeout=2 * settings.ping_interval)
@@ -137,38 +303,23 @@ def check(given: Mapping[str, object]) -> Settings:
     return settings
 
 
-def server_url(given: object) -> str:
-    """Return the server's URL as http or https without a slash at the end; raise if it is none."""
-    url = given if given is not None else os.environ.get(SERVER_URL_VARIABLE)
-    if url is None or url == "":
-        raise ValueError(f"server_url is missing: pass server_url= or set {SERVER_URL_VARIABLE}")
-    if not isinstance(url, str):
-        raise TypeError(f"server_url must be a str, not {type(url).__name__}")
-    parts = _split(url)
-    scheme = _SCHEMES.get(parts.scheme.lower())
-    if scheme is None:
-        raise ValueError("server_url must start with https://, http://, wss:// or ws://")
-    if not parts.hostname:
-        raise ValueError("server_url has no host, such as https://chat.arinova.ai")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("server_url must not hold a user or a password; the bot token is all that is needed")
-    if parts.query or parts.fragment:
-        raise ValueError("server_url must not have a query or a fragment")
-    # The colon of an empty port goes too.
-    return f"{scheme}://{parts.netloc.rstrip(':')}{parts.path.rstrip('/')}"
+def checked(name: str, given: object) -> object:
+    """Return the value of one option, from its environment variable if it is not given; raise as ``check`` does."""
+    option = OPTIONS[name]
+    value = os.environ.get(option.variable) if given is None and option.variable else given
+    if option.variable and (value is None or value == ""):
+        raise ValueError(f"{name} is missing: pass {name}= or set {option.variable}")
+    return option.check(name, value)
 
 
-def _split(url: str) -> SplitResult:
-    if any(ord(letter) <= 0x20 or ord(letter) == 0x7F for letter in url):
-        raise ValueError("server_url must not hold blanks or control characters")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"server_url is not a URL: {error}") from None
-    if port == 0:
-        raise ValueError("server_url has port 0, on which no server listens")
-    return parts
+def server_url(given: object = None) -> str:
+    """Return the server's URL, by default the environment's, as http or https without a slash at the end."""
+    return cast(str, checked("server_url", given))
+
+
+def bot_token(given: object = None) -> str:
+    """Return the bot token, by default the environment's; an error about it does not show it."""
+    return cast(str, checked("bot_token", given))
 
 
 def _is_loopback(host: str) -> bool:
@@ -178,137 +329,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:  # a name
         return False
-
-
-def bot_token(given: object) -> str:
-    """Return the bot token; raise, without showing it, if it is none."""
-    token = given if given is not None else os.environ.get(BOT_TOKEN_VARIABLE)
-    if token is None or token == "":
-        raise ValueError(f"bot_token is missing: pass bot_token= or set {BOT_TOKEN_VARIABLE}")
-    if not isinstance(token, str):
-        raise TypeError(f"bot_token must be a str, not {type(token).__name__}")
-    if not all("!" <= letter <= "~" for letter in token):
-        raise ValueError("bot_token must hold printable ASCII characters only, and no blanks")
-    return str.__str__(token)  # the encoder takes an exact str
-
-
-def seconds(
-    name: str, value: object, low: float = 0.0, high: float = _LONGEST_SECONDS, *, least: bool = False
-) -> float:
-    """Return a finite number of seconds above low, or from it on if it is the least, and up to high."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not low <= value <= high or (value == low and not least):  # NaN is neither
-        bound = "at least" if least else "more than"
-        raise ValueError(f"{name} must be {bound} {low:g} and at most {high:g} seconds, not {_shown(value)}")
-    return float(value)
-
-
-def count(name: str, value: object, least: int, most: int) -> int:
-    """Return a whole number from least to most."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least} to {most}, not {_shown(value)}")
-    return value
-
-
-def _shown(value: float) -> str:
-    # Python refuses to write out an int of more than 4,300 digits.
-    return repr(value) if isinstance(value, float) or abs(value) < 10**20 else "one of more than 20 digits"
-
-
-def text(name: str, value: object, *, empty: bool = False) -> str:
-    """Return a string, filled in unless it may be empty."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not value and not empty:
-        raise ValueError(f"{name} must not be empty")
-    return value
-
-
-def _mode(name: str, value: object) -> object:
-    if value not in get_args(ConcurrencyMode):
-        raise ValueError(
-            f"{name} must be one of {', '.join(map(repr, get_args(ConcurrencyMode)))}, not {value!r}"
-        )
-    return value
-
-
-def _skills(name: str, value: object) -> tuple[Skill, ...]:
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a sequence of Skill, not {type(value).__name__}")
-    skills = tuple(value)
-    for skill in skills:
-        if not isinstance(skill, Skill):
-            raise TypeError(f"{name} must hold Skill(id, name, description), not {type(skill).__name__}")
-    ids = [skill.id for skill in skills]
-    if twice := {id for id in ids if ids.count(id) > 1}:
-        raise ValueError(f"{name} has the id {sorted(twice)[0]!r} twice")
-    return skills
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
-    return value
-
-
-def _proxy(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if value == "":
-        return value
-    try:
-        parts = urlsplit(value)
-        known = parts.scheme.lower() == "http" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-    if not known:
-        # The value itself stays out of the text: it may hold a password.
-        raise ValueError(
-            f"{name} must be http://[user:password@]host:port; https and SOCKS proxies are not supported"
-        )
-    return value
-
-
-def _ssl_context(name: str, value: object) -> ssl.SSLContext:
-    import ssl  # here: it takes a while, and whoever has a context has loaded it
-
-    if not isinstance(value, ssl.SSLContext):
-        raise TypeError(f"{name} must be an ssl.SSLContext, not {type(value).__name__}")
-    return value
-
-
-def _error_text(name: str, value: object) -> object:
-    if isinstance(value, str):
-        return text(name, value)
-    if not callable(value):
-        raise TypeError(f"{name} must be a str or a function of the exception, not {type(value).__name__}")
-    return value
-
-
-_SECONDS = {  # the most, and whether 0 is allowed
-    "reconnect_interval": (3_600.0, False),
-    "ping_interval": (3_600.0, False),
-    "ping_timeout": (7_200.0, False),
-    "connect_timeout": (600.0, False),
-    "send_timeout": (600.0, False),
-    "shutdown_timeout": (_LONGEST_SECONDS, True),
-}
-_COUNTS = {
-    "max_workers": (1, 10_000),
-    "max_queued_tasks": (0, 1_000_000),
-    "max_consecutive_per_conversation": (1, 1_000_000),
-    "max_frame_bytes": (1_024, 1 << 30),
-    "auth_attempts": (1, 1_000),
-    "max_buffered_bytes": (0, 1 << 40),
-}
-_OTHERS: dict[str, Callable[[str, object], object]] = {
-    "skills": _skills,
-    "concurrency_mode": _mode,
-    "rescue_results": _flag,
-    "proxy": _proxy,
-    "ssl_context": _ssl_context,
-    "error_text": _error_text,
-}

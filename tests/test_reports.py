@@ -11,16 +11,24 @@ import pytest
 from arinova_agent_sync.reports import hud_update, task_update, telemetry, tool_call_report
 
 REPORT: dict[str, object] = {
-    "sessionId": "s1",
-    "turnId": "r1",
-    "seqOrder": 0,
-    "toolName": "search",
+    "session_id": "s1",
+    "turn_id": "r1",
+    "seq_order": 0,
+    "tool_name": "search",
     "input": {"q": "cats"},
     "output": ["cat"],
-    "durationMs": 12.5,
+    "duration_ms": 12.5,
     "success": True,
     "error": None,
-    "messageId": None,
+    "message_id": None,
+}
+CAMEL = {
+    "session_id": "sessionId",
+    "turn_id": "turnId",
+    "seq_order": "seqOrder",
+    "tool_name": "toolName",
+    "duration_ms": "durationMs",
+    "message_id": "messageId",
 }
 
 
@@ -161,7 +169,7 @@ class TestTaskUpdate:
             (("Ann", "completed", None, "5", None, None), TypeError, "^duration_ms must be int or float, not str$"),
             (("Ann", "completed", None, None, True, None), TypeError, "^cost_usd must be int or float, not bool$"),
             (("Ann", "completed", None, None, None, 1.0), TypeError, "^num_turns must be int, not float$"),
-            (("Ann", "completed", None, float("inf"), None, None), ValueError, r"^task_update\['dur.* must be a finite number, not inf"),
+            (("Ann", "completed", None, float("inf"), None, None), ValueError, r"^task_update\['dur.* finite"),
         ],
     )  # fmt: skip
     def test_wrong_values(self, given: Any, kind: type[Exception], text: str) -> None:
@@ -173,35 +181,37 @@ class TestToolCallReport:
     @pytest.mark.parametrize(
         ("changes", "absent"),
         [
-            ({}, ["error", "messageId"]),
-            ({"error": "broke", "messageId": "m1", "success": False}, []),
-            ({"input": None}, ["error", "messageId"]),
-            ({"output": None, "durationMs": None, "seqOrder": None},
-             ["error", "messageId", "output", "durationMs", "seqOrder"]),
-            ({"output": "", "durationMs": 0}, ["error", "messageId"]),
+            ({}, ["error", "message_id"]),
+            ({"error": "broke", "message_id": "m1", "success": False}, []),
+            ({"input": None}, ["error", "message_id"]),
+            ({"output": None, "duration_ms": None, "seq_order": None},
+             ["error", "message_id", "output", "duration_ms", "seq_order"]),
+            ({"output": "", "duration_ms": 0}, ["error", "message_id"]),
         ],
     )  # fmt: skip
     def test_frame(self, changes: dict[str, object], absent: list[str]) -> None:
-        report = {key: value for key, value in {**REPORT, **changes}.items() if key not in absent}
+        report = {
+            CAMEL.get(key, key): value for key, value in {**REPORT, **changes}.items() if key not in absent
+        }
         frame = says(tool_call_report({**REPORT, **changes}))
         assert frame == {"type": "tool_call_report", "report": report}
 
     def test_values_are_cleaned(self) -> None:
-        frame = tool_call_report({**REPORT, "toolName": "a\0", "input": ("\ud800",)})
+        frame = tool_call_report({**REPORT, "tool_name": "a\0", "input": ("\ud800",)})
         assert says(frame)["report"]["toolName"] == "a"
         assert says(frame)["report"]["input"] == ["\ufffd"]
 
     @pytest.mark.parametrize(
         ("changes", "kind", "text"),
         [
-            ({"sessionId": ""}, ValueError, "^sessionId must not be empty$"),
-            ({"turnId": None}, TypeError, "^turnId must be a str, not NoneType$"),
-            ({"toolName": 5}, TypeError, "^toolName must be a str, not int$"),
+            ({"session_id": ""}, ValueError, "^session_id must not be empty$"),
+            ({"turn_id": None}, TypeError, "^turn_id must be a str, not NoneType$"),
+            ({"tool_name": 5}, TypeError, "^tool_name must be a str, not int$"),
             ({"error": ValueError("no")}, TypeError, "^error must be a str, not ValueError$"),
-            ({"messageId": 5}, TypeError, "^messageId must be a str, not int$"),
-            ({"seqOrder": 1.0}, TypeError, "^seq_order must be int, not float$"),
-            ({"seqOrder": True}, TypeError, "^seq_order must be int, not bool$"),
-            ({"durationMs": "5"}, TypeError, "^duration_ms must be int or float, not str$"),
+            ({"message_id": 5}, TypeError, "^message_id must be a str, not int$"),
+            ({"seq_order": 1.0}, TypeError, "^seq_order must be int, not float$"),
+            ({"seq_order": True}, TypeError, "^seq_order must be int, not bool$"),
+            ({"duration_ms": "5"}, TypeError, "^duration_ms must be int or float, not str$"),
             ({"success": 1}, TypeError, "^success must be True or False, not int$"),
             ({"success": None}, TypeError, "^success must be True or False, not NoneType$"),
             ({"input": {"a": {1, 2}}}, TypeError, r"^input\['a'\] must be a JSON value, not set"),

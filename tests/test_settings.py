@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from arinova_agent_sync import ArinovaAgent, Skill
-from arinova_agent_sync.settings import Settings, check, server_url
+from arinova_agent_sync.settings import OPTIONS, Settings, check, default_in_words, server_url
 
 URL = "https://chat.arinova.ai"
 TOKEN = "ari_0123456789abcdef"
@@ -151,7 +155,7 @@ class TestWrongValues:
 
     @pytest.mark.parametrize("name", [*SECONDS, *COUNTS])
     def test_a_number_that_python_will_not_write_out(self, name: str) -> None:
-        with pytest.raises(ValueError, match=rf"^{name} must be .*, not one of more than 20 digits$"):
+        with pytest.raises(ValueError, match=rf"^{name} must be .*, not a number of more than 20 digits$"):
             made(**{name: 10**5_000})
 
     @pytest.mark.parametrize("name", COUNTS)
@@ -259,7 +263,7 @@ class TestSkills:
     @pytest.mark.parametrize("name", ["id", "name", "description"])
     @pytest.mark.parametrize("value", ["a\0", "\ud83d", "a\udcff"], ids=ascii)
     def test_what_no_frame_can_hold(self, name: str, value: str) -> None:
-        with pytest.raises(ValueError, match=rf"^Skill {name} must not hold NUL or lone surrogates"):
+        with pytest.raises(ValueError, match=rf"^Skill {name} must not contain NUL or lone surrogates"):
             Skill(**{"id": "draw", "name": "Draw", "description": "", name: value})
 
     def test_a_skill_may_lack_a_description(self) -> None:
@@ -273,10 +277,10 @@ class TestSkills:
             (DRAW, "^skills must be a sequence of Skill, not Skill$"),
             ({"id": "draw"}, "^skills must be a sequence of Skill, not dict$"),
             (5, "^skills must be a sequence of Skill, not int$"),
-            (["draw"], r"^skills must hold Skill\(id, name, description\), not str$"),
+            (["draw"], r"^skills must contain Skill\(id, name, description\), not str$"),
             (
                 [DRAW, {"id": "draw", "name": "Draw", "description": ""}],
-                r"^skills must hold Skill.*, not dict$",
+                r"^skills must contain Skill.*, not dict$",
             ),
         ],
     )
@@ -331,19 +335,19 @@ class TestServerUrl:
             ("https://", "has no host"),
             ("https:///path", "has no host"),
             ("https://:443", "has no host"),
-            ("https://user@host", "must not hold a user or a password"),
-            ("https://user:hunter2@host", "must not hold a user or a password"),
-            ("https://:hunter2@host", "must not hold a user or a password"),
-            ("https://@host", "must not hold a user or a password"),
+            ("https://user@host", "must not contain a user or a password"),
+            ("https://user:hunter2@host", "must not contain a user or a password"),
+            ("https://:hunter2@host", "must not contain a user or a password"),
+            ("https://@host", "must not contain a user or a password"),
             ("https://host?token=hunter2", "must not have a query or a fragment"),
             ("https://host/#top", "must not have a query or a fragment"),
-            (" https://host", "must not hold blanks or control characters"),
-            ("https://host ", "must not hold blanks or control characters"),
-            ("https://ho st", "must not hold blanks or control characters"),
-            ("https://host\n", "must not hold blanks or control characters"),
-            ("https://ho\tst", "must not hold blanks or control characters"),
-            ("https://host/\x7f", "must not hold blanks or control characters"),
-            ("https://host/\0", "must not hold blanks or control characters"),
+            (" https://host", "must not contain spaces or control characters"),
+            ("https://host ", "must not contain spaces or control characters"),
+            ("https://ho st", "must not contain spaces or control characters"),
+            ("https://host\n", "must not contain spaces or control characters"),
+            ("https://ho\tst", "must not contain spaces or control characters"),
+            ("https://host/\x7f", "must not contain spaces or control characters"),
+            ("https://host/\0", "must not contain spaces or control characters"),
             ("https://host:0", "has port 0"),
             ("https://host:99999", "is not a URL: Port out of range"),
             ("https://host:-1", "is not a URL"),
@@ -393,7 +397,7 @@ class TestToken:
         ids=ascii,
     )  # fmt: skip
     def test_anything_else_is_refused_without_being_shown(self, token: str) -> None:
-        with pytest.raises(ValueError, match=r"^bot_token must hold printable ASCII characters") as caught:
+        with pytest.raises(ValueError, match=r"^bot_token may contain printable ASCII characters") as caught:
             made(bot_token=token)
         assert "hunter2" not in str(caught.value)
 
@@ -468,6 +472,40 @@ class TestEnvironment:
         with pytest.raises(ValueError, match=r"^server_url must start with"):
             check({"bot_token": TOKEN})
         monkeypatch.setenv("ARINOVA_BOT_TOKEN", "ari_hunter2\n")
-        with pytest.raises(ValueError, match=r"^bot_token must hold") as caught:
+        with pytest.raises(ValueError, match=r"^bot_token may contain") as caught:
             check({"server_url": URL})
         assert "hunter2" not in str(caught.value)
+
+
+class TestDocumentation:
+    """The constructor and the documentation say what the table says."""
+
+    def test_the_constructor_takes_every_option(self) -> None:
+        given = inspect.signature(ArinovaAgent).parameters
+        assert list(given) == list(OPTIONS)
+        for parameter in given.values():
+            assert parameter.kind is parameter.KEYWORD_ONLY
+            assert parameter.default is None
+        types = get_type_hints(ArinovaAgent.__init__, localns={"ssl": ssl})
+        for name, expected in get_type_hints(Settings, localns={"ssl": ssl}).items():
+            if name in OPTIONS:
+                taken = Sequence[Skill] if name == "skills" else expected
+                assert types[name] == taken | None, name
+
+    def test_the_docstring(self) -> None:
+        arguments = (inspect.getdoc(ArinovaAgent) or "").partition("Args:\n")[2].partition("\n\n")[0]
+        entries = re.split(r"(?m)^ {4}(?=\w)", arguments)[1:]
+        said = [" ".join(entry.split()) for entry in entries]
+        assert said == [
+            f"{name}: {option.meaning}; by default {default_in_words(name)}."
+            for name, option in OPTIONS.items()
+        ]
+
+    def test_the_options_page(self) -> None:
+        page = (Path(__file__).parents[1] / "docs" / "options.md").read_text("utf-8")
+        rows = [line for line in page.splitlines() if line.startswith("| `")]
+        expected = [
+            f"| ``{name}`` | {default_in_words(name)} | {option.meaning} |"
+            for name, option in OPTIONS.items()
+        ]
+        assert rows == [row.replace("``", "`") for row in expected]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from ..extras import install_command
+
 __all__ = ["main"]
 
 _EXTRA = {"click", "rich", "starlette", "uvicorn", "watchfiles", "websockets"}
@@ -25,6 +27,6 @@ def main() -> None:
             raise
         sys.stderr.write(
             f"arinova-agent needs {missing.name}, which is not installed. Install the command line with\n\n"
-            '    pip install "arinova-agent-sync[playground]"\n'
+            f"    {install_command('playground')}\n"
         )
         sys.exit(_USAGE)

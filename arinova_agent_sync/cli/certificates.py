@@ -38,15 +38,15 @@ def accepted(certificate: Mapping[str, Any], now: float) -> tuple[Literal["ok", 
 def refused(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
     """Return description and advice for a certificate that was not accepted."""
     code = error.verify_code
-    detail = f"the server's certificate was not accepted: {error.verify_message}; asked was {trusted()}"
+    detail = f"the server's certificate was not accepted: {error.verify_message}; trusted: {trusted()}"
     if code in (_NOT_YET_VALID, _EXPIRED):
         return detail, "check this machine's clock; if it is right, the server's certificate is out of date"
     if code in (_HOSTNAME, _ADDRESS):
-        return detail, "check the host in server_url: the certificate is another server's"
+        return detail, "check the host in server_url: the certificate is for another server"
     if code in _UNKNOWN_ISSUER:
         return detail, (
-            "if your network has an authority of its own, put its certificate into a file and name it in "
-            "SSL_CERT_FILE, or pass an ssl_context to the agent; if not, somebody may be listening in"
+            "if your network has its own certificate authority, put its certificate into a file and name it in "
+            "SSL_CERT_FILE, or pass an ssl_context to the agent; if not, the connection may be intercepted"
         )
     return detail, "check server_url, or pass an ssl_context to the agent"
 
@@ -56,7 +56,7 @@ def trusted() -> str:
     paths = ssl.get_default_verify_paths()
     given = os.environ.get(paths.openssl_cafile_env)
     if given and not Path(given).is_file():
-        return f"{given} ({paths.openssl_cafile_env}), which is not there"
+        return f"{given} ({paths.openssl_cafile_env}), which does not exist"
     if paths.cafile:
         return f"{paths.cafile} ({paths.openssl_cafile_env})" if given else paths.cafile
     return paths.capath or "the system's authorities"

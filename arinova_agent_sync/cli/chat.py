@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,11 +15,11 @@ import click
 from ..agent import ArinovaAgent
 from ..errors import ArinovaError
 from ..local import Generation, LocalConversation, LocalReply, LocalServer
-from ..local.terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
-from . import logs, sample
+from . import logs, parrot
 from .lines import CANCEL, QUIT, Lines
 from .options import embedded_options, log_level_option
 from .target import TargetError, name_of, with_agents
+from .terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
 
 _CONNECTS_WITHIN = 10.0  # seconds
 _STOPS_WITHIN = 2.0  # seconds
@@ -69,16 +70,16 @@ def command(target: str | None, data: Path | None, generation: str, log_level: s
 
 
 def _chat(target: str | None, data: Path | None, generation: Generation, interrupts: Interrupts) -> int:
-    name = sample.NAME if target is None else name_of(target)
+    name = parrot.NAME if target is None else name_of(target)
     options: dict[str, Any] = {} if data is None else {"data": data}
     try:
         server = LocalServer(agent_name=name, generation=generation, duplicate_window=0, **options).start()
     except (OSError, ValueError) as error:
         raise click.ClickException(f"the conversation cannot be kept in {data}: {error}") from error
-    chat = _Chat(server, name, interrupts)
+    chat = _Chat(server=server, name=name, interrupts=interrupts)
     try:
         with_agents(
-            target or sample.TARGET,
+            target or parrot.TARGET,
             chat.hold,
             server_url=server.url,
             bot_token=server.bot_token,
@@ -95,11 +96,16 @@ def _chat(target: str | None, data: Path | None, generation: Generation, interru
 class _Chat:
     """One chat, from its first line to its last.
 
+    Args:
+        server: what the agent connects to.
+        name: the agent's.
+        interrupts: told which answer streams, so that Ctrl-C stops it.
+
     Attributes:
         code: the exit code.
     """
 
-    def __init__(self, server: LocalServer, name: str, interrupts: Interrupts) -> None:
+    def __init__(self, *, server: LocalServer, name: str, interrupts: Interrupts) -> None:
         self.code = DONE
         self._server = server
         self._name = name
@@ -115,9 +121,12 @@ class _Chat:
         with ExitStack() as ending:
             ending.callback(agent.disconnect, _STOPS_WITHIN)
             agent.connect(_CONNECTS_WITHIN)
-            if self._lines.typed:
+            if threading.current_thread() is not threading.main_thread():
+                self._lines.read_plainly()  # the target's own code has the main thread
+            elif self._lines.typed:
                 ending.enter_context(own_terminal())
                 ending.enter_context(ticks())
+            if self._lines.typed:
                 self._greet()
             conversations = self._server.conversations
             self._talk(agent, conversations[-1] if conversations else self._server.conversation())
@@ -147,7 +156,7 @@ class _Chat:
             if said == CANCEL:
                 _note("There is no answer to stop.\n")
             elif said and agent.stats().life in ("stopped", "failed"):
-                _note("The agent has disconnected for good.\n")
+                _note("The agent is stopped.\n")
                 self._fail()
                 break
             elif said:

@@ -26,7 +26,8 @@ from ..net.guarded_socket import SocketGuard
 from ..net.proxies import Proxy, proxy_for
 from ..protocol import frames
 from ..protocol.session import Authenticated, Event, Ponged, Refused, Session, TokenClaim
-from ..runtime.websocket import MessageTooLarge, WebSocket, WebSocketError, explained
+from ..runtime.websocket import WebSocket, explained
+from ..runtime.websocket_errors import MessageTooLarge, WebSocketError
 from ..settings import Settings
 from . import certificates
 
@@ -141,7 +142,7 @@ class Checkup:
             status = "fail"
             detail, advice = _parted(error)
         except TimeoutError:
-            status, detail = "fail", "it was not done in time"
+            status, detail = "fail", "timed out"
             advice = "check the network, or allow more with --timeout"
         taken = None if status == "skip" else round(time.monotonic() - began, 4)
         return Finding(name, status, self._masked(detail), self._masked(advice), taken)
@@ -160,9 +161,9 @@ class Checkup:
         try:
             self._proxy = proxy = proxy_for(self._settings.server_url, self._settings.proxy)
         except ValueError as error:
-            raise _Found("fail", str(error), "correct it, or unset it for a straight connection") from None
+            raise _Found("fail", str(error), "correct it, or unset it for a direct connection") from None
         if proxy is None:
-            return "none: a straight connection"
+            return "none: a direct connection"
         self._secrets += [secret for secret in (proxy.password, proxy.authorization) if secret]
         credentials = ", with credentials" if proxy.user is not None else ""
         return f"{proxy.url}{credentials}, of the environment or the system"
@@ -172,7 +173,7 @@ class Checkup:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no name of a host"
+            why = getattr(error, "strerror", None) or "it is not a valid host name"
             advice = "check the host of the proxy" if self._proxy else "check the host in server_url"
             raise _Found("fail", f"{host} was not found: {why}", f"{advice}, and the network") from error
         addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
@@ -199,8 +200,8 @@ class Checkup:
     def _secure_it(self) -> str:
         if self._tls is None:
             if self._settings.exposes_token:
-                raise _Found("warn", "none: the token travels in clear", "use an https:// or wss:// URL")
-            return "none, and not needed on this machine"
+                raise _Found("warn", "no TLS: the token is sent unencrypted", "use an https:// or wss:// URL")
+            return "no TLS, and none is needed on this machine"
         try:
             guard = self._dialled(self._host, self._port, self._tls, self._proxy)
         except WebSocketError as error:
@@ -232,24 +233,27 @@ class Checkup:
 
     def _authenticate(self) -> str:
         if not self._authenticates:
-            raise _Found("skip", "not tried, as you wished")
+            raise _Found("skip", "not tried: authentication was declined")
         settings = self._settings
         if settings.bot_token.startswith(_BOOTSTRAP):
-            raise _Found("skip", f"not tried: a token {_BOOTSTRAP}… serves once, and the agent needs it")
+            raise _Found(
+                "skip",
+                f"not tried: a bootstrap token ({_BOOTSTRAP}…) is valid once, and the agent needs it",
+            )
         auth = frames.agent_auth(settings.bot_token, (), __version__, sys.implementation.name)
         event = self._answer(auth, (Authenticated, Refused, TokenClaim))
         if isinstance(event, Refused):
             code = f" ({event.code})" if event.code else ""
             advice = (
-                "the server calls that a passing failure: try again in a moment"
+                "the server says that this is temporary: try again in a moment"
                 if event.retryable
                 else "check the token: the bot's page shows it, and it begins with ari_. If the bot's owner has an "
                 "IP allow-list, this machine's address has to be on it"
             )
             raise _Found("fail", f"the server refused the token: {event.message}{code}", advice)
         if isinstance(event, TokenClaim):
-            raise _Found("fail", "the server took the token for one that serves once", "get a new token")
-        return f"the server knows it as {event.agent_name or event.agent_id or 'an agent'}"
+            raise _Found("fail", "the server treated the token as a bootstrap token", "get a new token")
+        return f"authenticated as {event.agent_name or event.agent_id or 'an agent'}"
 
     def _ping(self) -> str:
         self._answer(frames.PING, (Ponged,))
@@ -271,9 +275,11 @@ class Checkup:
                         return f"{request.name} answered with status {exchange.status}"
                     error, _ = transport.refusal(request, exchange)
             except (ArinovaError, OSError) as failure:
-                raise _Found("fail", str(failure), "check server_url, and what stands before it") from failure
+                raise _Found(
+                    "fail", str(failure), "check server_url, and any proxy in front of it"
+                ) from failure
         if not self._has_token and error.status in (401, 403):
-            return f"the API answers with status {error.status}, as it should without a token"
+            return f"the API answers with status {error.status}, as expected without a token"
         raise _Found("fail", str(error), _ADVICE.get(error.status, _ADVICE.get(error.status // 100, "")))
 
     def _compare_clocks(self) -> str:
@@ -334,8 +340,8 @@ class Checkup:
 _ADVICE = {
     401: "the socket and the HTTP API ask for the same token: check it, with its beginning ari_",
     403: "the token may not do this: check the bot's rights, and the IP allow-list of its owner",
-    404: "check server_url: that is no Arinova server, or its API is at another address",
-    5: "the server, or what stands before it, is out of order: try again later",
+    404: "check server_url: that is not an Arinova server, or its API is at another address",
+    5: "the server, or a proxy in front of it, is failing: try again later",
 }
 
 

@@ -38,6 +38,10 @@ class Lines:
             except ImportError:
                 pass
 
+    def read_plainly(self) -> None:
+        """Read without line editing: off the main thread it could leave the terminal changed."""
+        self._edited = False
+
     def next(self) -> str | None:
         """Return the next line without its end, None if there is none; Ctrl-C raises KeyboardInterrupt."""
         if self._edited and not self._lines and not self._over:

@@ -11,8 +11,8 @@ from datetime import datetime, timezone
 from types import TracebackType
 from typing import Literal
 
+from .._internals import engine_of
 from ..agent import ArinovaAgent
-from ..inside import engine_of
 
 Format = Literal["text", "json"]
 

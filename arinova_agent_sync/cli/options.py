@@ -97,7 +97,7 @@ def log_level_option(default: str) -> Callable[[Function], Function]:
 def given_tokens(files: Sequence[Path], tokens: Sequence[str]) -> list[str]:
     """Return the tokens that were given by options; raise UsageError for none that can be one."""
     if files and tokens:
-        raise click.UsageError("--token-file and --bot-token say the same thing: give one of them")
+        raise click.UsageError("--token-file and --bot-token exclude each other: give one of them")
     found = [_from_file(path) for path in files] or list(tokens)
     for token in found:
         try:
@@ -124,7 +124,7 @@ def _from_file(path: Path) -> str:
     except OSError as error:
         raise click.UsageError(f"the token file {path} cannot be read: {error.strerror}") from None
     if len(data) > _TOKEN_BYTES:
-        raise click.UsageError(f"{path} is no token file: it is longer than {_TOKEN_BYTES} bytes")
+        raise click.UsageError(f"{path} is not a token file: it is longer than {_TOKEN_BYTES} bytes")
     token = data.decode("utf-8", "replace").strip()
     if not token:
         raise click.UsageError(f"the token file {path} is empty")

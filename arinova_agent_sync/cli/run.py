@@ -13,7 +13,7 @@ from typing import cast
 
 import click
 
-from .. import inside
+from .. import _internals
 from ..agent import ArinovaAgent
 from ..errors import AuthenticationError
 from ..runtime import foreground
@@ -87,7 +87,9 @@ def command(
         from .supervisor import supervise
 
         sys.exit(supervise(targets))
-    runner = _Runner(targets, server_url, tokens, give_up_after, origins)
+    runner = _Runner(
+        targets, server_url=server_url, tokens=tokens, give_up_after=give_up_after, origins=origins
+    )
     if lifeline is not None:
         Lifeline(lifeline, runner.stop).start()
     sys.exit(_exit_code(runner, log_format_))
@@ -136,6 +138,13 @@ def _hint(error: TargetError) -> str:
 class _Runner:
     """Load all targets, each inside the run() of the one before if it has one, and run their agents.
 
+    Args:
+        targets: which agents.
+        server_url: where they connect, whatever they were made with; None leaves it as it is.
+        tokens: one for each target; None leaves it as it is.
+        give_up_after: seconds within which all must have been connected once; None for no limit.
+        origins: notes in log records which agent they are about.
+
     Attributes:
         code: the exit code.
     """
@@ -143,6 +152,7 @@ class _Runner:
     def __init__(
         self,
         targets: Sequence[str],
+        *,
         server_url: str | None,
         tokens: Sequence[str | None],
         give_up_after: float | None,
@@ -190,14 +200,14 @@ class _Runner:
             return  # they did it themselves
         _check_tokens(agents)
         self._origins.watch(agents)
-        for url in sorted({inside.settings_of(agent).server_url for agent in agents}):
+        for url in sorted({_internals.settings_of(agent).server_url for agent in agents}):
             logger.info("connecting to %s; Ctrl-C ends it", url)
         self.code = CRASHED
         try:
             starts = [partial(self._start, agent) for agent in agents]
             with self._watched(agents):
                 signals = foreground.run(
-                    starts, max(inside.settings_of(agent).shutdown_timeout for agent in agents)
+                    starts, max(_internals.settings_of(agent).shutdown_timeout for agent in agents)
                 )
         except AuthenticationError:
             self.code = REFUSED
@@ -209,7 +219,7 @@ class _Runner:
         logger.info("ended")
 
     def _start(self, agent: ArinovaAgent) -> Engine:
-        engine = inside.start(agent)
+        engine = _internals.start(agent)
         with self._lock:
             self._engines.append(engine)
             stopping, timeout = self._stopping, self._stop_within
@@ -249,9 +259,9 @@ def _stop(engine: Engine, timeout: float | None) -> None:
 
 
 def _check_tokens(agents: Sequence[ArinovaAgent]) -> None:
-    identities = {(inside.settings_of(agent).server_url, inside.token_of(agent)) for agent in agents}
+    identities = {(_internals.settings_of(agent).server_url, _internals.token_of(agent)) for agent in agents}
     if len(identities) < len(agents):
         raise click.UsageError(
-            "two of the agents have the same token, and the server would serve the latest alone: "
+            "two of the agents have the same token, and the server would send tasks to the latest connection only: "
             "give --token-file once for each TARGET, or bot_token= in their files"
         )

@@ -34,16 +34,23 @@ def supervise(targets: Sequence[str]) -> int:
     arguments = [argument for argument in sys.argv[1:] if argument != "--reload"]
     del arguments[: arguments.index("run") + 1]
     with closing(Events()) as events, signals_to(events), reloading(folders, lambda: events.put(_CHANGED)):
-        return _Supervisor(arguments, events).run()
+        return _Supervisor(arguments, events=events).run()
 
 
 class _Supervisor:
-    def __init__(self, arguments: Sequence[str], events: Events) -> None:
+    """Keep one process with the agents running.
+
+    Args:
+        arguments: of its command line.
+        events: signals, and what tells that a file changed.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, events: Events) -> None:
         self._arguments = arguments
         self._events = events
 
     def run(self) -> int:
-        child = _Child(self._arguments, self._events)
+        child = _ReloadedProcess(self._arguments, events=self._events)
         signals, alive = 0, True
         try:
             while True:
@@ -55,7 +62,7 @@ class _Supervisor:
                         continue
                     logger.info("a file changed: starting anew")
                     child.replace()
-                    child, alive = _Child(self._arguments, self._events), True
+                    child, alive = _ReloadedProcess(self._arguments, events=self._events), True
                 elif event is child:
                     if signals:
                         return child.exit_code
@@ -64,7 +71,7 @@ class _Supervisor:
                         "the agent's process ended with exit code %d; it is started anew when a file changes",
                         child.exit_code,
                     )
-                elif not isinstance(event, _Child):
+                elif not isinstance(event, _ReloadedProcess):
                     signals += 1
                     if not alive:
                         return 0
@@ -73,14 +80,18 @@ class _Supervisor:
             child.kill()
 
 
-class _Child:
+class _ReloadedProcess:
     """One process with the agents. Its end is put to the events.
 
     Ctrl-C in a terminal reaches it as well, so it is asked by its lifeline, not by a signal of its own: two signals
     would let it leave at once.
+
+    Args:
+        arguments: of its command line.
+        events: where it puts itself when it has ended.
     """
 
-    def __init__(self, arguments: Sequence[str], events: Events) -> None:
+    def __init__(self, arguments: Sequence[str], *, events: Events) -> None:
         theirs, self._lifeline = os.pipe()
         command = [sys.executable, "-m", "arinova_agent_sync", "run", "--lifeline", str(theirs)]
         try:

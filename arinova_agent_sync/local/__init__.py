@@ -18,7 +18,9 @@ try:
     import uvicorn  # noqa: F401
     import websockets  # noqa: F401
 except ImportError as error:
-    raise ImportError('the embedded server needs: pip install "arinova-agent-sync[playground]"') from error
+    from ..extras import install_command
+
+    raise ImportError(f"the embedded server needs: {install_command('playground')}") from error
 
 from .actions import ActionCall, ActionFunction, ActionReply, ActionStatus
 from .agent_frames import Report

@@ -38,7 +38,7 @@ class Runner(Protocol):
         ...
 
 
-class State:
+class AgentStatus:
     """Remember how an agent is. Thread-safe.
 
     Args:
@@ -83,7 +83,7 @@ class InProcess:
 
     def __init__(self, make: Callable[[], ArinovaAgent], changed: Changed) -> None:
         self._make = make
-        self._state = State(changed)
+        self._state = AgentStatus(changed)
         self._agent: ArinovaAgent | None = None
 
     def start(self) -> None:

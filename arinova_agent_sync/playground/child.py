@@ -13,7 +13,7 @@ from collections.abc import Callable
 from io import FileIO
 from typing import IO, Any
 
-from .agents import Changed, Json, State
+from .agents import AgentStatus, Changed, Json
 
 _STOPS_WITHIN = 5.0  # seconds
 _KILLED_WITHIN = 2.0  # seconds
@@ -30,11 +30,11 @@ class InChild:
         changed: called when its state changes.
     """
 
-    def __init__(self, target: str, server_url: str, bot_token: str, changed: Changed) -> None:
+    def __init__(self, target: str, *, server_url: str, bot_token: str, changed: Changed) -> None:
         self._order = {"target": target, "server_url": server_url, "bot_token": bot_token}
         self._lock = threading.Lock()  # guards the exchange of the child
-        self._state = State(changed)
-        self._child: _Child | None = None
+        self._state = AgentStatus(changed)
+        self._child: _AgentProcess | None = None
 
     def start(self) -> None:
         self._exchange(0)
@@ -59,7 +59,7 @@ class InChild:
 
     def _exchange(self, restarts: int) -> None:
         # Of two exchanges at a time the later one stops the earlier one's child, started or not.
-        child = _Child(lambda event: self._hear(child, event))
+        child = _AgentProcess(hear=lambda event: self._hear(child, event))
         with self._lock:
             before, self._child = self._child, child
         if before is not None:
@@ -67,7 +67,7 @@ class InChild:
         self._state.set("starting", restarts=restarts)
         child.start(self._order)
 
-    def _hear(self, child: _Child, event: Json) -> None:
+    def _hear(self, child: _AgentProcess, event: Json) -> None:
         with self._lock:
             if child is not self._child:
                 return
@@ -91,10 +91,14 @@ def _end_of(code: int) -> str:
     return f"The agent's process was killed by {name}."
 
 
-class _Child:
-    """One process. It is started at most once, and stopped for good."""
+class _AgentProcess:
+    """One process. It is started at most once, and stopped for good.
 
-    def __init__(self, hear: Callable[[Json], None]) -> None:
+    Args:
+        hear: called with every event of the process, on a thread of its own; the last one is "exited".
+    """
+
+    def __init__(self, *, hear: Callable[[Json], None]) -> None:
         self._hear = hear
         self._lock = threading.Lock()  # guards the start against the stop, and the order of what is asked
         self._over = False

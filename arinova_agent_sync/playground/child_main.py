@@ -45,6 +45,8 @@ def main() -> int:
 
 def _serve(agent: ArinovaAgent, orders: IO[str], tell: Callable[..., None]) -> None:
     _listen(agent, tell)
+    if agent.connected:  # by the target itself
+        tell(event="connected")
     threading.Thread(target=_connect, args=(agent, tell), name="connect", daemon=True).start()
     for line in orders:
         if json.loads(line).get("ask") == "stats":

@@ -14,12 +14,12 @@ from typing import cast
 import click
 
 from ..cli.options import embedded_options
-from ..cli.target import folder_of, name_of
+from ..cli.target import TargetError, file_of, folder_of, name_of
 from ..local import Generation
 from ..runtime.foreground import Events, signals_to
 from .agents import Changed, InProcess, Runner
+from .browser import BrowserLink
 from .child import InChild
-from .invitation import Invitation
 from .playground import Playground, RunnerMaker
 from .reload import reloading
 
@@ -64,6 +64,11 @@ def command(
         raise click.UsageError("--agents takes one TARGET")
     if reload and not targets:
         raise click.UsageError("--reload needs a TARGET")
+    try:
+        for target in targets:
+            file_of(target)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from None
     agents = {name: _told(name, make) for name, make in _agents(targets, number).items()}
     try:
         playground = Playground(
@@ -94,8 +99,8 @@ def command(
         click.echo("Ctrl-C ends it.")
         sys.stdout.flush()
         if not no_browser:
-            invitation = ending.enter_context(closing(Invitation(playground.url)))
-            opened = invitation.send()
+            link = ending.enter_context(closing(BrowserLink(playground.url)))
+            opened = link.send()
             click.echo(
                 "The page opens in your browser; if it does not, open the address above."
                 if opened
@@ -152,7 +157,7 @@ def _sample(server_url: str, bot_token: str, changed: Changed) -> Runner:
 
 
 def _child(target: str, server_url: str, bot_token: str, changed: Changed) -> Runner:
-    return InChild(target, server_url, bot_token, changed)
+    return InChild(target, server_url=server_url, bot_token=bot_token, changed=changed)
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,17 +10,14 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from .changes import FRAMES
-from .room import Json, Told
-
-if TYPE_CHECKING:
-    from .playground import Playground
+from .changes import FRAMES, Changes
+from .room import Json, Room, Told
 
 logger = logging.getLogger("arinova_agent_sync.playground")
 
@@ -28,24 +25,40 @@ _PACE = 0.03  # seconds between two updates
 _STATS_EVERY = 1.0  # seconds, while a page shows them
 _STATS_WITHIN = 2.0  # seconds
 _MOST = 200  # messages of a conversation that a page gets at first
-_LONGEST_NAME = 40
 
 TABS = ("frames", "timeline", "agent", "faults")
 _ALL = object()
 
 
-class Page:
+class LivePage:
     """Keep one browser tab up to date; everything but ``_hear`` runs on the event loop's thread.
 
     Args:
-        playground: what is shown.
         websocket: accepted already.
+        room: the chat that is shown.
+        changes: tells when something is different.
+        overview: returns the sections that are sent as a whole: agents, users, faults.
+        stats: returns the counters of every agent, asked for within so many seconds; called on another thread.
+        perform: does what the page asks for on behalf of its user and returns the answer; called on another thread.
+            A ValueError, TypeError, RuntimeError or TimeoutError is told to the page.
     """
 
-    def __init__(self, playground: Playground, websocket: WebSocket) -> None:
-        self._playground = playground
-        self._room = playground.room
+    def __init__(
+        self,
+        websocket: WebSocket,
+        *,
+        room: Room,
+        changes: Changes,
+        overview: Callable[[], Mapping[str, Any]],
+        stats: Callable[[float], list[Json]],
+        perform: Callable[[Json], Any],
+    ) -> None:
         self._websocket = websocket
+        self._room = room
+        self._changes = changes
+        self._overview = overview
+        self._ask_stats = stats
+        self._perform = perform
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._lock = threading.Lock()  # guards what other threads note, innermost of all locks
@@ -55,19 +68,18 @@ class Page:
         self._told: Told | None = None
         self._tab = ""
         self._last_frame = 0
-        self._stats: list[Json] | None = None
         self._next_stats = 0.0
 
     async def serve(self) -> None:
         """Serve the page until it goes."""
         self._changed = dict.fromkeys(self._room.conversation_ids())
-        self._playground.changes.listen(self._hear)
+        self._changes.listen(self._hear)
         self._wake.set()
         teller = asyncio.create_task(self._tell())
         try:
             await self._listen()
         finally:
-            self._playground.changes.leave(self._hear)
+            self._changes.leave(self._hear)
             teller.cancel()
             await asyncio.wait([teller])
 
@@ -120,10 +132,8 @@ class Page:
             tasks, frames = self._tasks and self._tab == "timeline", self._frames and self._tab == "frames"
             self._tasks, self._frames = self._tasks and not tasks, self._frames and not frames
         if people:
-            self._say(update, "agents", self._playground.agents())
-            self._say(update, "users", self._room.users())
-            self._say(update, "faults", self._playground.faults.lasting())
-            self._say(update, "about", self._playground.about())
+            for section, value in self._overview().items():
+                self._say(update, section, value)
         if changed:
             summaries = [self._room.summary(each) for each in changed]
             update["conversations"] = [each for each in summaries if each is not None]
@@ -141,7 +151,7 @@ class Page:
                     self._frames = True
                 self._wake.set()
         if self._tab == "agent" and self._loop.time() >= self._next_stats:
-            stats = await asyncio.to_thread(self._playground.stats, _STATS_WITHIN)
+            stats = await asyncio.to_thread(self._ask_stats, _STATS_WITHIN)
             self._next_stats = self._loop.time() + _STATS_EVERY
             self._say(update, "stats", stats)
         return update
@@ -188,59 +198,24 @@ class Page:
             pass  # the page has gone
 
     async def _do(self, asked: Json) -> Any:
-        room, playground = self._room, self._playground
         match asked.get("do"):
             case "open":
-                conversation_id = _text(asked, "conversation")
-                most = asked.get("most", _MOST)
-                told = Told(conversation_id, most if isinstance(most, int) and most > 0 else _MOST)
-                news = room.news(told)
-                if news is None:
-                    raise ValueError("there is no such conversation")
-                self._told = told
-                return news
-            case "say":
-                await asyncio.to_thread(
-                    playground.say,
-                    _text(asked, "conversation"),
-                    _text(asked, "text", empty=True),
-                    sender=_text(asked, "sender") if asked.get("sender") else None,
-                    reply_to=asked.get("replyTo") or None,
-                    uploads=_texts(asked, "attachments"),
-                    mentions=_texts(asked, "mentions"),
-                )
-            case "stop":
-                room.stop(_text(asked, "conversation"), asked.get("message"))
-            case "new":
-                opened = room.open_conversation(_texts(asked, "agents"), asked.get("group") is True)
-                playground.changes.tell(opened)
-                return opened
-            case "user":
-                name = _text(asked, "name").strip()
-                if len(name) > _LONGEST_NAME or not name.isprintable() or not name:
-                    raise ValueError(f"a name has 1 to {_LONGEST_NAME} characters, all of which can be seen")
-                room.add_user(name)
-                playground.changes.tell(None)
+                return self._open(text_in(asked, "conversation"), asked.get("most", _MOST))
             case "tab":
-                self._open_tab(asked.get("name"))
+                return self._open_tab(asked.get("name"))
             case "frame":
                 number = asked.get("number")
-                return room.frame(number) if isinstance(number, int) else None
-            case "inject":
-                parameters = asked.get("parameters")
-                await asyncio.to_thread(
-                    playground.inject,
-                    _text(asked, "name"),
-                    asked.get("agent") or None,
-                    parameters if isinstance(parameters, Mapping) else {},
-                )
-            case "heal":
-                await asyncio.to_thread(playground.heal, asked.get("name") or None)
-            case "restart":
-                await asyncio.to_thread(playground.restart_agents)
-            case other:
-                raise ValueError(f"a page cannot ask for {other!r}")
-        return None
+                return self._room.frame(number) if isinstance(number, int) else None
+            case _:
+                return await asyncio.to_thread(self._perform, asked)
+
+    def _open(self, conversation_id: str, most: object) -> Json:
+        told = Told(conversation_id, most if isinstance(most, int) and most > 0 else _MOST)
+        news = self._room.news(told)
+        if news is None:
+            raise ValueError("unknown conversation")
+        self._told = told
+        return news
 
     def _open_tab(self, name: object) -> None:
         self._tab = name if isinstance(name, str) and name in TABS else ""
@@ -250,14 +225,16 @@ class Page:
         self._said.pop("stats", None)
 
 
-def _text(asked: Json, name: str, empty: bool = False) -> str:
+def text_in(asked: Json, name: str, empty: bool = False) -> str:
+    """Return a text that a page sent along; raise ValueError if it is missing."""
     value = asked.get(name)
     if not isinstance(value, str) or not (value or empty):
         raise ValueError(f"{name} is missing")
     return value
 
 
-def _texts(asked: Json, name: str) -> list[str]:
+def texts_in(asked: Json, name: str) -> list[str]:
+    """Return a list of texts that a page sent along, empty by default; raise ValueError for anything else."""
     value = asked.get(name) or []
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise ValueError(f"{name} must be a list of texts")

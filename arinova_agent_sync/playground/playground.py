@@ -6,18 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from starlette.websockets import WebSocket
+
 from ..local import Generation, LocalServer
+from .access import AccessControl
+from .active_faults import ActiveFaults
 from .agents import Changed, Json, Runner
 from .changes import Changes
-from .doorman import Doorman
-from .faultbox import FaultBox
+from .page import LivePage, text_in, texts_in
 from .room import Room
 from .site import Site
-from .uploads import Uploads
+from .uploads import PendingUpload, Uploads
 
 RunnerMaker = Callable[[str, str, Changed], Runner]  # server_url, bot_token, called when its state changes
 
 _STOPS_WITHIN = 5.0  # seconds
+_LONGEST_NAME = 40  # characters
 _AGENTS = object()  # tells the pages that how an agent is has changed
 
 
@@ -52,7 +56,7 @@ class Playground:
         names = list(agents)
         if not names:
             raise ValueError("a playground needs an agent")
-        doorman = Doorman()
+        access = AccessControl()
         options: dict[str, Any] = {} if data is None else {"data": data}
         if duplicate_window is not None:
             options["duplicate_window"] = duplicate_window
@@ -61,7 +65,7 @@ class Playground:
             host=host,
             agent_name=names[0],
             generation=generation,
-            routes=Site(self, doorman).routes,
+            routes=Site(access=access, keep=self._keep, serve_page=self._serve_page).routes,
             **options,
         )
         for name in names[1:]:
@@ -70,8 +74,8 @@ class Playground:
         self.uploads = Uploads(self.server)
         self.changes = Changes(self.server)
         self.room = Room(self.server)
-        self.faults = FaultBox(self.server)
-        self._token = doorman.token
+        self.faults = ActiveFaults(self.server)
+        self._token = access.token
         self._makers = list(agents.values())
         self._runners: dict[str, Runner] = {}
         self._about: Json = {
@@ -115,25 +119,67 @@ class Playground:
         """The page's address, with the token."""
         return f"{self.server.url}/playground/?token={self._token}"
 
-    # What the pages ask
+    # What the pages show
 
-    def about(self) -> Json:
-        """Return what this playground is."""
-        return self._about
-
-    def agents(self) -> list[Json]:
-        """Return every agent: who it is, what it can do, how it is."""
+    def overview(self) -> Json:
+        """Return what every page shows: this playground, its agents and how they are, users, faults."""
         runners = self._runners
-        return [
+        agents = [
             {**agent, **(runners[agent["id"]].state() if agent["id"] in runners else {})}
             for agent in self.room.agents()
         ]
+        return {
+            "agents": agents,
+            "users": self.room.users(),
+            "faults": self.faults.lasting(),
+            "about": self._about,
+        }
 
     def stats(self, timeout: float) -> list[Json]:
         """Return the counters of every agent, asked for now; None for one that does not answer in time."""
         return [
             {"agent": agent_id, "stats": runner.stats(timeout)} for agent_id, runner in self._runners.items()
         ]
+
+    # What the pages ask for
+
+    def perform(self, asked: Json) -> str | None:
+        """Do what a page asks for; return the id of a conversation that was opened.
+
+        Raises ValueError, TypeError, RuntimeError or TimeoutError that says what is wrong with it.
+        """
+        match asked.get("do"):
+            case "say":
+                self.say(
+                    text_in(asked, "conversation"),
+                    text_in(asked, "text", empty=True),
+                    sender=text_in(asked, "sender") if asked.get("sender") else None,
+                    reply_to=asked.get("replyTo") or None,
+                    uploads=texts_in(asked, "attachments"),
+                    mentions=texts_in(asked, "mentions"),
+                )
+            case "stop":
+                self.room.stop(text_in(asked, "conversation"), asked.get("message"))
+            case "new":
+                opened = self.room.open_conversation(texts_in(asked, "agents"), asked.get("group") is True)
+                self.changes.tell(opened)
+                return opened
+            case "user":
+                self._add_user(text_in(asked, "name").strip())
+            case "inject":
+                parameters = asked.get("parameters")
+                self.inject(
+                    text_in(asked, "name"),
+                    asked.get("agent") or None,
+                    parameters if isinstance(parameters, Mapping) else {},
+                )
+            case "heal":
+                self.heal(asked.get("name") or None)
+            case "restart":
+                self.restart_agents()
+            case other:
+                raise ValueError(f"a page cannot ask for {other!r}")
+        return None
 
     def say(
         self,
@@ -170,6 +216,26 @@ class Playground:
         """Start every agent anew; the conversations stay."""
         for runner in self._runners.values():
             runner.restart()
+
+    def _add_user(self, name: str) -> None:
+        if len(name) > _LONGEST_NAME or not name.isprintable() or not name:
+            raise ValueError(f"a name has 1 to {_LONGEST_NAME} characters, all of them printable")
+        self.room.add_user(name)
+        self.changes.tell(None)
+
+    def _keep(self, name: str, type: str, content: bytes) -> PendingUpload:
+        return self.uploads.add(name, type, content)
+
+    async def _serve_page(self, websocket: WebSocket) -> None:
+        page = LivePage(
+            websocket,
+            room=self.room,
+            changes=self.changes,
+            overview=self.overview,
+            stats=self.stats,
+            perform=self.perform,
+        )
+        await page.serve()
 
     def _agents_changed(self) -> None:
         self.changes.tell(_AGENTS)

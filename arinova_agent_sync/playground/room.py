@@ -174,7 +174,7 @@ class Room:
         try:
             members = [accounts[agent_id] for agent_id in agent_ids]
         except KeyError:
-            raise ValueError("there is no such agent") from None
+            raise ValueError("unknown agent") from None
         if not members or (not group and len(members) != 1):
             raise ValueError("choose an agent")
         if group:
@@ -232,7 +232,7 @@ class Room:
         with self._hub.lock:
             conversation = self._hub.chat.conversations.get(conversation_id)
         if conversation is None:
-            raise ValueError("there is no such conversation")
+            raise ValueError("unknown conversation")
         return LocalConversation(self._hub, conversation)
 
     def _tokens(self) -> list[str]:

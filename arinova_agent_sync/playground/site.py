@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -12,11 +12,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from . import uploads
-from .doorman import HEADERS, Doorman
-from .page import Page
-
-if TYPE_CHECKING:
-    from .playground import Playground
+from .access import HEADERS, AccessControl
+from .uploads import PendingUpload
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {
@@ -27,8 +24,10 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-_STRANGER = "Open the address that the playground printed when it started: it holds the token of this run.\n"
-_NOT_HOME = "This server is called 127.0.0.1 or localhost.\n"
+_NO_TOKEN = (
+    "Open the address that the playground printed when it started: it contains the token of this run.\n"
+)
+_WRONG_HOST = "The Host header is invalid: this server is 127.0.0.1 or localhost.\n"
 _REFUSED = 4403  # the WebSocket close code that tells a page to give up
 
 
@@ -36,28 +35,36 @@ class Site:
     """Serve the playground.
 
     Args:
-        playground: what is shown and done there.
-        doorman: who may come in.
+        access: who may come in.
+        keep: takes the name, the type and the content of a file that was uploaded.
+        serve_page: serves the WebSocket of an open page, which is accepted already, until it goes.
     """
 
-    def __init__(self, playground: Playground, doorman: Doorman) -> None:
-        self._playground = playground
-        self._doorman = doorman
+    def __init__(
+        self,
+        *,
+        access: AccessControl,
+        keep: Callable[[str, str, bytes], PendingUpload],
+        serve_page: Callable[[WebSocket], Awaitable[None]],
+    ) -> None:
+        self._access = access
+        self._keep = keep
+        self._serve_page = serve_page
         self._files = {
             path.relative_to(_STATIC).as_posix(): (path.read_bytes(), _TYPES[path.suffix])
             for path in sorted(_STATIC.rglob("*"))
             if path.suffix in _TYPES
         }
         self.routes: list[BaseRoute] = [
-            Route("/", self._front_door),
-            Route("/playground", self._front_door),
+            Route("/", self._to_page),
+            Route("/playground", self._to_page),
             Route("/playground/", self._page),
             Route("/playground/static/{path:path}", self._static),
             Route("/playground/upload", self._upload, methods=["POST"]),
             WebSocketRoute("/playground/live", self._live),
         ]
 
-    async def _front_door(self, request: Request) -> Response:  # noqa: ARG002
+    async def _to_page(self, request: Request) -> Response:  # noqa: ARG002
         return RedirectResponse("/playground/", headers=HEADERS)
 
     async def _page(self, request: Request) -> Response:
@@ -65,15 +72,15 @@ class Site:
         if refusal is not None:
             return refusal
         page, content_type = self._files["index.html"]
-        policy = self._doorman.policy(request)
+        policy = self._access.policy(request)
         headers = {**HEADERS, "content-security-policy": policy, "cache-control": "no-store"}
         response = Response(page, headers=headers, media_type=content_type)
-        self._doorman.remember(request, response)
+        self._access.set_cookie_on(request, response)
         return response
 
     async def _static(self, request: Request) -> Response:
-        if not self._doorman.at_home(request):
-            return PlainTextResponse(_NOT_HOME, 403, headers=HEADERS)
+        if not self._access.names_this_server(request):
+            return PlainTextResponse(_WRONG_HOST, 403, headers=HEADERS)
         found = self._files.get(request.path_params["path"])
         if found is None:
             return PlainTextResponse("There is no such file.\n", 404, headers=HEADERS)
@@ -88,7 +95,7 @@ class Site:
         refusal = self._refuse(request)
         if refusal is not None:
             return refusal
-        if not self._doorman.own_origin(request):
+        if not self._access.has_own_origin(request):
             return PlainTextResponse("Only the playground's own page may upload.\n", 403, headers=HEADERS)
         data = bytearray()
         async for block in request.stream():
@@ -99,22 +106,22 @@ class Site:
                 return JSONResponse({"error": error}, 413, headers={**HEADERS, "connection": "close"})
         name = request.query_params.get("name", "file")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        upload = self._playground.uploads.add(name, kind, bytes(data))
+        upload = self._keep(name, kind, bytes(data))
         return JSONResponse(upload.described(), 201, headers=HEADERS)
 
     async def _live(self, websocket: WebSocket) -> None:
-        if not self._doorman.own_origin(websocket):
+        if not self._access.has_own_origin(websocket):
             await websocket.close(_REFUSED)  # before the upgrade: HTTP 403
             return
         await websocket.accept()
-        if not self._doorman.knows_token(websocket):
+        if not self._access.has_token(websocket):
             await websocket.close(_REFUSED, "wrong token")
             return
-        await Page(self._playground, websocket).serve()
+        await self._serve_page(websocket)
 
     def _refuse(self, request: Request) -> Response | None:
-        if not self._doorman.at_home(request):
-            return PlainTextResponse(_NOT_HOME, 403, headers=HEADERS)
-        if not self._doorman.knows_token(request):
-            return PlainTextResponse(_STRANGER, 403, headers=HEADERS)
+        if not self._access.names_this_server(request):
+            return PlainTextResponse(_WRONG_HOST, 403, headers=HEADERS)
+        if not self._access.has_token(request):
+            return PlainTextResponse(_NO_TOKEN, 403, headers=HEADERS)
         return None

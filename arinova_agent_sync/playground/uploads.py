@@ -24,7 +24,7 @@ _ODD = re.compile(r"[\x00-\x1f\x7f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
 @dataclass(frozen=True)
-class Upload:
+class PendingUpload:
     """Hold one file that was not sent yet."""
 
     id: str
@@ -49,14 +49,14 @@ class Uploads:
     def __init__(self, server: LocalServer) -> None:
         self._server = server
         self._lock = threading.Lock()
-        self._unsent: dict[str, Upload] = {}  # by id, oldest first
+        self._unsent: dict[str, PendingUpload] = {}  # by id, oldest first
         self._size = 0
 
-    def add(self, name: str, type: str, data: bytes) -> Upload:
+    def add(self, name: str, type: str, data: bytes) -> PendingUpload:
         """Take a file, and drop the oldest if there is no room."""
         name = _ODD.sub("_", name).strip()[-200:] or "file"
         type = type if _TYPE.fullmatch(type) else "application/octet-stream"
-        upload = Upload(secrets.token_urlsafe(24), name, type, data)
+        upload = PendingUpload(secrets.token_urlsafe(24), name, type, data)
         with self._lock:
             self._unsent[upload.id] = upload
             self._size += len(data)
@@ -73,7 +73,7 @@ class Uploads:
         with self._lock:
             uploads = [self._unsent[each] for each in dict.fromkeys(ids) if each in self._unsent]
         if len(uploads) < len(set(ids)):
-            raise ValueError("an attached file is not there any more; attach it once more")
+            raise ValueError("an attached file is gone; attach it again")
         store = self._server.store
         try:
             with store.transaction():

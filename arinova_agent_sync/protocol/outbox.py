@@ -48,14 +48,14 @@ class Passing(NamedTuple):
     payload: bytes
 
 
-class Pong(NamedTuple):
+class PongReply(NamedTuple):
     """The payload to answer a ping of the WebSocket protocol with."""
 
     payload: bytes
 
 
-Piece = Union[Chunks, Terminal, Passing, Pong, bytes]
-Entry = Union[PendingText, Terminal, Passing, Pong, bytes]
+Piece = Union[Chunks, Terminal, Passing, PongReply, bytes]
+Entry = Union[PendingText, Terminal, Passing, PongReply, bytes]
 
 
 class Outbox:
@@ -125,11 +125,11 @@ class Outbox:
         self.frame_bytes += len(payload)
         return True
 
-    def add_passing(self, frame: Passing | Pong) -> bool:
+    def add_passing(self, frame: Passing | PongReply) -> bool:
         """Append a frame for this connection alone; False, and nothing, if there is none."""
         if not self._online:
             return False
-        if isinstance(frame, Pong) and self.entries and isinstance(self.entries[-1], Pong):
+        if isinstance(frame, PongReply) and self.entries and isinstance(self.entries[-1], PongReply):
             self.entries[-1] = frame  # RFC 6455, 5.5.3: only the latest ping needs an answer
         else:
             self.entries.append(frame)
@@ -182,7 +182,7 @@ class Outbox:
         for piece in reversed(pieces):
             if isinstance(piece, Chunks):
                 self.entries.appendleft(piece.answer.take_back(piece.texts))
-            elif not isinstance(piece, (Passing, Pong)):
+            elif not isinstance(piece, (Passing, PongReply)):
                 if isinstance(piece, Terminal) and (again := self._terminal(piece.answer)) is not None:
                     self.entries.remove(again)  # the connection was given up before its last write failed
                 self.entries.appendleft(piece)
@@ -299,7 +299,7 @@ def text_size(text: str) -> int:
 def _outlives_connection(entry: Entry) -> bool:
     if isinstance(entry, PendingText):
         return not entry.answer.muted
-    return not isinstance(entry, (Passing, Pong))
+    return not isinstance(entry, (Passing, PongReply))
 
 
 def _size(entry: Entry) -> int:

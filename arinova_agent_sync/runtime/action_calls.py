@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..action_results import ActionCallResult, ActionOptions
+from ..argument_checks import check_keywords
 from ..errors import ActionError, ConnectionLost, TaskCancelled
 from ..protocol import frames
 from ..protocol.json_values import checked_object, clean_text
@@ -35,6 +36,7 @@ class ActionCalls:
         running: RunningTask | None = None,
     ) -> ActionCallResult:
         """Send a call and wait for its result."""
+        check_keywords("call_action", options, ActionOptions)
         timeout = options.get("timeout")
         if timeout is None:
             timeout = self._state.settings.action_timeout

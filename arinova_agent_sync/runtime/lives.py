@@ -26,10 +26,12 @@ class Lives:
 
     Args:
         make: makes an engine that has not begun.
+        stopped: called after each stop that found no engine, or ended it.
     """
 
-    def __init__(self, make: Callable[[], Engine]) -> None:
+    def __init__(self, make: Callable[[], Engine], *, stopped: Callable[[], None]) -> None:
         self._make = make
+        self._stopped = stopped
         self._lock = threading.Lock()  # guards the exchange of the engine for a new one
         self._stops = itertools.count()
         self._latest_stop = next(self._stops)
@@ -94,6 +96,7 @@ class Lives:
         self._latest_stop = next(self._stops)  # a start under way sees that it is called off
         engine = self.engine
         if engine is None:
+            self._stopped()  # there may be something of its agent's to close all the same
             return
         if threading.current_thread() is threading.main_thread() and interrupted_own_code():
             # A signal handler: the call that it interrupted may hold any lock, till the handler has returned.
@@ -106,6 +109,15 @@ class Lives:
             engine.abort_link()  # frees a pinger that still writes
             engine.shutdown.wait(_JOIN)
         engine.join(_JOIN)
+        if engine.state.over:
+            self._stopped()
+
+    def running(self) -> Engine:
+        """Return the engine that has not ended; raise ConnectionLost if there is none."""
+        engine = self.engine
+        if engine is None or engine.state.over:
+            raise ConnectionLost("the agent is not connected; call connect() first")
+        return engine
 
     def wait(self, timeout: float | None) -> bool:
         """Block until the end; return False if the time is up, raise what stopped the agent if it failed."""

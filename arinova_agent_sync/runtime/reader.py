@@ -17,7 +17,7 @@ from ..net.deadline import Deadline
 from ..net.proxies import proxy_for
 from ..net.tls import default_context
 from ..protocol import frames
-from ..protocol.outbox import Passing, Pong
+from ..protocol.outbox import Passing, PongReply
 from ..protocol.reconnect import Again, GiveUp
 from ..protocol.session import (
     ActionSettled,
@@ -38,7 +38,8 @@ from .callbacks import Callbacks
 from .connection import Connection
 from .state import LinkState, State
 from .task_runner import TaskRunner
-from .websocket import MessageTooLarge, WebSocket, WebSocketError
+from .websocket import WebSocket
+from .websocket_errors import MessageTooLarge, WebSocketError
 
 
 class _Reconnect(Exception):
@@ -147,7 +148,7 @@ class Reader:
     def _pinged(self, payload: bytes) -> None:
         with self._state.lock:
             # Before auth_ok nothing is online, and nothing but text may be sent: then it gets no pong.
-            if self._state.outbox.add_passing(Pong(payload)):
+            if self._state.outbox.add_passing(PongReply(payload)):
                 self._state.flush_soon()
 
     def _serve(self, connection: Connection) -> Refused | None:

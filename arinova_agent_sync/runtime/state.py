@@ -1,5 +1,14 @@
 """The state that an agent's threads share, and the lock that guards it.
 
+Threads, and what each owns:
+
+    arinova-reader      the link: makes it, reads it, closes it; runs no user code
+    arinova-pinger      timers, the reader's small replies, late batches, the end; runs no user code
+    arinova-worker-N    one running handler; writes its own chunks
+    arinova-callbacks   lifecycle callbacks, in order
+
+All are daemons and start in connect().
+
 Locks, in the order in which they may be taken:
 
     write -> state      the writer takes frames out of the outbox

@@ -9,7 +9,6 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Literal
 from urllib.parse import urlsplit
 
 import websocket
@@ -21,86 +20,12 @@ from ..net.guarded_socket import Aborted, SendFailed, SocketGuard
 from ..net.proxies import Proxy
 from ..net.tls import default_context
 from ..protocol import websocket_frames
-
-__all__ = ["Kind", "MessageTooLarge", "WebSocket", "WebSocketClosed", "WebSocketError", "WriteFailed"]
-
-Kind = Literal[
-    "dns",
-    "refused",
-    "unreachable",
-    "proxy",
-    "tls",
-    "timeout",
-    "upgrade",
-    "closed",
-    "reset",
-    "aborted",
-    "protocol",
-    "utf8",
-    "too_large",
-    "write",
-]
+from .websocket_errors import Kind, MessageTooLarge, WebSocketClosed, WebSocketError, WriteFailed
 
 _READ_AHEAD = 64 * 1024  # bytes
 _MASK_POOL = 4 * 1024  # bytes
 _PARTING = 0.2  # seconds to get rid of a close frame in
 _WIRE_KINDS: dict[int, Kind] = {1002: "protocol", 1007: "utf8", 1009: "too_large"}
-
-
-class WebSocketError(Exception):
-    """The connection could not be made, or ended.
-
-    Attributes:
-        kind: why, in a word.
-        status: the HTTP status of the server or proxy that refused, 0 if there was none.
-    """
-
-    def __init__(self, kind: Kind, text: str, *, status: int = 0) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.status = status
-
-
-class WebSocketClosed(WebSocketError):
-    """The server sent a close frame.
-
-    Attributes:
-        code: its code; 1005 for none.
-        reason: its text.
-    """
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(
-            "closed", f"the server closed the connection: {code}" + (f" {reason!r}" if reason else "")
-        )
-        self.code = code
-        self.reason = reason
-
-
-class MessageTooLarge(WebSocketError):
-    """A message above the limit has passed by; ``receive`` may be called again.
-
-    Attributes:
-        size: its length in bytes.
-        limit: the limit in bytes.
-    """
-
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__("too_large", f"a message of {size} bytes was dropped; the limit is {limit} bytes")
-        self.size = size
-        self.limit = limit
-
-
-class WriteFailed(WebSocketError):
-    """A write did not finish, and nothing can be written after it.
-
-    Attributes:
-        sent: how many of its bytes the kernel took.
-    """
-
-    def __init__(self, text: str, sent: int = 0) -> None:
-        super().__init__("write", text)
-        self.sent = sent
 
 
 class WebSocket:

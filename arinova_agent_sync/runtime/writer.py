@@ -18,11 +18,12 @@ from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, PendingText
 from ..protocol.frames import encode_text
 from ..protocol.json_values import clean
-from ..protocol.outbox import Chunks, Piece, Pong, Terminal
+from ..protocol.outbox import Chunks, Piece, PongReply, Terminal
 from .connection import Connection
 from .running_task import RunningTask
 from .state import State
-from .websocket import WebSocket, WebSocketError, WriteFailed
+from .websocket import WebSocket
+from .websocket_errors import WebSocketError, WriteFailed
 
 _PILE_UP = 0.000_5  # seconds between chunks of one task below which they leave together
 _LATE = 0.001  # seconds that such a chunk may wait
@@ -244,7 +245,7 @@ class Writer:
                     prefix = piece.answer.chunk_prefix
                     payloads += [prefix + encode_text(text) + b"}" for text in piece.texts]
                     chunks += len(piece.texts)
-                elif isinstance(piece, Pong):
+                elif isinstance(piece, PongReply):
                     if payloads:
                         size += link.send_texts(payloads)
                     frames += len(payloads)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from .. import inside
+from .. import _internals
 from ..agent import ArinovaAgent
 from ..handlers import TaskHandler, check_handler
 
@@ -44,9 +44,9 @@ class AgentFactory:
         Raises TypeError or ValueError for wrong arguments, and if the account or your agent is connected already.
         """
         token = self._server.bot_token if bot_token is None else bot_token
-        if any(inside.token_of(agent) == token and not _is_over(agent) for agent in self._agents):
+        if any(_internals.token_of(agent) == token and not _is_over(agent) for agent in self._agents):
             raise ValueError(
-                "this account has a connected agent, and the server would serve the newer one alone; make "
+                "this account has a connected agent, and the server would send tasks to the newer one only; make "
                 'another account: arinova_agent(handler, bot_token=arinova_server.add_agent("Bob").token)'
             )
         if isinstance(handler, ArinovaAgent):
@@ -75,7 +75,7 @@ class AgentFactory:
     def _borrowed(self, agent: ArinovaAgent, token: str) -> tuple[ArinovaAgent, Callable[[], None]]:
         if not _is_over(agent):
             raise ValueError("this agent is connected already; arinova_agent connects it itself")
-        restore = inside.lead(
+        restore = _internals.redirect(
             agent,
             server_url=self._server.url,
             bot_token=token,

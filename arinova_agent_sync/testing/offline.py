@@ -17,9 +17,9 @@ from ..api.resources.files import Files as RealFiles
 from ..api.resources.files import replacing
 from ..api.transport import ApiSession, Options, Request, Timeout, Transport
 from ..api.values import encode, identifier
+from ..argument_checks import count
 from ..errors import ApiConnectionError, NotFoundError
-from ..settings import count
-from .files import Files
+from .task_files import TaskFiles
 
 if TYPE_CHECKING:
     from ..api.exchange import Exchange
@@ -41,7 +41,7 @@ class OfflineClient(ArinovaClient):
         messages: the conversation's, oldest first, as the server's HTTP API tells them.
     """
 
-    def __init__(self, files: Files, messages: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, files: TaskFiles, messages: Sequence[Mapping[str, Any]]) -> None:
         self._use(Transport(_Session(files, messages), Options()))
 
     def _use(self, transport: Transport) -> None:
@@ -55,7 +55,7 @@ class OfflineClient(ArinovaClient):
 class _Session(ApiSession):
     """What the clients share."""
 
-    def __init__(self, files: Files, messages: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, files: TaskFiles, messages: Sequence[Mapping[str, Any]]) -> None:
         super().__init__(SERVER_URL, TOKEN, "", None)
         self.files = files
         self.messages = messages
@@ -94,7 +94,7 @@ class _Offline(Transport):
 class _OfflineFiles(RealFiles):
     """Keeps uploads in memory, and finds there what lies behind an attachment's URL."""
 
-    def __init__(self, transport: Transport, files: Files) -> None:
+    def __init__(self, transport: Transport, files: TaskFiles) -> None:
         super().__init__(transport)
         self._files = files
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .transcript import ActionCall, Status, Timings, Transcript
 
 if TYPE_CHECKING:
-    from .files import Files
+    from .task_files import TaskFiles
 
 
 class Record:
@@ -49,7 +49,7 @@ class Record:
             mentions = frame.get("mentions")
             self.mentions = tuple(mentions) if isinstance(mentions, list) else ()
 
-    def transcript(self, files: Files, warnings: tuple[str, ...]) -> Transcript:
+    def transcript(self, files: TaskFiles, warnings: tuple[str, ...]) -> Transcript:
         """Return all of it, for a task that has ended."""
         if self.status is None or self.done is None:
             raise AssertionError("the task has not ended")

@@ -9,19 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from .. import inside, settings
+from .. import _internals, argument_checks, settings
 from ..agent import ArinovaAgent
 from ..handlers import TaskHandler, check_handler
 from ..payload import Member, ReplyTo
 from ..runtime.callbacks import Listeners
 from ..settings import ErrorText, Settings
 from ..task import Task
-from .files import Attachments, Files
+from .fakes import ActionAnswer
+from .handler_stack import stack_of_handler
+from .harness import Harness
 from .offline import SERVER_URL, TOKEN, OfflineClient
-from .payload import Message, Payload, make_payload
-from .stage import Stage
-from .stand_ins import ActionAnswer
-from .standing import where_it_stands
+from .task_files import Attachments, TaskFiles
+from .task_payload import Message, Payload, make_payload
 from .transcript import Transcript
 
 _LONGEST = 3_600.0  # seconds
@@ -82,12 +82,12 @@ def run_task(
     Raises TypeError or ValueError for wrong arguments, TimeoutError that says where a handler stands that does
     not come to its end.
     """
-    settings.seconds("timeout", timeout, high=_LONGEST)
+    argument_checks.seconds("timeout", timeout, high=_LONGEST)
     if cancel_after is not None:
-        settings.count("cancel_after", cancel_after, 0, _MOST_CHUNKS)
+        argument_checks.count("cancel_after", cancel_after, 0, _MOST_CHUNKS)
     if actions is not None and not isinstance(actions, Mapping):
         raise TypeError(f"actions must be a dict of results by name, not {type(actions).__name__}")
-    files = Files(attachments)
+    files = TaskFiles(attachments)
     payload = make_payload(
         content,
         history=history,
@@ -100,7 +100,7 @@ def run_task(
         extra={**({"attachments": files.listed} if files.listed else {}), **(extra or {})},
     )
     own, listeners, handler_for = _agent(handler, error_text)
-    stage = Stage(
+    harness = Harness(
         settings=own,
         listeners=listeners,
         handler_for=handler_for,
@@ -111,22 +111,22 @@ def run_task(
         files=files,
         cancel_after=cancel_after,
     )
-    log = _Log(stage)
+    log = _Log(harness)
     logger.addHandler(log)
     where: str | None = None
     try:
-        over = stage.play(timeout)
-        if not over and stage.handler_runs:
-            where = where_it_stands(stage.thread, stage.started)
+        over = harness.play(timeout)
+        if not over and harness.handler_runs:
+            where = stack_of_handler(harness.thread, harness.started)
     finally:
-        stage.close()
+        harness.close()
         logger.removeHandler(log)
     if not over:
-        raise _too_late(stage, timeout, where)
-    raised = stage.record.exception
+        raise _too_late(harness, timeout, where)
+    raised = harness.record.exception
     if raised is not None and _is_for_the_test(raised):
         raise raised
-    return stage.transcript(tuple(log.lines))
+    return harness.transcript(tuple(log.lines))
 
 
 def _agent(
@@ -134,10 +134,10 @@ def _agent(
 ) -> tuple[Settings, Listeners, Callable[[Task], TaskHandler | None]]:
     nobodys = settings.check({"server_url": SERVER_URL, "bot_token": TOKEN, "error_text": error_text})
     if isinstance(handler, ArinovaAgent):
-        own = inside.settings_of(handler)
+        own = _internals.settings_of(handler)
         if error_text is not None:
             own = replace(own, error_text=nobodys.error_text)
-        return own, *inside.manners_of(handler)
+        return own, *_internals.listeners_and_handlers_of(handler)
     check_handler(handler, "run_task")
     return nobodys, Listeners(), lambda _: handler
 
@@ -156,8 +156,8 @@ def _told_over_http(payload: Payload, agent_name: str) -> list[dict[str, object]
     return messages
 
 
-def _too_late(stage: Stage, timeout: float, where: str | None) -> TimeoutError:
-    sent = "".join(stage.record.chunks)
+def _too_late(harness: Harness, timeout: float, where: str | None) -> TimeoutError:
+    sent = "".join(harness.record.chunks)
     said = f"It had sent {sent[-80:]!r}." if sent else "It had sent nothing."
     if where is None:
         return TimeoutError(
@@ -166,11 +166,11 @@ def _too_late(stage: Stage, timeout: float, where: str | None) -> TimeoutError:
         )
     left = (
         "its thread is left behind, since Python cannot interrupt it"
-        if stage.handler_runs
+        if harness.handler_runs
         else "it was stopped then, as by a user"
     )
     return TimeoutError(
-        f"the handler did not return within {timeout:g} s (timeout=); {left}. {said} It stood here:\n{where}"
+        f"the handler did not return within {timeout:g} s (timeout=); {left}. {said} Its stack:\n{where}"
     )
 
 
@@ -184,12 +184,12 @@ def _is_for_the_test(error: BaseException) -> bool:
 class _Log(logging.Handler):
     """Collect what the package logs about one task."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, harness: Harness) -> None:
         super().__init__(logging.WARNING)
-        self._stage = stage
+        self._harness = harness
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if self._stage.task_id in message or threading.get_ident() in self._stage.threads:
+        if self._harness.task_id in message or threading.get_ident() in self._harness.threads:
             self.lines.append(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ..test_demo import CTRL_C, CTRL_D, Terminal
-from .conftest import ECHO, Command, Write
+from .conftest import ECHO, ROOT, Command, Write
+from .test_demo import CTRL_C, CTRL_D, Terminal
 
 Start = Callable[..., Command]
 
@@ -116,6 +117,75 @@ def test_a_pipe_gets_answers_and_nothing_else(command: Start, write: Write) -> N
     assert (piped.out.text, piped.err.text) == ("echo: one\necho: /two\necho: three\n", "")
 
 
+BESIDE = """
+    import time
+    from arinova_agent_sync import ArinovaAgent
+
+    agent = ArinovaAgent()
+    agent.on_task(lambda task: f"echo: {task.content}")
+
+
+    def main():
+        with agent:
+            try:
+                while True:
+                    time.sleep(3600.0)
+            finally:
+                print("ended", flush=True)
+"""
+
+
+def test_an_example_that_connects_its_agent_itself_answers_and_ends(command: Start) -> None:
+    piped = command("chat", ROOT / "examples" / "background.py", keyboard=True)
+    piped.type("hi\n")
+    piped.hang_up()
+    assert piped.exit_code() == 0
+    assert re.fullmatch(r"connected\nThe main thread has counted to \d+\.\nended\n", piped.out.text)
+    assert piped.err.text == ""
+
+
+@pytest.mark.parametrize(
+    ("end", "attribute"),
+    [("main()", ""), ("try: main()\n    except KeyboardInterrupt: pass", ""), ("", ":main")],
+)
+def test_a_target_that_goes_on_by_itself_is_interrupted_after_the_chat(
+    command: Start, write: Write, end: str, attribute: str
+) -> None:
+    path = write(f"{BESIDE}\n    {end}")
+    piped = command("chat", f"{path}{attribute}", keyboard=True)
+    piped.type("one\ntwo\n")
+    piped.out.expect("echo: one\necho: two\n")
+    piped.hang_up()
+    assert piped.exit_code() == 0
+    assert (piped.out.text, piped.err.text) == ("echo: one\necho: two\nended\n", "")
+
+
+def test_a_target_that_leaves_its_agent_connected_is_chatted_with(command: Start, write: Write) -> None:
+    path = write(f"{BESIDE}\n    agent.connect()\n    time.sleep(1.0)")
+    piped = command("chat", path, keyboard=True)
+    piped.type("one\n")
+    piped.out.expect("echo: one\n")
+    piped.type("two\n")
+    piped.out.expect("echo: two\n")
+    piped.hang_up()
+    assert (piped.exit_code(), piped.err.text) == (0, "")
+
+
+def test_ctrl_c_ends_a_target_that_goes_on_by_itself_and_the_chat_with_it(
+    chat: Callable[..., Terminal], write: Write
+) -> None:
+    terminal = chat(f"{write(BESIDE)}:main")
+    terminal.expect("Main is on a server in this process")
+    terminal.expect("you  > ")
+    terminal.type("hello\n")
+    terminal.expect("Main > echo: hello\n")
+    terminal.expect("you  > ")
+    terminal.type(CTRL_C)
+    terminal.expect("ended\n")
+    assert terminal.exit_code() == 130
+    assert "Traceback" not in terminal.shown
+
+
 def test_a_program_at_the_other_end_of_the_pipe_sees_an_answer_grow_and_stops_it(
     command: Start, write: Write
 ) -> None:
@@ -173,7 +243,7 @@ def test_an_agent_that_leaves_is_told(command: Start, write: Write) -> None:
     piped.err.expect("it has gone")
     piped.type("still there?\n")
     assert piped.exit_code() == 1
-    assert (piped.out.text, "The agent has disconnected for good." in piped.err.text) == ("Goodbye.\n", True)
+    assert (piped.out.text, "The agent is stopped." in piped.err.text) == ("Goodbye.\n", True)
 
 
 def test_ctrl_c_ends_a_pipe_even_if_a_handler_hangs(command: Start, write: Write) -> None:

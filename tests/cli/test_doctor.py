@@ -21,8 +21,8 @@ from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.protocol import websocket_frames
 
 from ..runtime.fault_server import Peer, authority, connect_proxy, frame, serving
-from ..test_demo import Terminal
 from .conftest import Command
+from .test_demo import Terminal
 
 TOKEN = "ari_" + "1f" * 24
 NOW = datetime.datetime.now(datetime.timezone.utc)
@@ -97,7 +97,7 @@ def test_a_server_where_nothing_is_wrong(server: LocalServer, monkeypatch: pytes
     assert result.exit_code == 0
     assert set(marks(result).values()) == {"ok"}
     assert "agree" in line(result, "clock")
-    assert "the server knows it as Agent" in line(result, "authentication")
+    assert "authenticated as Agent" in line(result, "authentication")
     assert "answered with status 200" in line(result, "HTTP")
     assert "takes the place of a running connection" in result.output
     assert "Nothing is wrong." in result.output
@@ -160,7 +160,7 @@ def test_without_a_token_a_401_is_as_it_should_be(
     monkeypatch.delenv("ARINOVA_BOT_TOKEN")
     result = examine(server.url, "--no-auth")
     assert result.exit_code == 0
-    assert "status 401, as it should without a token" in line(result, "HTTP")
+    assert "status 401, as expected without a token" in line(result, "HTTP")
 
 
 def test_a_token_that_serves_once_is_not_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_a_token_that_serves_once_is_not_used_up(monkeypatch: pytest.MonkeyPatch
     with serving(partial(arinova, heard=heard)) as fake:
         result = examine(f"http://127.0.0.1:{fake.port}")
     assert heard == []
-    assert "serves once, and the agent needs it" in line(result, "authentication")
+    assert "is valid once, and the agent needs it" in line(result, "authentication")
 
 
 def test_a_closed_port() -> None:
@@ -203,7 +203,7 @@ def test_a_look_up_that_hangs_ends_with_the_time(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: done.wait(20) and [])
     result = examine("http://example.com", "--timeout", "0.1")
     done.set()
-    assert "it was not done in time" in line(result, "name")
+    assert "timed out" in line(result, "name")
     assert "--timeout" in line(result, "name")
 
 
@@ -309,11 +309,11 @@ def test_certificates_that_are_not_accepted(
     assert "certificate has expired" in line(result, "TLS")
     assert "check this machine's clock" in line(result, "TLS")
     assert (marks(result)["WebSocket"], marks(result)["HTTP"]) == ("skip", "skip")
-    assert "the certificate is another server's" in line(examine(other), "TLS")
+    assert "the certificate is for another server" in line(examine(other), "TLS")
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
     about = line(examine(good), "TLS")
-    assert "/no/such/file (SSL_CERT_FILE), which is not there" in about
-    assert "→ if your network has an authority of its own" in about
+    assert "/no/such/file (SSL_CERT_FILE), which does not exist" in about
+    assert "→ if your network has its own certificate authority" in about
 
 
 def test_tls_to_a_server_without() -> None:
@@ -356,7 +356,7 @@ def test_a_token_in_clear_over_a_network(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
         result = examine(f"http://arinova.invalid:{fake.port}", "--no-auth")
     assert line(result, "TLS").startswith("warn")
-    assert "the token travels in clear" in line(result, "TLS")
+    assert "the token is sent unencrypted" in line(result, "TLS")
 
 
 def test_json(server: LocalServer, command: Callable[..., Command]) -> None:
@@ -377,7 +377,7 @@ def test_json(server: LocalServer, command: Callable[..., Command]) -> None:
         ([], "server_url is missing: give --server-url or set ARINOVA_SERVER_URL"),
         (["--server-url", "nonsense"], "server_url must start with"),
         (["--server-url", "http://x", "--timeout", "0"], "is not in the range"),
-        (["--server-url", "http://x", "--bot-token", "a b"], "bot_token must hold printable"),
+        (["--server-url", "http://x", "--bot-token", "a b"], "bot_token may contain printable"),
         (["--server-url", "http://x"], "bot_token is missing: give --token-file or set"),
     ],
 )

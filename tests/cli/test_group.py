@@ -71,5 +71,5 @@ main()
     ended = python(code)
     assert ended.returncode == 2
     assert f"arinova-agent needs {missing}, which is not installed." in ended.stderr
-    assert 'pip install "arinova-agent-sync[playground]"' in ended.stderr
+    assert f'pip install -e "{ROOT}[playground]"' in ended.stderr
     assert "Traceback" not in ended.stderr

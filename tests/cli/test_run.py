@@ -18,8 +18,8 @@ from arinova_agent_sync.cli.run import _Runner
 from arinova_agent_sync.cli.run import command as run
 from arinova_agent_sync.local import LocalServer
 
-from ..test_demo import CTRL_C, Terminal
 from .conftest import ECHO, PATIENCE, Command, Write
+from .test_demo import CTRL_C, Terminal
 
 Start = Callable[..., Command]
 
@@ -295,7 +295,9 @@ def test_sigterm_to_the_supervisor_and_its_death_end_the_agent(
 
 def test_agents_that_were_told_to_stop_before_they_started_stop(server: LocalServer, write: Write) -> None:
     path = str(write(ECHO, "told_to_stop.py"))
-    runner = _Runner([path], server.url, [server.bot_token], None, Origins())
+    runner = _Runner(
+        [path], server_url=server.url, tokens=[server.bot_token], give_up_after=None, origins=Origins()
+    )
     assert not runner.stop(0.0)
     runner.run()
     assert runner.code == 0
@@ -313,7 +315,7 @@ def test_agents_that_were_told_to_stop_before_they_started_stop(server: LocalSer
         (["a.py", "--token-file", "no_such_file"], "no_such_file cannot be read: No such file"),
         (["a.py", "--token-file", "empty"], "empty is empty"),
         (["a.py", "--token-file", "long"], "it is longer than"),
-        (["a.py", "--bot-token", "ari_ x"], "bot_token must hold printable ASCII"),
+        (["a.py", "--bot-token", "ari_ x"], "bot_token may contain printable ASCII"),
         (["a.py", "--log-level", "loud"], "'loud' is not one of"),
         (["a.py", "--give-up-after", "0"], "0.0 is not in the range"),
     ],

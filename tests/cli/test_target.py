@@ -144,7 +144,7 @@ def test_a_target_that_has_run_its_agent_to_its_end(write: Write, server: LocalS
     path = write(ECHO + "\n    with agent: pass")
     given = {"server_url": server.url, "bot_token": server.bot_token}
     assert loaded(path, **given) == []
-    with pytest.raises(TargetError, match="has run its agent to its end"):
+    with pytest.raises(TargetError, match="has disconnected its agent already"):
         loaded(path, embedded=True, **given)
 
 
@@ -184,8 +184,9 @@ def test_a_file_is_the_module_that_its_neighbours_import(write: Write) -> None:
             "",
             r"has several agents\. Say which: .*my_agent\.py:agent or .*:b",
         ),
-        ("x = 1", ":x", r"x of .*my_agent\.py is no ArinovaAgent"),
-        ("x = 1", ":y", r"y of .*my_agent\.py is no ArinovaAgent"),
+        ("x = 1", ":x", r"x of .*my_agent\.py is not an ArinovaAgent\.$"),
+        ("def x(): pass", ":x", r"x of .*my_agent\.py is not an ArinovaAgent, and does not return one\.$"),
+        ("x = 1", ":y", r"^There is no y in .*my_agent\.py\.$"),
         ("x = (", "", r"my_agent\.py cannot be loaded:\n.*  File .*my_agent\.py\", line 1\n.*SyntaxError"),
         ("raise KeyError('mine')", "", r"File .*my_agent\.py\", line 1, in <module>\n.*KeyError: 'mine'"),
         ("import sys; sys.exit(3)", "", r"my_agent\.py cannot be loaded:.*SystemExit: 3"),
@@ -287,11 +288,11 @@ def test_a_run_on_another_thread_is_the_real_one(write: Write, server: LocalServ
     import threading
     thread = threading.Thread(target=agent.run)
     thread.start()
-    agent.connect(10)
     """
     )
 
     def ask(agents: list[ArinovaAgent]) -> None:
+        server.wait_for_agent()
         assert server.conversation().say("hi").wait() == "completed"
         agents[0].disconnect()
         sys.modules["my_agent"].thread.join()

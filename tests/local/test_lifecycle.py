@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from arinova_agent_sync.extras import install_command
 from arinova_agent_sync.local import LocalServer
 
 from .conftest import Connect
@@ -181,7 +182,7 @@ sys.modules[{missing!r}] = None
 try:
     import arinova_agent_sync.local
 except ImportError as error:
-    assert 'pip install "arinova-agent-sync[playground]"' in str(error), error
+    assert {install_command("playground")!r} in str(error), error
 else:
     sys.exit("imported")
 """

@@ -46,7 +46,9 @@ def run(server: LocalServer, tmp_path, told):
 
     def run(source, attribute="", name="my_agent.py"):
         (tmp_path / name).write_text(textwrap.dedent(source))
-        runner = InChild(f"{tmp_path / name}{attribute}", server.url, server.bot_token, told)
+        runner = InChild(
+            f"{tmp_path / name}{attribute}", server_url=server.url, bot_token=server.bot_token, changed=told
+        )
         runners.append(runner)
         runner.start()
         return runner
@@ -92,6 +94,29 @@ def test_the_agent_of_a_target_answers(server, run, tmp_path, told, source, attr
     assert runner.stats(PATIENCE)["tasks_completed"] == 1
 
 
+def test_a_target_that_connects_its_agent_and_goes_on_is_looked_at_and_ended_in_good_order(
+    server, run, told, tmp_path
+):
+    ended = tmp_path / "ended"
+    runner = run(
+        AGENT.format(answer="mine")
+        + f"""
+    import time
+    with agent:
+        try:
+            time.sleep(600)
+        finally:
+            open({str(ended)!r}, "w").close()
+    """
+    )
+    reply = server.conversation().say("hi", wait_for_agent=PATIENCE)
+    assert reply.wait() == "completed"
+    told.until(lambda: runner.state()["state"] == "connected")
+    assert runner.stats(PATIENCE)["tasks_completed"] == 1
+    runner.stop(PATIENCE)
+    assert ended.exists()
+
+
 @pytest.mark.parametrize(
     ("source", "attribute", "problem"),
     [
@@ -101,7 +126,7 @@ def test_the_agent_of_a_target_answers(server, run, tmp_path, told, source, attr
         ("import sys; sys.exit(3)", "", "SystemExit"),
         (AGENT.format(answer="") + "\n    b = ArinovaAgent()", "", "my_agent.py:agent or"),
         ("x = 1", ":x", "x of"),
-        ("x = 1", ":y", "y of"),
+        ("x = 1", ":y", "There is no y in"),
         ("def make(): raise ValueError('from make')", ":make", "ValueError: from make"),
     ],
 )
@@ -121,7 +146,7 @@ def test_what_is_wrong_with_a_target_is_told_and_the_next_start_may_work(
 
 
 def test_a_file_that_is_not_there(server, told):
-    runner = InChild("no_such_file.py", server.url, server.bot_token, told)
+    runner = InChild("no_such_file.py", server_url=server.url, bot_token=server.bot_token, changed=told)
     runner.start()
     told.until(lambda: runner.state()["state"] == "failed")
     assert "There is no file no_such_file.py" in runner.state()["problem"]

@@ -148,10 +148,11 @@ def test_without_a_browser_the_address_is_left_to_the_user(start, tmp_path):
     assert not list((tmp_path / "temporary").iterdir())
 
 
-def test_the_terminal_tells_why_an_agent_cannot_run(start):
-    process, _ = start("no_such_file.py")
+def test_the_terminal_tells_why_an_agent_cannot_run(start, tmp_path):
+    (tmp_path / "my_agent.py").write_text("x = 1\n")
+    process, _ = start("my_agent.py:agent")
     assert "Ctrl-C" in process.stdout.readline()
-    assert process.stdout.readline() == "NoSuchFile: There is no file no_such_file.py.\n"
+    assert process.stdout.readline() == "Agent: There is no agent in my_agent.py.\n"
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,11 @@ def test_the_terminal_tells_why_an_agent_cannot_run(start):
         (["a.py", "b.py", "--agents", "2"], "--agents takes one TARGET"),
         (["--reload"], "--reload needs a TARGET"),
         (["--generation", "may"], "'may' is not one of"),
+        (["no_such_file.py"], "There is no file no_such_file.py."),
+        (["no_such_file.py:agent", "--reload"], "There is no file no_such_file.py."),
+        (["no_such_module"], "There is no file and no module no_such_module."),
+        (["no such module"], "There is no file and no module no such module."),
+        (["."], ". is a folder."),
     ],
 )
 def test_wrong_arguments_are_told(arguments, problem):

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from arinova_agent_sync.protocol import frames
 from arinova_agent_sync.protocol.answer import LARGEST_CHUNK, Answer
-from arinova_agent_sync.protocol.outbox import Chunks, Outbox, Passing, Piece, Pong, Terminal, text_size
+from arinova_agent_sync.protocol.outbox import Chunks, Outbox, Passing, Piece, PongReply, Terminal, text_size
 
 ALL = 1 << 40
 PING = Passing(frames.PING)
@@ -99,7 +99,7 @@ class TestWithAConnection:
         assert made.add_passing(PING)
         made.add_terminal(terminal(b))
         made.add_terminal(terminal(a))
-        assert made.add_passing(Pong(b"pong"))
+        assert made.add_passing(PongReply(b"pong"))
         assert made.size == len('onemessagetwo{"type":"ping"}end bend apong')
         assert everything(made) == [
             "a:one",
@@ -184,9 +184,9 @@ class TestWithAConnection:
     def test_only_the_latest_of_pongs_in_a_row_leaves(self, a: Answer) -> None:
         made = outbox(online=True)
         for number in range(1_000):
-            made.add_passing(Pong(b"%d" % number))
+            made.add_passing(PongReply(b"%d" % number))
         say(made, a, "one")
-        made.add_passing(Pong(b"last"))
+        made.add_passing(PongReply(b"last"))
         assert len(made) == 3
         assert everything(made) == ["999", "a:one", "last"]
 
@@ -254,7 +254,7 @@ class TestWithoutAConnection:
         made.go_online()
         assert made.add_passing(PING)
         say(made, a, "one")
-        assert made.add_passing(Pong(b"pong"))
+        assert made.add_passing(PongReply(b"pong"))
         made.go_offline()
         assert everything(made) == ["a:one"]
         assert made.dropped == 0
@@ -312,7 +312,7 @@ class TestPutBack:
         made = outbox(online=True)
         made.add_passing(PING)
         say(made, a, "one")
-        made.add_passing(Pong(b"pong"))
+        made.add_passing(PongReply(b"pong"))
         pieces = made.take(ALL)
         made.go_offline()  # the reader saw the end first
         made.put_back(pieces)

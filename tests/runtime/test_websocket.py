@@ -19,9 +19,9 @@ from arinova_agent_sync.net import dial as dialing
 from arinova_agent_sync.net.deadline import Deadline
 from arinova_agent_sync.net.proxies import Proxy
 from arinova_agent_sync.protocol import websocket_frames
-from arinova_agent_sync.runtime.websocket import (
+from arinova_agent_sync.runtime.websocket import WebSocket
+from arinova_agent_sync.runtime.websocket_errors import (
     MessageTooLarge,
-    WebSocket,
     WebSocketClosed,
     WebSocketError,
     WriteFailed,

@@ -59,7 +59,7 @@ def test_an_attachment_from_elsewhere_is_not_fetched() -> None:
         (b"content", TypeError, "attachments must be a list or a dict of files, not bytes"),
         ([7], TypeError, r"attachments\[0\] must be bytes or a path, not int"),
         ({"": b"x"}, ValueError, "the name of an attachment must not be empty"),
-        (["no-such-file"], FileNotFoundError, r"attachments\[0\] is no file: no-such-file"),
+        (["no-such-file"], FileNotFoundError, r"attachments\[0\] is not a file: no-such-file"),
     ],
 )
 def test_wrong_attachments(attachments: Any, error: type[Exception], text: str) -> None:

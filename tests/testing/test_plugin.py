@@ -146,7 +146,7 @@ def test_without_the_extra_tests_fail_and_say_what_to_install(run: Run) -> None:
     )
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
-        ['no arinova_server: *needs: pip install "arinova-agent-sync[[]playground[]]"'], consecutive=True
+        ['no arinova_server: *needs: pip install -e "*[[]playground[]]"'], consecutive=True
     )
 
 

@@ -249,7 +249,7 @@ def test_a_hung_handler_is_told_of_with_its_stack() -> None:
     go_on.set()
     text = str(raised.value)
     assert "did not return within 0.05 s (timeout=); its thread is left behind" in text
-    assert "It had sent 'so far'. It stood here:\n" in text
+    assert "It had sent 'so far'. Its stack:\n" in text
     assert "in handler\n    go_on.wait(20)\n" in text
     assert "dispatch.py" not in text
 
@@ -276,7 +276,7 @@ def test_a_coroutine_that_blocks_its_loop_is_told_of_too() -> None:
     async def handler(task: Task) -> None:
         go_on.wait(20)
 
-    with pytest.raises(TimeoutError, match=r"stood here:\n.* in handler\n\s+go_on\.wait\(20\)"):
+    with pytest.raises(TimeoutError, match=r"Its stack:\n.* in handler\n\s+go_on\.wait\(20\)"):
         run_task(handler, timeout=0.05)
     go_on.set()
 

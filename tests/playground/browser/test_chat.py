@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from arinova_agent_sync.local.rest.files import shrink
-from arinova_agent_sync.playground.invitation import Invitation
+from arinova_agent_sync.playground.browser import BrowserLink
 
 from ..conftest import PATIENCE
 from .pages import answers, expect, say
@@ -52,7 +52,7 @@ def test_the_file_that_a_browser_is_opened_with_leads_to_the_page(make_playgroun
     playground = make_playground()
     given = []
     monkeypatch.setattr(webbrowser, "open", lambda address: given.append(address) or True)
-    with closing(Invitation(playground.url)) as invitation:
+    with closing(BrowserLink(playground.url)) as invitation:
         assert invitation.send()
         page = visit(playground, given[0])
         say(page, "hello")

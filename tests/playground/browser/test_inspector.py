@@ -34,6 +34,20 @@ def test_frames_are_filtered_read_and_copied(make_playground, visit, picture):
     picture(page, "frames")
 
 
+def test_the_timeline_of_a_long_message_fits_its_panel(make_playground, visit):
+    page = visit(make_playground())
+    said = "What is the meaning of all this, and where does it end?"
+    say(page, said)
+    expect(answers(page)).to_have_count(1)
+    page.get_by_role("tab", name="Timeline").click()
+    expect(page.locator(".task .said")).to_have_text(said)
+    panel = page.locator("#view-timeline").bounding_box()
+    for part in (".task", ".task .status", ".task dl"):
+        box = page.locator(part).last.bounding_box()
+        assert box["x"] >= panel["x"], part
+        assert box["x"] + box["width"] <= panel["x"] + panel["width"], part
+
+
 def test_a_drop_shows_and_heals_and_the_next_answer_comes(make_playground, visit, picture):
     page = visit(make_playground())
     page.get_by_role("tab", name="Faults").click()
@@ -59,14 +73,14 @@ def test_a_drop_shows_and_heals_and_the_next_answer_comes(make_playground, visit
 
 
 def test_an_agent_that_does_not_run_says_why_where_it_is_seen(visit, picture):
-    from arinova_agent_sync.playground.agents import State
+    from arinova_agent_sync.playground.agents import AgentStatus
     from arinova_agent_sync.playground.playground import Playground
 
     class Broken:
         """An agent whose file cannot be loaded."""
 
         def __init__(self, url, token, changed):
-            self._state = State(changed)
+            self._state = AgentStatus(changed)
 
         def start(self):
             self._state.set(

@@ -20,7 +20,7 @@ _PAGE = """\
 """
 
 
-class Invitation:
+class BrowserLink:
     """Lead a browser to an address by a file that only its user can read. Not thread-safe.
 
     Args:

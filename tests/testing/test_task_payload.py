@@ -101,7 +101,7 @@ def test_what_extra_holds_wins() -> None:
         ({"sender_username": ""}, ValueError, "sender_username must not be empty"),
         ({"agent_name": None}, TypeError, "agent_name must be a str"),
         ({"conversation_type": 7}, TypeError, "conversation_type must be a str"),
-        ({"extra": {"taskId": "t"}}, ValueError, "extra must not hold 'taskId'"),
+        ({"extra": {"taskId": "t"}}, ValueError, "extra must not contain 'taskId'"),
         ({"extra": {"when": {1}}}, TypeError, r"extra\['when'\] must be a JSON value, not set"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Where a handler stands that does not come to its end."""
+"""The stack of a handler that does not end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import FrameType
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-def where_it_stands(thread: int | None, started: object) -> str:
+def stack_of_handler(thread: int | None, started: object) -> str:
     """Return the stack of a handler, the innermost call last.
 
     Args:

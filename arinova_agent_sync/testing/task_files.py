@@ -10,7 +10,7 @@ from typing import Union
 from urllib.parse import quote
 
 from ..api.multipart import Source, mime_type_of
-from ..settings import text as check_text
+from ..argument_checks import text as check_text
 from .transcript import Upload
 
 Content = Union[bytes, "os.PathLike[str]"]
@@ -21,7 +21,7 @@ Attachments = Union[
 _HOME = "https://files.example.invalid"  # a name that is never anybody's
 
 
-class Files:
+class TaskFiles:
     """What one task's attachments hold, by URL, and its uploads.
 
     Args:
@@ -99,6 +99,6 @@ def _content(where: str, content: object) -> bytes | Path:
     if isinstance(content, (str, os.PathLike)):
         path = Path(os.fspath(content))
         if not path.is_file():
-            raise FileNotFoundError(f"{where} is no file: {path} (give the content itself as bytes)")
+            raise FileNotFoundError(f"{where} is not a file: {path} (give the content itself as bytes)")
         return path
     raise TypeError(f"{where} must be bytes or a path, not {type(content).__name__}")

@@ -33,7 +33,7 @@ HEADERS = {
 }
 
 
-class Doorman:
+class AccessControl:
     """Let in who knows the token, from this machine's own names only.
 
     Args:
@@ -46,21 +46,21 @@ class Doorman:
     def __init__(self, token: str | None = None) -> None:
         self.token = token or secrets.token_urlsafe(24)
 
-    def at_home(self, connection: HTTPConnection) -> bool:
+    def names_this_server(self, connection: HTTPConnection) -> bool:
         """Return whether a request names this server by one of its own names."""
         return connection.headers.get("host", "") in self._hosts(connection)
 
-    def own_origin(self, connection: HTTPConnection) -> bool:
+    def has_own_origin(self, connection: HTTPConnection) -> bool:
         """Return whether a request was made by a page of this server."""
         host = connection.headers.get("host", "")
-        return self.at_home(connection) and connection.headers.get("origin") == f"http://{host}"
+        return self.names_this_server(connection) and connection.headers.get("origin") == f"http://{host}"
 
-    def knows_token(self, connection: HTTPConnection) -> bool:
+    def has_token(self, connection: HTTPConnection) -> bool:
         """Return whether a request carries the token in its URL or its cookie."""
         given = (connection.query_params.get("token"), connection.cookies.get(self._cookie(connection)))
         return any(each is not None and self._is_token(each) for each in given)
 
-    def remember(self, connection: HTTPConnection, response: Response) -> None:
+    def set_cookie_on(self, connection: HTTPConnection, response: Response) -> None:
         """Let the browser bring the token with every further request."""
         response.set_cookie(
             self._cookie(connection), self.token, path="/playground", httponly=True, samesite="strict"

@@ -147,5 +147,5 @@ def _extra(extra: Mapping[str, object] | None) -> Payload:
         return {}
     for key in ("type", "taskId"):
         if key in extra:
-            raise ValueError(f"extra must not hold {key!r}, which run_task sets itself")
+            raise ValueError(f"extra must not contain {key!r}, which run_task sets itself")
     return dict(checked_object(extra, "extra"))

@@ -18,15 +18,15 @@ from ..runtime.connection import Connection
 from ..runtime.state import State
 from ..runtime.task_runner import TaskRunner
 from ..settings import Settings
-from .record import Record
-from .stand_ins import (
+from .fakes import (
     ActionAnswer,
-    GivenActions,
-    OfflineAccount,
+    FakeActions,
+    OfflineCredentials,
     RecordingWriter,
     WatchedCallbacks,
     WatchedWorkers,
 )
+from .record import Record
 from .transcript import Transcript
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from ..handlers import TaskHandler
     from ..runtime.websocket import WebSocket
     from ..task import Task
-    from .files import Files
+    from .task_files import TaskFiles
 
 _GRACE = 1.0  # seconds that threads may take to end
 
 
-class Stage:
+class Harness:
     """Play one task.
 
     Args:
@@ -64,7 +64,7 @@ class Stage:
         agent_name: str,
         actions: Mapping[str, ActionAnswer],
         client: Callable[[], ArinovaClient],
-        files: Files,
+        files: TaskFiles,
         cancel_after: int | None,
     ) -> None:
         self._payload = payload
@@ -84,15 +84,15 @@ class Stage:
         self._workers = WatchedWorkers(state)
         self._callbacks = WatchedCallbacks(listeners, self._workers, self.record)
         self._writer = RecordingWriter(state, self.record, self._chunk_was_sent)
-        stand_ins = GivenActions(state, self._writer, actions, self.record)
-        self._writer.called = stand_ins.called
+        fake_actions = FakeActions(state, self._writer, actions, self.record)
+        self._writer.called = fake_actions.called
         self._runner = TaskRunner(
             state,
             writer=self._writer,
             workers=self._workers,
             callbacks=self._callbacks,
-            actions=stand_ins,
-            credentials=OfflineAccount(settings, client),
+            actions=fake_actions,
+            credentials=OfflineCredentials(settings, client),
             handler_for=self._watched,
         )
 

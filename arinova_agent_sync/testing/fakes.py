@@ -1,4 +1,4 @@
-"""What stands in for the parts of an agent that would reach a server. Thread-safe, as the originals are."""
+"""Fakes of the parts of an agent that would reach a server. Thread-safe, as the originals are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Union
 
 from .. import action_results
+from .._typing import assert_never
 from ..action_results import ActionCallResult, ActionOptions
 from ..credentials import Credentials
 from ..errors import TaskCancelled
 from ..protocol import frames
-from ..protocol.outbox import Chunks, Passing, Terminal
+from ..protocol.outbox import Chunks, Passing, PongReply, Terminal
 from ..runtime.action_calls import ActionCalls
 from ..runtime.callbacks import Callbacks, Listeners
 from ..runtime.running_task import RunningTask
@@ -71,6 +72,8 @@ class RecordingWriter(Writer):
                     frame = frames.decode(piece if isinstance(piece, bytes) else piece.payload) or {}
                     if frame.get("type") in ("agent_complete", "agent_error"):
                         record.terminal(frame, state.clock())
+                elif not isinstance(piece, PongReply):
+                    assert_never(piece)
             state.changed.notify_all()
         for payload in calls:
             self.called(payload)
@@ -128,7 +131,7 @@ class WatchedCallbacks(Callbacks):
         super().fire(event, *values)
 
 
-class GivenActions(ActionCalls):
+class FakeActions(ActionCalls):
     """Answer action calls from what the test gave."""
 
     def __init__(
@@ -180,7 +183,7 @@ def _no_such_action(call: ActionCall) -> ActionCallResult:
     return ActionCallResult(call.id, call.action, "error", error=error)
 
 
-class OfflineAccount(Credentials):
+class OfflineCredentials(Credentials):
     """Hand out a client that sends nothing."""
 
     def __init__(self, settings: Settings, client: Callable[[], ArinovaClient]) -> None:

@@ -10,7 +10,7 @@ from ..local import FaultName, Injection, LocalServer
 from ..local.faults import AT_ONCE
 
 
-class FaultBox:
+class ActiveFaults:
     """Inject faults and remember which of them last.
 
     Args:
@@ -28,7 +28,7 @@ class FaultBox:
         if agent_id is not None:
             account = next((each for each in self._server.agents if each.agent_id == agent_id), None)
             if account is None:
-                raise ValueError("there is no such agent")
+                raise ValueError("unknown agent")
         injection = self._server.inject(cast(FaultName, name), agent=account, **parameters)
         if name not in AT_ONCE:
             with self._lock:

@@ -1,21 +1,29 @@
-"""Polly, the agent of the demo: a parrot. All her wits are in this file; none of them is a language model."""
+"""Polly, the agent of the demo and of a chat for which none is named: a parrot, without a language model."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
 from ..agent import ArinovaAgent
-from ..settings import Skill
+from ..settings import BOT_TOKEN_VARIABLE, SERVER_URL_VARIABLE, Skill
 from ..task import Task
 
 NAME = "Polly"
+TARGET = f"{__name__}:make"
 SKILLS = (
     Skill("count", "Count", "Count to a number, such as /count 50"),
     Skill("recall", "Recall", "Tell what was said before"),
 )
 _MOST = 1_000
+_PAUSE = 0.05  # seconds after each word in a chat
 _LONGEST_QUOTE = 60  # characters
+
+
+def make() -> ArinovaAgent:
+    """Return Polly for the server and the token of the environment, not connected yet."""
+    return make_agent(os.environ[SERVER_URL_VARIABLE], os.environ[BOT_TOKEN_VARIABLE], _PAUSE)
 
 
 def make_agent(server_url: str, bot_token: str, pause: float) -> ArinovaAgent:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
+from . import agent as agent_module
 from .agent import ArinovaAgent
 from .credentials import Credentials
 from .handlers import TaskHandler
-from .net.deadline import Deadline
 from .runtime.callbacks import Listeners
 from .settings import Settings
 from .task import Task
@@ -19,9 +19,11 @@ from .task import Task
 if TYPE_CHECKING:
     from .runtime.engine import Engine
 
+Function = TypeVar("Function")
+
 
 def settings_of(agent: ArinovaAgent) -> Settings:
-    """Return what an agent was made with, or led to."""
+    """Return what an agent was made with, or redirected to."""
     return agent._settings
 
 
@@ -40,40 +42,52 @@ def start(agent: ArinovaAgent) -> Engine:
     return agent._start()
 
 
-def manners_of(agent: ArinovaAgent) -> tuple[Listeners, Callable[[Task], TaskHandler | None]]:
+def listeners_and_handlers_of(agent: ArinovaAgent) -> tuple[Listeners, Callable[[Task], TaskHandler | None]]:
     """Return who listens to an agent's events, and what finds the handler of a task."""
     return agent._listeners, agent._handlers.find
 
 
-def lead(agent: ArinovaAgent, **changes: Any) -> Callable[[], None]:
-    """Let an agent that is not connected speak with another server; return what leads it back.
+def redirect(agent: ArinovaAgent, **changes: Any) -> Callable[[], None]:
+    """Let an agent that is not connected use another server; return what restores its settings.
 
     Args:
-        agent: whom.
+        agent: the agent.
         changes: settings that are checked already, such as ``server_url`` and ``bot_token``.
     """
-    settings, account = agent._settings, agent._credentials
+    settings, credentials = agent._settings, agent._credentials
     wanted = replace(settings, **changes)
     if wanted != settings:
         agent._settings, agent._credentials = wanted, Credentials(wanted)
 
-    def lead_back() -> None:
-        agent._settings, agent._credentials = settings, account
+    def restore() -> None:
+        agent._settings, agent._credentials = settings, credentials
 
-    return lead_back
+    return restore
 
 
 @contextmanager
 def before_starts(function: Callable[[ArinovaAgent], None]) -> Iterator[None]:
-    """Call a function with every agent that is about to be started, by whomever."""
-    start = ArinovaAgent._start
+    """Call a function with every agent that is about to start, on the thread that starts it."""
+    with _registered(agent_module.before_start, function):
+        yield
 
-    def start_then(self: ArinovaAgent, deadline: Deadline | None = None) -> Engine:
-        function(self)
-        return start(self, deadline)
 
-    ArinovaAgent._start = start_then  # type: ignore[method-assign]
+@contextmanager
+def instead_of_run(function: Callable[[Sequence[ArinovaAgent]], bool]) -> Iterator[None]:
+    """Offer a function the agents of every ``run()``, on the thread that calls it.
+
+    Args:
+        function: returns True if it has run them; what it raises comes out of ``run()``. Of several functions the
+            latest is asked first.
+    """
+    with _registered(agent_module.instead_of_run, function):
+        yield
+
+
+@contextmanager
+def _registered(functions: list[Function], function: Function) -> Iterator[None]:
+    functions.append(function)
     try:
         yield
     finally:
-        ArinovaAgent._start = start  # type: ignore[method-assign]
+        functions.remove(function)
