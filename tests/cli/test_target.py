@@ -20,15 +20,18 @@ URL, TOKEN = "http://127.0.0.1:1", "ari_of_the_test"
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Forget the modules that a test loads, and see that nothing stays changed."""
+def as_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Forget the modules of a test, and see that nothing stays changed."""
     monkeypatch.setenv("ARINOVA_SERVER_URL", "http://127.0.0.1:2")
     monkeypatch.setenv("ARINOVA_BOT_TOKEN", "ari_of_the_environment")
     modules, path, arguments = set(sys.modules), list(sys.path), list(sys.argv)
     run, start = arinova_agent_sync.run, ArinovaAgent._start
     yield
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    for name in (
+        set(sys.modules) - modules
+    ):  # those of this package that came along would come back as other ones
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
     assert (sys.path, sys.argv) == (path, arguments)
     assert (arinova_agent_sync.run, ArinovaAgent._start) == (run, start)
     assert os.environ["ARINOVA_BOT_TOKEN"] == "ari_of_the_environment"
