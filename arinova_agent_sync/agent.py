@@ -242,7 +242,7 @@ class ArinovaAgent:
         Returns the result, whose status may be "error" or "requires_confirmation" too. Raises ActionTimeout,
         ActionError without a connection or when it is lost meanwhile, TypeError or ValueError for other values.
         """
-        return self._lives.running().actions.call(action, arguments or {}, options)
+        return self._lives.running().actions.call(action, {} if arguments is None else arguments, options)
 
     def report_action_progress(
         self,
