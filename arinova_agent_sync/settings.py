@@ -22,6 +22,7 @@ ConcurrencyMode = Literal["per-conversation", "agent-wide", "unbounded"]
 ErrorText = str | Callable[[BaseException], str]
 
 _LONGEST_SECONDS = 86_400.0
+_PROXY_SCHEMES = ("http", "socks5", "socks5h", "socks4", "socks4a")
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
 
@@ -261,13 +262,13 @@ def _proxy(name: str, value: object) -> str:
         return value
     try:
         parts = urlsplit(value)
-        known = parts.scheme.lower() == "http" and bool(parts.hostname) and parts.port != 0
+        known = parts.scheme.lower() in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
         known = False
     if not known:
         # The value itself stays out of the text: it may hold a password.
         raise ValueError(
-            f"{name} must be http://[user:password@]host:port; https and SOCKS proxies are not supported"
+            f"{name} must be http://[user:password@]host:port; socks5:// and socks4:// work, too, https:// does not"
         )
     return value
 
