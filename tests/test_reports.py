@@ -97,9 +97,9 @@ class TestTelemetry:
             ("", {}, ValueError, "^event must not be empty$"),
             (5, {}, TypeError, "^event must be a str, not int$"),
             ("agent_end", [], TypeError, "^data must be a mapping, not list$"),
-            ("agent_end", {"at": Decimal(1)}, TypeError, r"^data\['at'\] is Decimal"),
-            ("my_event", {"a": float("nan")}, ValueError, r"^data\['a'\] is nan"),
-            ("my_event", {5: "a"}, TypeError, "^data has the key 5"),
+            ("agent_end", {"at": Decimal(1)}, TypeError, r"^data\['at'\] must be a JSON value, not Decimal"),
+            ("my_event", {"a": float("nan")}, ValueError, r"^data\['a'\] must be a finite number, not nan"),
+            ("my_event", {5: "a"}, TypeError, "^data must have str keys, not 5"),
         ],
     )
     def test_wrong_values(self, event: Any, data: Any, kind: type[Exception], text: str) -> None:
@@ -120,7 +120,7 @@ class TestHudUpdate:
         ("data", "conversation_id", "kind", "text"),
         [
             (None, "c1", TypeError, "^data must be a mapping, not NoneType$"),
-            ({"a": b""}, "c1", TypeError, r"^data\['a'\] is bytes"),
+            ({"a": b""}, "c1", TypeError, r"^data\['a'\] must be a JSON value, not bytes"),
             ({}, "", ValueError, "^conversation_id must not be empty$"),
             ({}, 5, TypeError, "^conversation_id must be a str, not int$"),
         ],
@@ -161,7 +161,7 @@ class TestTaskUpdate:
             (("Ann", "completed", None, "5", None, None), TypeError, "^duration_ms must be int or float, not str$"),
             (("Ann", "completed", None, None, True, None), TypeError, "^cost_usd must be int or float, not bool$"),
             (("Ann", "completed", None, None, None, 1.0), TypeError, "^num_turns must be int, not float$"),
-            (("Ann", "completed", None, float("inf"), None, None), ValueError, r"^task_update\['dur.* is inf"),
+            (("Ann", "completed", None, float("inf"), None, None), ValueError, r"^task_update\['dur.* must be"),
         ],
     )  # fmt: skip
     def test_wrong_values(self, given: Any, kind: type[Exception], text: str) -> None:
@@ -204,8 +204,8 @@ class TestToolCallReport:
             ({"durationMs": "5"}, TypeError, "^duration_ms must be int or float, not str$"),
             ({"success": 1}, TypeError, "^success must be True or False, not int$"),
             ({"success": None}, TypeError, "^success must be True or False, not NoneType$"),
-            ({"input": {"a": {1, 2}}}, TypeError, r"^input\['a'\] is set"),
-            ({"output": [float("nan")]}, ValueError, r"^output\[0\] is nan"),
+            ({"input": {"a": {1, 2}}}, TypeError, r"^input\['a'\] must be a JSON value, not set"),
+            ({"output": [float("nan")]}, ValueError, r"^output\[0\] must be a finite number, not nan"),
         ],
     )
     def test_wrong_values(self, changes: dict[str, object], kind: type[Exception], text: str) -> None:

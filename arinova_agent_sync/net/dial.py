@@ -127,7 +127,7 @@ def receive_answer(guard: SocketGuard, deadline: Deadline) -> tuple[int, bytes, 
     """Receive an HTTP answer up to the end of its head.
 
     Returns its status, its head, and what was received behind it. Raises EOFError if it is cut short, ValueError if
-    it is no HTTP or longer than 64 KiB, OSError.
+    it is not HTTP or longer than 64 KiB, OSError.
     """
     answer = bytearray()
     buffer = memoryview(bytearray(4096))
