@@ -105,20 +105,23 @@ def bot_token(name: str, value: object) -> str:
     return str.__str__(token)  # the encoder takes an exact str
 
 
+_PROXY_SCHEMES = ("http", "socks5", "socks5h", "socks4", "socks4a")
+
+
 def proxy(name: str, value: object) -> str:
-    """Return the URL of an HTTP proxy, or an empty text for none."""
+    """Return the URL of a proxy, or an empty text for none."""
     url = text(name, value, empty=True)
     if not url:
         return url
     try:
         parts = urlsplit(url)
-        supported = parts.scheme.lower() == "http" and bool(parts.hostname) and parts.port != 0
+        supported = parts.scheme.lower() in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
         supported = False
     if not supported:
         # The value itself stays out of the text: it may contain a password.
         raise ValueError(
-            f"{name} must be http://[user:password@]host:port; https and SOCKS proxies are not supported"
+            f"{name} must be http://[user:password@]host:port; socks5:// and socks4:// work, too, https:// does not"
         )
     return url
 

@@ -209,7 +209,7 @@ class TestWrongValues:
         [
             "proxy:3128",
             "https://proxy:3128",
-            "socks5://proxy:1080",
+            "socks6://proxy:1080",
             "http://",
             "http://:3128",
             "http://proxy:0",

@@ -85,7 +85,8 @@ class HttpConnection(HTTPConnection):
     @property
     def _is_absolute(self) -> bool:
         """Whether a proxy is given whole URLs, in place of being asked for a tunnel."""
-        return self._proxy is not None and self._tls is None and not self._addresses
+        proxy = self._proxy
+        return proxy is not None and not proxy.is_socks and self._tls is None and not self._addresses
 
     def connect(self) -> None:
         """Connect before the deadline, through the proxy and TLS where there are any."""

@@ -141,7 +141,7 @@ class _Reader(io.RawIOBase):
 
 
 class _LineReader(io.BufferedReader):
-    """Knows that a line without an end is none.
+    """Refuses a line that breaks off.
 
     http.client takes the end of the connection for the end of the head, and so half a head for an empty answer.
     """

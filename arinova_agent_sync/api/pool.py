@@ -72,8 +72,8 @@ class Pool:
             keep = connection in self._made and len(self._idle) < _MAX_IDLE and connection.sock is not None
             if keep:
                 self._idle.append(connection)
-            starts = keep and self._closer is None
-            if starts:
+            closer = None
+            if keep and self._closer is None:
                 self._closer = closer = Thread(
                     target=_close_idle,
                     args=(weakref.ref(self), self._closed),
@@ -82,7 +82,7 @@ class Pool:
                 )
         if not keep:
             self.drop(connection)
-        if starts:
+        if closer is not None:
             try:
                 closer.start()
             except RuntimeError:  # no more threads, or the interpreter ends

@@ -270,7 +270,7 @@ M = TypeVar("M", bound=Model)
 
 
 def parse(kind: type[M], value: JSON) -> M:
-    """Return a JSON object as a model; raise Unfit if it is none or a required field is missing or odd."""
+    """Return a JSON object as a model; raise Unfit for one without a required field, and for another value."""
     if not isinstance(value, dict):
         raise Unfit(f"{kind.__name__}: a JSON object was expected, not {type(value).__name__}")
     readers = _readers(kind)

@@ -60,7 +60,7 @@ class ApiResponse:
             raise self.unexpected(f"a list of {key} was expected")
         objects = [item for item in items if isinstance(item, dict)]
         if len(objects) != len(items):
-            raise self.unexpected(f"the list of {key} holds something that is no JSON object")
+            raise self.unexpected(f"the list of {key} must hold JSON objects alone")
         return objects
 
     def models(self, kind: type[M], key: str) -> list[M]:

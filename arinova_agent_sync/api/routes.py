@@ -84,7 +84,7 @@ def _word(name: str, value: object) -> str:
 
 
 def method_name(method: object) -> str:
-    """Return an HTTP method in capitals; raise if it is none."""
+    """Return an HTTP method in capitals; raise TypeError or ValueError for another word."""
     text = identifier("method", method)
     if not _TOKEN.fullmatch(text) or text.upper() in ("CONNECT", "TRACE"):
         raise ValueError(f"method must be an HTTP method such as GET, not {text!r}")
@@ -99,7 +99,7 @@ def header_fields(headers: Mapping[str, str] | None) -> dict[str, str]:
         raise TypeError(f"headers must be a mapping, not {type(headers).__name__}")
     for name, value in headers.items():
         if not _TOKEN.fullmatch(identifier("a name in headers", name)):
-            raise ValueError(f"{name!r} is no name for a header")
+            raise ValueError(f"{name!r} is not a valid header name")
         if name.lower() in _OWN_HEADERS:
             raise ValueError(f"the header {name} is the client's own to set")
         header_value(f"the header {name}", value)

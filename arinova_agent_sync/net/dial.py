@@ -13,29 +13,13 @@ from .abortable_wait import AbortableWait
 from .deadline import Deadline
 from .forks import importing
 from .guarded_socket import Aborted, SendFailed, SocketGuard
-from .proxies import Proxy
+from .proxies import Proxy, ProxyError, ProxyTimeout
 from .resolver import Address, resolve
 
-__all__ = ["ProxyError", "ProxyTimeout", "dial", "receive_answer"]
+__all__ = ["dial", "receive_answer"]
 
 _MAX_ANSWER_BYTES = 64 * 1024
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
-
-
-class ProxyError(OSError):
-    """The proxy could not be reached, or did not make the connection. The text names it, without credentials.
-
-    Attributes:
-        status: the HTTP status that it answered, 0 if there was none.
-    """
-
-    def __init__(self, text: str, status: int = 0) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-class ProxyTimeout(ProxyError, TimeoutError):
-    """The proxy did not answer in time."""
 
 
 def dial(
@@ -79,7 +63,7 @@ def dial(
             publish(guard)
         if proxy is not None and tunnel:
             with _naming(proxy):
-                _tunnel(guard, _target(host, port, addresses), proxy, deadline)
+                _ask_proxy(guard, host if not addresses else _told(addresses), port, proxy, deadline)
         if tls is not None:
             guard.start_tls(tls, host, deadline)
     except BaseException:
@@ -103,15 +87,21 @@ def _naming(proxy: Proxy) -> Iterator[None]:
         raise ProxyError(f"the proxy {proxy.url} cannot be reached ({why or error}): {advice}") from error
 
 
-def _target(host: str, port: int, addresses: Sequence[Address] | None) -> str:
-    if addresses:
-        # The proxy is told a checked address, not the name, which it could look up to be another.
-        told = next((address for address in addresses if address.family == socket.AF_INET), addresses[0])
-        host = told.host
+def _told(addresses: Sequence[Address]) -> str:
+    # A proxy is told a checked address, not the name, which it could look up to be another.
+    return next((one for one in addresses if one.family == socket.AF_INET), addresses[0]).host
+
+
+def _ask_proxy(guard: SocketGuard, host: str, port: int, proxy: Proxy, deadline: Deadline) -> None:
     if not host.isascii():
         with importing():
             host = host.encode("idna").decode()
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if proxy.is_socks:
+        with importing():  # not needed by most programs
+            from .socks import ask_socks
+        ask_socks(guard, host, port, proxy, deadline)
+    else:
+        _tunnel(guard, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy, deadline)
 
 
 def _tunnel(guard: SocketGuard, target: str, proxy: Proxy, deadline: Deadline) -> None:
@@ -137,7 +127,7 @@ def receive_answer(guard: SocketGuard, deadline: Deadline) -> tuple[int, bytes, 
     """Receive an HTTP answer up to the end of its head.
 
     Returns its status, its head, and what was received behind it. Raises EOFError if it is cut short, ValueError if
-    it is no HTTP or longer than 64 KiB, OSError.
+    it is not HTTP or longer than 64 KiB, OSError.
     """
     answer = bytearray()
     buffer = memoryview(bytearray(4096))

@@ -5,24 +5,43 @@ from __future__ import annotations
 import os
 import sys
 from base64 import b64encode
+from importlib.util import find_spec
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
 from .forks import importing
 
-__all__ = ["Proxy", "proxy_for"]
+__all__ = ["Proxy", "ProxyError", "ProxyTimeout", "proxy_for"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_PROXY_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080, "socks4": 1080, "socks4a": 1080}
+
+
+class ProxyError(OSError):
+    """The proxy could not be reached, or did not make the connection. The text names it, without credentials.
+
+    Attributes:
+        status: the HTTP status that it answered, 0 if there was none.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class ProxyTimeout(ProxyError, TimeoutError):
+    """The proxy did not answer in time."""
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """An HTTP proxy. Its repr shows no credentials."""
+    """An HTTP or SOCKS proxy. Its repr shows no credentials; a SOCKS proxy looks the server's name up."""
 
     host: str
     port: int
     user: str | None = None
     password: str | None = None
+    scheme: str = "http"
 
     def __repr__(self) -> str:
         return f"Proxy(host={self.host!r}, port={self.port!r})"
@@ -30,7 +49,13 @@ class Proxy(msgspec.Struct, frozen=True):
     @property
     def url(self) -> str:
         """The proxy's URL without credentials."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS."""
+        return self.scheme != "http"
 
     @property
     def authorization(self) -> str | None:
@@ -49,7 +74,7 @@ def proxy_for(server_url: str, setting: str | None) -> Proxy | None:
             (HTTPS_PROXY or HTTP_PROXY by the server's scheme, ALL_PROXY, NO_PROXY, lower case first) and, on
             macOS and Windows, the system. A server on this machine needs none of these.
 
-    Raises ValueError, without showing the value, for a proxy that is not an http:// one.
+    Raises ValueError, without showing the value, for a proxy of another kind than HTTP and SOCKS.
     """
     if setting is not None:
         return _parsed("proxy", setting) if setting else None
@@ -87,18 +112,21 @@ def _of_the_system(server: SplitResult, scheme: str) -> Proxy | None:
 
 def _parsed(name: str, value: str) -> Proxy:
     wrong = ValueError(
-        f"{name} must be http://[user:password@]host:port; https and SOCKS proxies are not supported"
+        f"{name} must be http://[user:password@]host:port; socks5:// and socks4:// work, too, https:// does not"
     )
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         host, port = parts.hostname, parts.port
     except ValueError:
         raise wrong from None  # the cause would show the value
-    if parts.scheme.lower() != "http" or not host or port == 0:
+    scheme = parts.scheme.lower()
+    if scheme not in _PROXY_PORTS or not host or port == 0:
         raise wrong
+    if scheme != "http" and find_spec("python_socks") is None:
+        raise ValueError(f"{name} is a SOCKS proxy, which takes another package: pip install python-socks")
     user = None if parts.username is None else unquote(parts.username)
     password = None if parts.password is None else unquote(parts.password)
-    return Proxy(host, port or _DEFAULT_PORTS["http"], user, password)
+    return Proxy(host, port or _PROXY_PORTS[scheme], user, password, scheme)
 
 
 def _bypassed(server: SplitResult, scheme: str) -> bool:

@@ -15,9 +15,9 @@ import websocket
 
 from ..net.abortable_wait import AbortableWait
 from ..net.deadline import Deadline
-from ..net.dial import ProxyError, dial, receive_answer
+from ..net.dial import dial, receive_answer
 from ..net.guarded_socket import Aborted, SendFailed, SocketGuard
-from ..net.proxies import Proxy
+from ..net.proxies import Proxy, ProxyError
 from ..net.tls import default_context
 from ..protocol import websocket_frames
 from .websocket_errors import Kind, MessageTooLarge, WebSocketClosed, WebSocketError, WriteFailed

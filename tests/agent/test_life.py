@@ -297,7 +297,7 @@ def test_a_thread_that_cannot_be_started_is_said_so(server, make_agent, monkeypa
 def test_an_unusable_proxy_of_the_environment_is_said_so(monkeypatch, caplog):
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.setenv("http_proxy", "socks5://user:secret@127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "https://user:secret@127.0.0.1:1")
     agent = ArinovaAgent(server_url="http://chat.example.invalid", bot_token="ari_x")
     for move in (lambda: agent.connect(5), agent.run):
         with pytest.raises(ValueError, match="http_proxy must be") as caught:

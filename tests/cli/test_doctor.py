@@ -344,7 +344,7 @@ def test_a_proxy_with_credentials_that_are_never_shown(
 
 
 def test_a_proxy_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks5://me:swordfish@127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "https://me:swordfish@127.0.0.1:1")
     result = examine("http://arinova.invalid:1")
     assert "ALL_PROXY must be http://" in line(result, "proxy")
     assert "swordfish" not in result.output

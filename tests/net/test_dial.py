@@ -15,10 +15,10 @@ import pytest
 from arinova_agent_sync.net import dial as dialing
 from arinova_agent_sync.net.abortable_wait import AbortableWait
 from arinova_agent_sync.net.deadline import Deadline
-from arinova_agent_sync.net.dial import ProxyError, ProxyTimeout, dial
+from arinova_agent_sync.net.dial import dial
 from arinova_agent_sync.net.guarded_socket import Aborted, SocketGuard
 from arinova_agent_sync.net.happy_eyeballs import interleaved
-from arinova_agent_sync.net.proxies import Proxy, proxy_for
+from arinova_agent_sync.net.proxies import Proxy, ProxyError, ProxyTimeout, proxy_for
 from arinova_agent_sync.net.resolver import Address
 from arinova_agent_sync.net.tls import default_context
 

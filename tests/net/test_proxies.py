@@ -31,6 +31,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("http://proxy.test", Proxy("proxy.test", 80)),
         ("HTTP://u%40x:p%3Aw@proxy.test:3128/", Proxy("proxy.test", 3128, "u@x", "p:w")),
         ("http://u@[::1]:3128", Proxy("::1", 3128, "u", None)),
+        ("socks5://u:p@proxy.test", Proxy("proxy.test", 1080, "u", "p", "socks5")),
+        ("SOCKS4a://proxy.test:9", Proxy("proxy.test", 9, scheme="socks4a")),
     ],
 )
 def test_the_setting_comes_first(
@@ -141,7 +143,7 @@ def test_a_server_on_this_machine_needs_no_proxy(
 @pytest.mark.parametrize(
     "value",
     [
-        "socks5://user:secret@proxy.test:1080",
+        "socks6://user:secret@proxy.test:1080",
         "https://user:secret@proxy.test",
         "http://user:secret@proxy.test:port",
         "http://user:secret@proxy.test:0",
@@ -183,6 +185,13 @@ def test_a_proxy_keeps_its_credentials_to_itself() -> None:
     assert Proxy("::1", 3128, "user").url == "http://[::1]:3128"
     assert Proxy("::1", 3128, "user").authorization == "Basic dXNlcjo="
     assert PROXY.authorization is None
+
+
+def test_socks_without_its_package(environment: pytest.MonkeyPatch) -> None:
+    environment.setattr("arinova_agent_sync.net.proxies.find_spec", lambda _: None)
+    environment.setenv("all_proxy", "socks5://user:secret@127.0.0.1:1080")
+    with pytest.raises(ValueError, match=r"^all_proxy is a SOCKS proxy, .*: pip install python-socks$"):
+        proxy_for(WSS, None)
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -177,7 +177,7 @@ class Memories(Resource):
 
 
 def _is_shadowed(error: ApiError) -> bool:
-    """Whether a server without the route answered: 404, or a text because the word is no id of a memory."""
+    """Whether a server without the route answered: 404, or a text because the word is not the id of a memory."""
     return isinstance(error, NotFoundError) or not isinstance(error.body, dict)
 
 
