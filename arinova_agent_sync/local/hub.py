@@ -18,9 +18,9 @@ from typing import Any, TypeVar, cast
 
 from .agent_frames import Incoming
 from .agent_socket import AgentSocket
-from .board import Board, Injection
 from .calls import Calls
 from .chat import Chat
+from .fault_board import FaultBoard, Injection
 from .faults import EarlyTask, HalfOpen, SlowReads
 from .framelog import FrameLog
 from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched
@@ -63,7 +63,7 @@ class Hub:
         if store is not None:
             past.recall(store, self.chat)
         self.incoming = Incoming(self.chat)
-        self.board = Board(self)
+        self.board = FaultBoard(self)
         self.log = log
         self.sockets: dict[int, AgentSocket] = {}
         self.calls = Calls(self.lock)

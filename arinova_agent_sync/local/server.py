@@ -15,8 +15,8 @@ from ..settings import count
 from .actions import Action, ActionFunction, ActionStatus
 from .agent_frames import Report
 from .agent_socket import AgentSocket
-from .board import Injection
 from .conversations import LocalConversation
+from .fault_board import Injection
 from .faults import FaultName
 from .framelog import Direction, FrameLog, FrameRecord
 from .hosting import Host, listen

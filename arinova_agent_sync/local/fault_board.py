@@ -74,7 +74,7 @@ class Injection:
         return f"<Injection {self.name} of {self.fault}>"
 
 
-class Board:
+class FaultBoard:
     """Keep the faults that last, and let those that do not strike."""
 
     def __init__(self, hub: Hub) -> None:
