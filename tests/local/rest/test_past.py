@@ -208,11 +208,11 @@ class TestTheFile:
 def test_what_cannot_be_written_now_is_written_later(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with make(path) as server:
         place = server.conversation()
-        server.hub.call(lambda: server.store.run("PRAGMA query_only = ON"))  # such as a full disk
+        server.hub.loop.call(lambda: server.store.run("PRAGMA query_only = ON"))  # such as a full disk
         place.say("one", wait_for_agent=0)
-        server.hub.call(lambda: None)
+        server.hub.loop.call(lambda: None)
         assert f"Cannot write to {path}, and try again later" in caplog.text
-        server.hub.call(lambda: server.store.run("PRAGMA query_only = OFF"))
+        server.hub.loop.call(lambda: server.store.run("PRAGMA query_only = OFF"))
         place.say("two", wait_for_agent=0)
     with make(path) as later:
         texts = [row.content for row in later.conversations[0].messages if row.role == "user"]
