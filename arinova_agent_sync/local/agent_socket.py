@@ -55,7 +55,7 @@ class AgentSocket:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.number = hub.entered(self)
-        self.wire = Wire(self, hub.chat.rules.max_message_bytes)
+        self.wire = Wire(self, hub.chat.rules.max_frame_bytes, hub.chat.rules.max_message_bytes)
         self.account: AgentAccount | None = None  # set from the registration on, which comes before auth_ok
         self._state: Literal["waiting", "checking", "open", "over"] = "waiting"
         self._timer: asyncio.TimerHandle | None = None
