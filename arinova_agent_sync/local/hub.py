@@ -74,6 +74,7 @@ class Hub:
         """Take over the event loop; called on its thread."""
         with self.lock:
             self.loop.attach(loop)
+            self.chat.recover()
             self.waiting.open()
             self.log.open()
         self.keep()
@@ -87,7 +88,7 @@ class Hub:
         Returns the names of the threads that did not end.
         """
         with self.turn() as chat:
-            chat.restart()
+            chat.halt()
             self._expiry, self._keeping = None, False
             self.log.close()
             self.waiting.close()

@@ -66,7 +66,7 @@ class Lifecycle:
                 self._store.rest()
                 return
             with self._hub.turn() as chat:
-                chat.restart()
+                chat.halt()
             if not self._hosting.stop(_STOPS_WITHIN):
                 logger.warning("The embedded server's thread did not end in %g s", _STOPS_WITHIN)
             for name in self._hub.end(_STOPS_WITHIN):

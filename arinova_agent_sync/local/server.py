@@ -128,7 +128,11 @@ class LocalServer:
         return self
 
     def stop(self) -> None:
-        """Drop every connection and end the thread; answers that are open become errors. Idempotent."""
+        """Drop every connection and end the thread; answers that are open have failed. Idempotent.
+
+        Like after the death of a real server, their messages stay unfinished until the next start makes errors
+        of them.
+        """
         self._lifecycle.stop()
 
     def __enter__(self) -> LocalServer:
@@ -175,6 +179,7 @@ class LocalServer:
         *,
         listen_mode: ListenMode = "owner_unmention_others_mention",
         allowed_users: Sequence[str] = (),
+        system_prompt: str = "",
     ) -> AgentAccount:
         """Make an account for another agent; with ``data``, one of that name may be there already.
 
@@ -183,11 +188,12 @@ class LocalServer:
             token: its bot token; one is made unless it is given.
             listen_mode: whose messages it gets in groups and communities.
             allowed_users: user names that the allow-list modes let through.
+            system_prompt: what the server puts before every text that the agent reads.
 
         Raises ValueError if the token is taken.
         """
         with self.hub.turn() as chat:
-            return chat.add_agent(name, token, listen_mode, tuple(allowed_users))
+            return chat.add_agent(name, token, listen_mode, tuple(allowed_users), system_prompt)
 
     def add_bootstrap_token(self, agent: AgentAccount | None = None, *, onboarding: bool = False) -> str:
         """Make a token ``obt_...`` that can be exchanged once for an agent's bot token.
