@@ -111,7 +111,10 @@ class Task:
 
     @property
     def history(self) -> tuple[HistoryMessage, ...]:
-        """Earlier messages, oldest first; on the March 2026 server the last one is this task's."""
+        """Messages of the conversation, oldest first; on the March 2026 server this task's is among them.
+
+        What came while it waited in the server's queue stands behind it.
+        """
         return self._once("history", models.history)
 
     @property
@@ -141,7 +144,7 @@ class Task:
 
     @property
     def _command(self) -> tuple[str | None, str]:
-        return self._once("command", lambda _: command_in(self.content, self.history))
+        return self._once("command", lambda _: command_in(self, self._door.agent_name))
 
     def _once(self, name: str, make: Callable[[JSONObject], T]) -> T:
         if name not in self._made:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from arinova_agent_sync import Task
@@ -23,7 +25,7 @@ def say(task: Task) -> str:
 def find(table: HandlerTable, command: str | None) -> object:
     """Return the handler of a task with that command."""
     content = "hello" if command is None else f"/{command} now"
-    return table.find(Task({"taskId": "t", "content": content}, None))  # type: ignore[arg-type]
+    return table.find(Task({"taskId": "t", "content": content}, SimpleNamespace(agent_name=None)))  # type: ignore[arg-type]
 
 
 class Empty(list[str]):
