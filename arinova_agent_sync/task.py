@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import models
 from .door import Cancelled, Door
@@ -245,14 +245,25 @@ class Task:
         if self.cancelled.is_set():
             raise TaskCancelled(f"task {self.task_id} was cancelled")
 
-    def messages(self, system: str | None = None, limit: int | None = None) -> list[dict[str, str]]:
+    def messages(
+        self,
+        system: str | None = None,
+        limit: int | None = None,
+        first: Literal["user"] | None = "user",
+    ) -> list[dict[str, str]]:
         """Return history and content for a chat-completion client: ``[{"role": ..., "content": ...}]``.
+
+        The message that is to be answered stands last and once, whatever came after it.
 
         Args:
             system: a system prompt to begin with.
             limit: how many messages at most, the system prompt aside; the latest are kept.
+            first: "user" leaves out what the agent said before the first message of a user, such as a greeting,
+                which strict clients refuse; None keeps it.
+
+        Raises TypeError or ValueError for other values.
         """
-        return chat_messages(self, self._door.agent_name, system, limit)
+        return chat_messages(self, self._door.agent_name, system, limit, first)
 
     def mention(self, name: str) -> str:
         """Return the id of the member with that name, with or without an @ before it, in any case.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from .models import HistoryMessage, Member, ReplyTo
 from .settings import count, text
@@ -25,7 +25,11 @@ class Asked(HasHistory, Protocol):
 
 
 def chat_messages(
-    task: Asked, agent_name: str | None, system: str | None, limit: int | None
+    task: Asked,
+    agent_name: str | None,
+    system: str | None,
+    limit: int | None,
+    first: Literal["user"] | None = "user",
 ) -> list[dict[str, str]]:
     """Return history and content as messages with the roles system, user and assistant.
 
@@ -50,6 +54,11 @@ def chat_messages(
         messages.append({"role": "user", "content": task.reply_to.content})
     if limit is not None:
         messages = messages[-limit:]
+    if first is not None:
+        if first != "user":
+            raise ValueError(f'first must be "user" or None, not {first!r}')
+        begin = next((i for i, each in enumerate(messages) if each["role"] == "user"), len(messages))
+        messages = [each for i, each in enumerate(messages) if i >= begin or each["role"] == "system"]
     if system is not None:
         messages.insert(0, {"role": "system", "content": text("system", system, empty=True)})
     return messages

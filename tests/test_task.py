@@ -380,7 +380,8 @@ class TestNames:
 
 class TestMessages:
     def test_history_and_content(self, task: Task, door: FakeDoor) -> None:
-        assert task.messages() == [
+        assert task.messages() == [{"role": "user", "content": "/draw a cat"}]
+        assert task.messages(first=None) == [
             {"role": "assistant", "content": "Hello"},
             {"role": "user", "content": "/draw a cat"},
         ]

@@ -28,7 +28,7 @@ class Asked:
 
 def short(task: Asked, name: str | None = "Me", first: str | None = None, **options: object) -> list[str]:
     """Return the messages as "role: content"."""
-    messages = chat_messages(task, name, options.get("system"), options.get("limit"))  # type: ignore[arg-type]
+    messages = chat_messages(task, name, options.get("system"), options.get("limit"), first)  # type: ignore[arg-type]
     assert all(message.keys() == {"role", "content"} for message in messages)
     return [f"{message['role']}: {message['content']}" for message in messages]
 
@@ -140,8 +140,28 @@ class TestMessages:
         assert short(task, **options) == messages
 
     @pytest.mark.parametrize(
+        ("history", "limit", "messages"),
+        [
+            ((agent("welcome"), user("a"), agent("b")), None, ["user: a", "assistant: b", "user: d"]),
+            ((agent("welcome"),), None, ["user: d"]),
+            ((HistoryMessage("system", "s"), agent("welcome")), None, ["system: s", "user: d"]),
+            ((agent("welcome", "Ann"), agent("b")), None, ["user: Ann: welcome", "assistant: b", "user: d"]),
+            ((user("a"), agent("b")), 2, ["user: d"]),
+        ],
+    )
+    def test_the_user_comes_first_unless_that_is_not_wanted(
+        self, history: tuple[HistoryMessage, ...], limit: int | None, messages: list[str]
+    ) -> None:
+        asked = Asked("d", history)
+        assert short(asked, first="user", limit=limit) == messages
+        kept = chat_messages(asked, "Me", None, limit, None)
+        assert len(kept) == min(len(history) + 1, limit or 9)
+        assert chat_messages(asked, "Me", None, limit) == chat_messages(asked, "Me", None, limit, "user")
+
+    @pytest.mark.parametrize(
         ("options", "kind", "says"),
         [
+            ({"first": "assistant"}, ValueError, '^first must be "user" or None'),
             ({"limit": 0}, ValueError, "^limit must be from 1 "),
             ({"limit": -1}, ValueError, "^limit must be from 1 "),
             ({"limit": 1.5}, TypeError, "^limit must be an int, not float$"),
@@ -184,8 +204,8 @@ class TestCommands:
         ("content", "last", "found"),
         [
             ("[System Prompt]\nBe kind\n\n[User Message]\n/draw a cat", user("/draw a cat"), ("draw", "a cat")),
-            ('[UNTRUSTED_USER_MESSAGE sender="bob" senderId="1"]\n/draw it\n[/UNTRUSTED_USER_MESSAGE]', user("/draw it"),
-             ("draw", "it")),
+            ('[UNTRUSTED_USER_MESSAGE sender="bob" senderId="1"]\n/draw it\n[/UNTRUSTED_USER_MESSAGE]',
+             user("/draw it"), ("draw", "it")),
             ("hello", user("/draw a cat"), (None, "")),  # an earlier message
             ("", user("/draw a cat"), (None, "")),
             ("as /draw a cat says", agent("/draw a cat"), (None, "")),
