@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from . import settings as options
 from .account import Account
 from .handlers import TaskHandler
+from .names import folded
 from .registry import HandlerTable
 from .runtime.listeners import Listeners
 from .settings import ConcurrencyMode, ErrorText, Skill
@@ -131,12 +132,14 @@ class ArinovaAgent(Speaker):
     ) -> Handler | Callable[[Handler], Handler]:
         """Set the handler of one slash command or skill id; other tasks go to ``on_task``.
 
+        Case and width of the letters make no difference.
+
         @agent.on_command("draw")
         def draw(task):
             return picture_of(task.arguments)
         """
-        word = check_text("command", command).removeprefix("/")
-        if not word or any(letter.isspace() or letter == "/" for letter in word):
+        word = folded(check_text("command", command)).removeprefix("/")
+        if not word or any(letter.isspace() or letter in "/@" for letter in word):
             raise ValueError(f"command must be one word, such as 'draw', not {command!r}")
 
         def register(handler: Handler) -> Handler:

@@ -17,6 +17,7 @@ from .models import (
     ReplyTo,
     text,
 )
+from .names import folded
 from .protocol.jsonvalues import clean_text
 from .settings import text as check_text
 from .transcript import chat_messages, command_in, mentions_in
@@ -129,7 +130,11 @@ class Task:
 
     @property
     def command(self) -> str | None:
-        """Of "/draw a cat" the word "draw"; None without a command."""
+        """Of "/draw a cat" the word "draw"; None without a command.
+
+        "/Draw a cat", "／draw a cat" with a full-width slash and "/draw@Name a cat" with this agent's name are the
+        same command.
+        """
         return self._command[0]
 
     @property
@@ -270,9 +275,9 @@ class Task:
 
         Raises LookupError if the conversation has no such agent.
         """
-        wanted = check_text("name", name).removeprefix("@").casefold()
+        wanted = folded(check_text("name", name)).removeprefix("@")
         for member in self.members:
-            if member.agent_name.casefold() == wanted:
+            if folded(member.agent_name) == wanted:
                 return member.agent_id
         names = ", ".join(member.agent_name for member in self.members) or "none"
         raise LookupError(f"no agent is called {name!r} here; the members are: {names}")

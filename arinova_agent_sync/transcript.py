@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from .models import HistoryMessage, Member, ReplyTo
+from .names import folded
 from .settings import count, text
 from .trigger import AGENT_ROLES, find_trigger, is_own
 from .trigger import Asked as HasHistory
 
 _MOST = 1_000_000
-_COMMAND = r"(?s)/([^\s/]+)(?:\s+(.*))?\Z"  # compiled when a task is first asked for its command
+# Compiled when a task is first asked for its command.
+_COMMAND = r"(?s)\s*[/／]([^\s/／@＠]+)(?:[@＠](.*)|\s+(.*))?\Z"
 
 
 class Asked(HasHistory, Protocol):
@@ -65,16 +67,35 @@ def chat_messages(
 
 
 def command_in(task: HasHistory, agent_name: str | None) -> tuple[str | None, str]:
-    """Return the word after the slash of "/word rest" and the rest; None and "" without a command.
+    """Return the word after the slash of "/word rest", folded, and the rest; None and "" without a command.
 
-    A server that decorates the content leaves the text as typed in the history.
+    "/word@Name rest" is a command for the agent of that name alone. A server that decorates the content leaves
+    the text as typed in the history.
     """
-    match = re.match(_COMMAND, task.content)
-    if match is None and (trigger := find_trigger(task, agent_name)) is not None:
-        match = re.match(_COMMAND, task.history[trigger].content)
+    found = _command(task.content, agent_name)
+    if found is None and (trigger := find_trigger(task, agent_name)) is not None:
+        found = _command(task.history[trigger].content, agent_name)
+    return found or (None, "")
+
+
+def _command(text: str, agent_name: str | None) -> tuple[str, str] | None:
+    match = re.match(_COMMAND, text)
     if match is None:
-        return None, ""
-    return match[1], (match[2] or "").strip()
+        return None
+    word, addressed, rest = match.groups()
+    if addressed is not None:
+        rest = _behind_name(addressed, agent_name)
+        if rest is None:
+            return None
+    return folded(word), (rest or "").strip()
+
+
+def _behind_name(text: str, agent_name: str | None) -> str | None:
+    """Return what stands behind the agent's name at the beginning of a text, None if another name stands there."""
+    if agent_name is None:
+        return text.partition(" ")[2]
+    name, rest = text[: len(agent_name)], text[len(agent_name) :]
+    return rest if folded(name) == folded(agent_name) and not rest[:1].strip() else None
 
 
 def _message(message: HistoryMessage, agent_name: str | None) -> dict[str, str]:
@@ -92,9 +113,9 @@ def mentions_in(text: str, members: Sequence[Member]) -> list[str]:
 
     The longest name counts: "@Ann Lee" is not a mention of Ann.
     """
-    ids = {member.agent_name.casefold(): member.agent_id for member in reversed(members)}
+    ids = {folded(member.agent_name): member.agent_id for member in reversed(members)}
     names = sorted(ids, key=len, reverse=True)
     if not names:
         return []
     pattern = re.compile(rf"(?<!\w)@({'|'.join(map(re.escape, names))})(?!\w)")
-    return list(dict.fromkeys(ids[name] for name in pattern.findall(text.casefold())))
+    return list(dict.fromkeys(ids[name] for name in pattern.findall(folded(text))))

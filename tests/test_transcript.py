@@ -183,11 +183,21 @@ class TestCommands:
             ("/draw", ("draw", "")),
             ("/draw ", ("draw", "")),
             ("/draw\n\n a\ncat \n", ("draw", "a\ncat")),
-            ("/Draw-It_2 x", ("Draw-It_2", "x")),
+            ("/Draw-It_2 x", ("draw-it_2", "x")),
+            ("／draw a cat", ("draw", "a cat")),
+            ("/ｄｒａｗ a cat", ("draw", "a cat")),
+            ("/STRASSE x", ("strasse", "x")),
+            ("/straße x", ("strasse", "x")),
+            ("/draw@Me a cat", ("draw", "a cat")),
+            ("/draw@ＭＥ", ("draw", "")),
+            ("/draw＠me\na cat", ("draw", "a cat")),
+            ("/draw@Other a cat", (None, "")),
+            ("/draw@Mel a cat", (None, "")),
+            ("／／draw a cat", (None, "")),
             ("/zeichne 猫", ("zeichne", "猫")),
             ("/draw /other", ("draw", "/other")),
             ("draw a cat", (None, "")),
-            (" /draw a cat", (None, "")),
+            (" \n/draw a cat", ("draw", "a cat")),
             ("say /draw", (None, "")),
             ("/", (None, "")),
             ("/ draw", (None, "")),
@@ -196,7 +206,7 @@ class TestCommands:
             ("", (None, "")),
         ],
     )
-    def test_in_the_content(self, content: str, found: tuple[str | None, str]) -> None:
+    def test_table(self, content: str, found: tuple[str | None, str]) -> None:
         assert command_in(Asked(content), "Me") == found
         assert command_in(Asked(content, (user(content),)), "Me") == found
 
@@ -216,6 +226,10 @@ class TestCommands:
         self, content: str, last: HistoryMessage, found: tuple[str | None, str]
     ) -> None:
         assert command_in(Asked(content, (user("/first"), last)), "Me") == found
+
+    @pytest.mark.parametrize(("name", "arguments"), [("Draw Bot", "a cat"), (None, "bot a cat")])
+    def test_the_name_may_have_blanks_if_it_is_known(self, name: str | None, arguments: str) -> None:
+        assert command_in(Asked("/draw@draw bot a cat"), name) == ("draw", arguments)
 
     def test_of_two_that_waited_each_has_its_own_arguments(self) -> None:
         history = (user("one"), agent("1"), user("/draw a cat"), user("/draw"))
@@ -259,6 +273,8 @@ class TestMentions:
             ("@C++", ["3"]),
             ("@C", []),
             ("@ötzi", ["4"]),
+            ("@O\u0308TZI", ["4"]),
+            ("＠Ａｎｎ", ["1"]),
             ("@Bob.Jr.", ["5"]),
             ("@BobxJr", []),
             ("@Nobody @Ann\n@C++ @Ann Lee", ["1", "3", "2"]),

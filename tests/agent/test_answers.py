@@ -295,18 +295,18 @@ def test_commands_go_to_their_handler(server, make_agent):
     agent = make_agent(server)
     agent.on_task(lambda task: "chat")
 
-    @agent.on_command("draw")
+    @agent.on_command("Draw")
     def draw(task):
         return f"drawing {task.arguments}"
 
     agent.connect(5)
     conversation = server.conversation()
     texts = []
-    for said in ("/draw a cat", "/paint a cat", "draw"):
+    for said in ("/draw a cat", "／DRAW a dog", " /draw@Agent it", "/draw@Other it", "/paint a cat", "draw"):
         reply = conversation.say(said)
         reply.wait(5)
         texts.append(reply.text)
-    assert texts == ["drawing a cat", "chat", "chat"]
+    assert texts == ["drawing a cat", "drawing a dog", "drawing it", "chat", "chat", "chat"]
 
 
 def test_mentions_reach_the_other_agent(server, make_agent):
