@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from . import settings as options
 from .account import Account
 from .handlers import TaskHandler
-from .names import folded
 from .registry import HandlerTable
 from .runtime.listeners import Listeners
 from .settings import ConcurrencyMode, ErrorText, Skill
@@ -138,8 +137,8 @@ class ArinovaAgent(Speaker):
         def draw(task):
             return picture_of(task.arguments)
         """
-        word = folded(check_text("command", command)).removeprefix("/")
-        if not word or any(letter.isspace() or letter in "/@" for letter in word):
+        word = check_text("command", command).removeprefix("/")
+        if not word or any(letter.isspace() or letter in "/@／＠" for letter in word):
             raise ValueError(f"command must be one word, such as 'draw', not {command!r}")
 
         def register(handler: Handler) -> Handler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from .handlers import TaskHandler, check_handler
+from .names import folded
 from .task import Task
 
 
@@ -23,8 +24,9 @@ class HandlerTable:
     def set(self, command: str | None, handler: TaskHandler) -> None:
         """Set a handler; raise TypeError if it cannot be called with one task."""
         check_handler(handler, "on_task" if command is None else "on_command")
+        word = None if command is None else folded(command)
         with self._lock:
-            self._handlers = {**self._handlers, command: handler}
+            self._handlers = {**self._handlers, word: handler}
 
     def find(self, task: Task) -> TaskHandler | None:
         """Return the handler of a task's command, else the one of all other tasks."""

@@ -42,7 +42,7 @@ class Empty(list[str]):
         ({None: chat}, {None: chat, "draw": chat}),
         ({"draw": draw}, {None: None, "draw": draw, "say": None}),
         ({None: chat, "draw": draw, "say": say}, {None: chat, "draw": draw, "say": say, "sing": chat}),
-        ({"draw": draw}, {"Draw": None, "dra": None}),
+        ({"Draw": draw}, {"draw": draw, "DRAW": draw, "dra": None}),
     ],
 )
 def test_a_command_has_its_handler_and_the_rest_has_one(
