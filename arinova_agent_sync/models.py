@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, TypeVar
 
 import msgspec
 
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
 Payload = Mapping[str, object]
 T = TypeVar("T")
+
+
+class ReadOnlyDict(dict[str, Any]):
+    """A dict that refuses writes, and that ``json.dumps``, ``copy`` and ``pickle`` take like any other."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("what the server sent is read-only; dict(...) makes a copy that is not")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[ReadOnlyDict], tuple[dict[str, Any]]]:
+        return type(self), (dict(self),)
 
 
 class Member(msgspec.Struct, frozen=True):

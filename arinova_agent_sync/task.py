@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import models
@@ -14,6 +13,7 @@ from .models import (
     AvailableSkill,
     HistoryMessage,
     Member,
+    ReadOnlyDict,
     ReplyTo,
     text,
 )
@@ -144,8 +144,8 @@ class Task:
 
     @property
     def raw(self) -> Mapping[str, object]:
-        """The whole payload as the server sent it, read-only."""
-        return MappingProxyType(self._payload)
+        """The whole payload as the server sent it: a dict that refuses writes."""
+        return self._once("raw", ReadOnlyDict)
 
     @property
     def _command(self) -> tuple[str | None, str]:
