@@ -1,7 +1,7 @@
 """Every handler shape becomes one way to run it.
 
 A handler takes the task and either calls ``task.send_*``, returns the answer (``str`` or ``Reply``), or yields it
-piece by piece. ``async def`` handlers and async generators run in an event loop of their own on the worker.
+piece by piece, of which None is an empty one. ``async def`` handlers and async generators run in an event loop of their own on the worker.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ TaskHandler = Callable[
     [Task],
     Union[
         Answered,
-        Iterator[str],
-        Generator[str, Any, Answered],
+        Iterator[Union[str, None]],
+        Generator[Union[str, None], Any, Answered],
         Coroutine[Any, Any, Answered],
-        AsyncGenerator[str, Any],
+        AsyncGenerator[Union[str, None], Any],
     ],
 ]
 
@@ -112,6 +112,8 @@ def _stream(pieces: Iterator[object], task: Task) -> bool:
 
 
 def _send(piece: object, task: Task) -> None:
+    if piece is None:
+        piece = ""  # the streams of some model clients end with one
     if not isinstance(piece, str):
         raise TypeError(f"the handler yielded {type(piece).__name__}; each yield must be a str")
     task.send_chunk(piece)

@@ -210,17 +210,19 @@ class Task:
         """Answer nothing: the server removes the empty message."""
         self._door.complete("", ())
 
-    def stream(self, iterable: Iterable[str], mentions: Sequence[str] | None = None) -> str:
+    def stream(self, iterable: Iterable[str | None], mentions: Sequence[str] | None = None) -> str:
         """Send each piece, complete the task and return the whole text.
 
         Args:
-            iterable: pieces of text, such as a model's text stream; it is closed if it can be.
+            iterable: pieces of text, such as a model's text stream, of which None is an empty one; it is closed
+                if it can be.
             mentions: as in ``send_complete``.
         """
         checked = checked_mentions(mentions)
         parts: list[str] = []
         try:
             for part in iterable:
+                part = "" if part is None else part
                 self.send_chunk(part)
                 parts.append(part)
         finally:
