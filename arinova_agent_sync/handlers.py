@@ -1,7 +1,8 @@
 """Every handler shape becomes one way to run it.
 
 A handler takes the task and either calls ``task.send_*``, returns the answer (``str`` or ``Reply``), or yields it
-piece by piece, of which None is an empty one. ``async def`` handlers and async generators run in an event loop of their own on the worker.
+piece by piece, of which None is an empty one. ``async def`` handlers and async generators run in an event loop of
+their own on the worker.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from .errors import TaskCancelled
 from .settings import text as check_text
-from .task import Task, checked_mentions
+from .task import Task, checked_mentions, say_the_rest
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -70,6 +71,12 @@ def answer(handler: TaskHandler, task: Task) -> bool:
     Returns False if it neither returned an answer nor yielded one: then what it sent, if anything, counts.
     Raises what the handler raised, and TypeError for an answer of another type.
     """
+    answered = _answered(handler, task)
+    say_the_rest(task)
+    return answered
+
+
+def _answered(handler: TaskHandler, task: Task) -> bool:
     result: object = handler(task)
     if result is None or isinstance(result, str):  # most often, and the questions below take a while
         return _complete(result, task, "returned")

@@ -40,12 +40,13 @@ class Task:
     """
 
     # What the payload holds is made when it is asked for: most handlers ask for little of it.
-    __slots__ = ("__weakref__", "_door", "_made", "_payload")
+    __slots__ = ("__weakref__", "_door", "_half", "_made", "_payload")
 
     def __init__(self, payload: JSONObject, door: Door) -> None:
         self._payload = payload
         self._door = door
         self._made: dict[str, Any] = {}
+        self._half = ""  # the first half of a surrogate pair whose other half has not come yet
 
     def __repr__(self) -> str:
         return f"Task(task_id={self.task_id!r}, conversation_id={self.conversation_id!r})"
@@ -179,6 +180,8 @@ class Task:
             if not isinstance(text, str):
                 raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
             text = str.__str__(text)
+        if self._half or text[-1:] >= "\ud800":
+            text = self._whole(text)
         self._door.chunk(text)
 
     def send_complete(self, content: str | None = None, mentions: Sequence[str] | None = None) -> None:
@@ -193,6 +196,8 @@ class Task:
         """
         if content is not None:
             check_text("content", content, empty=True)
+        else:
+            say_the_rest(self)
         self._door.complete(content, checked_mentions(mentions))
 
     def send_error(self, message: str, keep_partial: bool = False) -> None:
@@ -204,7 +209,10 @@ class Task:
 
         Raises TypeError or ValueError for other values; TaskCancelled as ``send_chunk``.
         """
-        self._door.error(check_text("message", message), bool(keep_partial))
+        check_text("message", message)
+        if keep_partial:
+            say_the_rest(self)
+        self._door.error(message, bool(keep_partial))
 
     def dismiss(self) -> None:
         """Answer nothing: the server removes the empty message."""
@@ -229,6 +237,7 @@ class Task:
             close = getattr(iterable, "close", None)
             if callable(close):
                 close()
+        say_the_rest(self)
         self._door.complete(None, checked)
         return "".join(parts)
 
@@ -369,11 +378,25 @@ class Task:
             timeout=timeout,
         )
 
+    def _whole(self, text: str) -> str:
+        """Return what can be sent of a piece: a character that two pieces split goes with the second."""
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text
+
     def _conversation(self, what: str) -> str:
         if self.conversation_id is None:
             kind = f" (taskKind={self.task_kind})" if self.task_kind else ""
             raise ArinovaError(f"{what} is unavailable: this task{kind} is not bound to a conversation")
         return self.conversation_id
+
+
+def say_the_rest(task: Task) -> None:
+    """Send what was held back of a task's text, whose other half will not come."""
+    half, task._half = task._half, ""
+    if half:
+        task._door.chunk(half)
 
 
 def checked_mentions(mentions: Sequence[str] | None) -> tuple[str, ...]:

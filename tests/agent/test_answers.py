@@ -110,7 +110,11 @@ def test_chunks_leave_while_the_handler_still_blocks(server, make_agent):
         (["Hello"], None, "Hello"),
         (["Hello"], "Bye", "Hello"),  # the server keeps what was streamed
         (["x"], None, "x"),
-        (["nul\0 and \ud83d", "\ude00 surrogates"], None, "nul and \ufffd\ufffd surrogates"),
+        (["nul\0 and \ud83d", "\ude00 surrogates"], None, "nul and \U0001f600 surrogates"),
+        (["\ud83d", "\ude00"], None, "\U0001f600"),
+        (["a\ud83d", "", "\ude00\ud83d"], "a\U0001f600\U0001f600!", "a\U0001f600\U0001f600!"),
+        (["a\ud83d", "b\ud83d"], None, "a\ufffdb\ufffd"),
+        (["\ude00", "\ud83d"], None, "\ufffd\ufffd"),
         (["\ud83d\ude00"], None, "\U0001f600"),
     ],
 )
@@ -126,6 +130,23 @@ def test_what_complete_leaves_behind(server, make_agent, pieces, content, text):
     agent.connect(5)
     reply = server.conversation().say("hi")
     assert (reply.wait(5), reply.text) == ("completed", text)
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+def test_a_character_that_two_pieces_split_arrives_whole(server, make_agent, kind):
+    agent = make_agent(server)
+
+    @agent.on_task
+    def handle(task):
+        if kind is list:
+            task.send_chunk("\ud83d")
+            task.send_chunk("\ude00\ud83d")
+        else:
+            yield from ("\ud83d", "\ude00\ud83d")
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert (reply.wait(5), reply.text) == ("completed", "\U0001f600\ufffd")
 
 
 def test_a_contradicting_completion_is_logged(server, make_agent, caplog):
