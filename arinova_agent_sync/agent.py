@@ -69,6 +69,8 @@ class ArinovaAgent(Speaker):
         ssl_context: by default what the system trusts.
         max_buffered_bytes: bytes of text kept while there is no connection.
         error_text: what the user is shown when a handler raises: a text, or a function of the exception.
+        keep_partial: when a handler raises after it streamed, keep what was streamed and put the error's text
+            behind it; by default the error takes its place.
 
     Raises TypeError or ValueError that names the setting which is wrong.
     """
@@ -96,6 +98,7 @@ class ArinovaAgent(Speaker):
         ssl_context: ssl.SSLContext | None = None,
         max_buffered_bytes: int | None = None,
         error_text: ErrorText | None = None,
+        keep_partial: bool | None = None,
     ) -> None:
         given = dict(locals())
         del given["self"]

@@ -76,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_context: ssl.SSLContext | None = None
     max_buffered_bytes: int = 8 * 1024 * 1024  # bytes of text kept while there is no connection
     error_text: ErrorText = str
+    keep_partial: bool = False
 
     # Not for users to set: bounds and rhythms that the server's rules decide.
     max_reconnect_delay: float = 60.0  # seconds
@@ -308,6 +309,7 @@ _OTHERS: dict[str, Callable[[str, object], object]] = {
     "skills": _skills,
     "concurrency_mode": _mode,
     "rescue_results": _flag,
+    "keep_partial": _flag,
     "proxy": _proxy,
     "ssl_context": _ssl_context,
     "error_text": _error_text,

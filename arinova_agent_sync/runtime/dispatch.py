@@ -271,7 +271,11 @@ class Dispatch:
 
     def _handler_failed(self, run: TaskRun, error: BaseException) -> None:
         logger.error("task %s: its handler raised", run.task_id, exc_info=error)
-        self.fail(run, self._error_text(error))
+        text = self._error_text(error)
+        if self.state.settings.keep_partial and self.has_said(run):
+            self.complete(run, None, (), tail=f"\n\n{text}")
+        else:
+            self.fail(run, text)
         self._callbacks.fire("error", error)
 
     def _error_text(self, error: BaseException) -> str:

@@ -132,6 +132,27 @@ def test_what_complete_leaves_behind(server, make_agent, pieces, content, text):
     assert (reply.wait(5), reply.text) == ("completed", text)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "keep_partial", "status", "text"),
+    [
+        (["word "] * 2_000, True, "completed", "word " * 2_000 + "\n\nno more"),
+        (["word "], False, "error", "no more"),
+        ([], True, "error", "no more"),
+    ],
+)
+def test_what_was_streamed_may_outlive_an_error(server, make_agent, pieces, keep_partial, status, text):
+    agent = make_agent(server, keep_partial=keep_partial)
+
+    @agent.on_task
+    def handle(task):
+        yield from pieces
+        raise ValueError("no more")
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert (reply.wait(5), reply.text) == (status, text)
+
+
 @pytest.mark.parametrize("kind", [list, iter])
 def test_a_character_that_two_pieces_split_arrives_whole(server, make_agent, kind):
     agent = make_agent(server)
