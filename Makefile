@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test fast lint bench clean
 
 demo: $(VENV)/.demo
-	@$(BIN)/python -m arinova_agent_sync.local
+	@$(BIN)/python -m arinova_agent_sync.cli.demo
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest

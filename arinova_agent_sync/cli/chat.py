@@ -14,11 +14,11 @@ import click
 from ..agent import ArinovaAgent
 from ..errors import ArinovaError
 from ..local import Generation, LocalConversation, LocalReply, LocalServer
-from ..local.terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
 from . import logs, sample
 from .lines import CANCEL, QUIT, Lines
 from .options import embedded_options, log_level_option
 from .target import TargetError, name_of, with_agents
+from .terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
 
 _CONNECTS_WITHIN = 10.0  # seconds
 _STOPS_WITHIN = 2.0  # seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ..test_demo import CTRL_C, CTRL_D, Terminal
+from .test_demo import CTRL_C, CTRL_D, Terminal
 from .conftest import ECHO, Command, Write
 
 Start = Callable[..., Command]

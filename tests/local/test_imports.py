@@ -12,7 +12,6 @@ from arinova_agent_sync import local
 ROOT = "arinova_agent_sync"
 HOME = f"{ROOT}.local"
 BELOW = {f"{ROOT}.protocol", f"{ROOT}.settings", f"{ROOT}.errors"}
-DEMO = f"{HOME}.demo"  # an agent of the SDK's, and no part of the server
 
 
 def modules() -> dict[str, Path]:
@@ -45,7 +44,7 @@ def test_nothing_above_is_imported() -> None:
         (name, other)
         for name, path in modules().items()
         for other in imported(name, path)
-        if name != DEMO and other != ROOT and not other.startswith(HOME)
+        if other != ROOT and not other.startswith(HOME)
         if not any(other == below or other.startswith(f"{below}.") for below in BELOW)
     }
     assert not strangers

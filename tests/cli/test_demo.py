@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from arinova_agent_sync.local import demo
+from arinova_agent_sync.cli import parrot
 
 pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
 
 ROOT = Path(__file__).parents[1]
-DEMO = [sys.executable, "-m", "arinova_agent_sync.local"]
+DEMO = [sys.executable, "-m", "arinova_agent_sync.cli.demo"]
 PATIENCE = 20.0  # seconds
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 PROMPT = "you   > "
@@ -192,11 +192,11 @@ def test_a_conversation_that_is_broken_off_ends_quietly() -> None:
     ],
 )
 def test_polly_answers(said: str, first: bool, part: str) -> None:
-    assert part in demo.answer(said, first)
+    assert part in parrot.answer(said, first)
 
 
 def test_polly_remembers_what_the_server_tells() -> None:
     said = [{"role": "user", "content": "hi\nthere"}, {"role": "assistant", "content": "x" * 100}]
-    text = demo.remembered(said)
+    text = parrot.remembered(said)
     assert text.endswith("\n  you said: hi there\n  I said: " + "x" * 59 + "…")
-    assert demo.remembered([]).startswith("Nothing yet.")
+    assert parrot.remembered([]).startswith("Nothing yet.")

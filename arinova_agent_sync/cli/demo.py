@@ -10,9 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .demo import NAME, make_agent
-from .replies import LocalReply
-from .server import LocalServer
+from ..local import LocalReply, LocalServer
+from .parrot import NAME, make_agent
 from .terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
 
 PROMPT = "you   > "

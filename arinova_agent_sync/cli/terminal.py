@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
 
-from .replies import LocalReply
+from ..local import LocalReply
 
 _TICK = 0.2  # seconds
 
