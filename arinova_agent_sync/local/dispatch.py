@@ -248,13 +248,14 @@ class Dispatch:
     def _said_just_now(self, conversation: Conversation, task: Task, now: float) -> bool:
         """Return whether the duplicate guard holds a task back; if not, it counts from now on."""
         window, key = self._rules.duplicate_window, (task.agent.agent_id, task.prompt.content)
-        conversation.dispatched = {
-            each: at for each, at in conversation.dispatched.items() if now - at < window
-        }
-        if key in conversation.dispatched:
+        if not task.prompt.content:
+            # Nothing else ends two agents that dismiss each other's answers for ever.
+            window = max(window, Rules.duplicate_window)
+        guarded = {each: until for each, until in conversation.guarded.items() if now < until}
+        conversation.guarded = guarded
+        if key in guarded:
             return True
-        if window:
-            conversation.dispatched[key] = now
+        guarded[key] = now + window
         return False
 
     def _tell_queued(self, conversation: Conversation, task: Task) -> None:

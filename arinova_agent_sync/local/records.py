@@ -155,7 +155,7 @@ class Conversation:
     tasks: list[Task] = field(default_factory=list)  # every task ever asked here, oldest first
     active: dict[str, Task] = field(default_factory=dict)  # agent id: the task that makes others wait
     queues: dict[str, deque[Task]] = field(default_factory=dict)  # by agent id
-    dispatched: dict[tuple[str, str], float] = field(default_factory=dict)  # agent id and text: the last time
+    guarded: dict[tuple[str, str], float] = field(default_factory=dict)  # agent id and text: until when
     last_seq: int = 0
 
     @property

@@ -21,7 +21,7 @@ class Rules:
         idle_limit: seconds a task may stay without a chunk or a heartbeat.
         stale_after: seconds after its dispatch from which a task no longer makes others wait.
         duplicate_window: seconds in which the same text to the same agent in one conversation makes no second
-            task; 0 turns the guard off.
+            task; 0 turns the guard off, for all but the empty text of follow-ups.
         history_limit: messages in a task's history.
         max_frame_bytes: longest WebSocket frame that an agent may send.
         max_message_bytes: longest message, which may consist of several frames.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .test_demo import CTRL_C, CTRL_D, Terminal
 from .conftest import ECHO, Command, Write
+from .test_demo import CTRL_C, CTRL_D, Terminal
 
 Start = Callable[..., Command]
 
