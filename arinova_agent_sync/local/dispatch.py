@@ -101,11 +101,13 @@ class Dispatch:
         if connection is None:
             self._refuse(task)
             return
-        skills = self._skills_of(agent)
+        skills, typed = self._skills_of(agent), task.prompt.message
+        content = decorated(task, skills)
+        task.decorated = task.prompt.agent is None and typed is not None and content != typed.content
         # The history is read before the row of the answer exists, and the answer's id is the task's.
         frame = task_frame(
             task,
-            decorated(task, skills),
+            content,
             history_limit=self._rules.history_limit,
             # Prompts are for those who ask for them.
             skills=[{key: skill[key] for key in skill if key not in PROMPT_KEYS} for skill in skills],

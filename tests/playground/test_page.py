@@ -405,3 +405,12 @@ def test_open_pages_do_not_hold_the_end_up(make_playground, open_tab):
 
 def test_the_pace_leaves_a_page_some_frames_between_updates():
     assert 0.01 <= page._PACE <= 0.1
+
+
+def test_what_the_server_put_around_a_text_is_told(tab):
+    tab.say("as typed")
+    tab.until(lambda: tab.answers("completed"))
+    tab.say("not the owner", sender="Mallory")
+    tab.until(lambda: len(tab.answers("completed")) == 2)
+    (told,) = tab.until(lambda: tab.sections["news"]["decorated"])
+    assert tab.messages[told["message"]]["text"] == "not the owner"
