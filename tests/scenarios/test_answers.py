@@ -61,6 +61,8 @@ def test_every_piece_of_a_stream_arrives(chat: Chat, pieces: list[str]) -> None:
         (streaming(["\ud83d", "\ude00 whole"]), "😀 whole"),
         (streaming(str(number % 10) for number in range(2_000)), "0123456789" * 200),
         (streaming([LONG, "end"]), LONG + "end"),
+        (lambda task: "é" * 300_000, "é" * 300_000),
+        (streaming(["=" * 100_000] * 3), "=" * 300_000),
     ],
     ids=lambda value: None if callable(value) else repr(value[:20]),
 )

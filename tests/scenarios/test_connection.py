@@ -176,3 +176,28 @@ def test_what_runs_when_the_agent_leaves_is_finished(chat: Chat) -> None:
     handler.go_on.set()
     assert answer.end().ended == ("completed", "before after")
     leaving.join(SECONDS)
+
+
+def test_a_message_of_nothing_is_refused_at_the_call(chat: Chat) -> None:
+    agent = chat.agent()
+    talk = chat.talk()
+    with pytest.raises((ValueError, TypeError)):
+        agent.send_message(talk.id, "")
+    assert talk.ask("still there?").text == "you said still there?"
+
+
+def test_a_server_that_died_has_left_its_answers_unfinished(chat: Chat) -> None:
+    server = chat.driver.special("the end of its process")
+    handler = Paused()
+    chat.agent(handler)
+    talk = chat.talk()
+    talk.say("question").started().wait_for("before")
+    place = next(each for each in server.conversations if each.id == talk.id)
+    server.stop()
+    assert place.messages[-1].status == "streaming"
+    server.start()
+    assert (place.messages[-1].status, place.messages[-1].content) == (
+        "error",
+        "Stream interrupted by server restart",
+    )
+    handler.go_on.set()

@@ -8,7 +8,7 @@ import pytest
 
 from arinova_agent_sync import TaskCancelled
 
-from .chat import SECONDS, Chat
+from .chat import SECONDS, Chat, Talk
 
 
 class Gate:
@@ -158,6 +158,20 @@ class TestQueue:
         first.end()
         assert [talk.answer().text, talk.answer().text] == ["drew a cat", "drew nothing"]
 
+    def test_commands_that_wait_behind_a_system_prompt_keep_theirs(self, chat: Chat) -> None:
+        server = chat.driver.special("an agent with a system prompt")
+        account = server.add_agent("Kind", system_prompt="Be kind.")
+        gate = Gate()
+        agent = chat.agent(gate, bot_token=account.token)
+        agent.on_command("draw", lambda task: f"drew {task.arguments or 'nothing'}")
+        talk = Talk(chat.driver.user, server.conversation(account).id)
+        first = talk.say("wait").started()
+        talk.say("/draw a cat").queued()
+        talk.say("/draw").queued()
+        gate.opened.set()
+        assert first.end().text == "half answer to [System Prompt]\nBe kind.\n\n[User Message]\nwait"
+        assert [talk.answer().text, talk.answer().text] == ["drew a cat", "drew nothing"]
+
     def test_two_conversations_are_answered_at_once(self, chat: Chat) -> None:
         server = chat.driver.special("a second conversation")
         meeting = threading.Barrier(2)
@@ -167,7 +181,7 @@ class TestQueue:
             return "met"
 
         chat.agent(handle)
-        one, two = (type(chat.talk())(chat.driver.user, server.conversation().id) for _ in range(2))
+        one, two = (Talk(chat.driver.user, server.conversation().id) for _ in range(2))
         one.say("hello")
         two.say("hello")
         assert [one.answer().text, two.answer().text] == ["met", "met"]
@@ -176,7 +190,7 @@ class TestQueue:
         server = chat.driver.special("a second conversation")
         gate = Gate()
         chat.agent(gate, max_queued_tasks=0, concurrency_mode="agent-wide")
-        one, two = (type(chat.talk())(chat.driver.user, server.conversation().id) for _ in range(2))
+        one, two = (Talk(chat.driver.user, server.conversation().id) for _ in range(2))
         first = one.say("hello").started()
         assert two.ask("hello").ended == ("error", "queue_overflow")
         gate.opened.set()
