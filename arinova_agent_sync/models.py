@@ -20,16 +20,20 @@ Payload = Mapping[str, object]
 T = TypeVar("T")
 
 
+def _refuse_writes(*_: object, **__: object) -> NoReturn:
+    raise TypeError("what the server sent is read-only; dict(...) makes a copy that is not")
+
+
+_refused: Any = _refuse_writes  # in the place of methods of many signatures
+
+
 class ReadOnlyDict(dict[str, Any]):
     """A dict that refuses writes, and that ``json.dumps``, ``copy`` and ``pickle`` take like any other."""
 
     __slots__ = ()
 
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError("what the server sent is read-only; dict(...) makes a copy that is not")
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
+    __setitem__ = __delitem__ = __ior__ = _refused
+    clear = pop = popitem = setdefault = update = _refused
 
     def __reduce__(self) -> tuple[type[ReadOnlyDict], tuple[dict[str, Any]]]:
         return type(self), (dict(self),)
