@@ -9,8 +9,7 @@ from typing import Literal, Protocol
 from .models import HistoryMessage, Member, ReplyTo
 from .names import folded
 from .settings import count, text
-from .trigger import AGENT_ROLES, find_trigger, is_own
-from .trigger import Asked as HasHistory
+from .trigger import AGENT_ROLES, HasHistory, find_trigger, is_own
 
 _MOST = 1_000_000
 # Compiled when a task is first asked for its command.

@@ -19,7 +19,7 @@ _BEFORE = ("\n\n[User Message]\n", '"]\n')  # what the server puts right before 
 _BEHIND = ("\n\n[Attachment: ", "\n[/UNTRUSTED_USER_MESSAGE]")
 
 
-class Asked(Protocol):
+class HasHistory(Protocol):
     """What of a task is needed here."""
 
     @property
@@ -44,7 +44,7 @@ def is_own(message: HistoryMessage, agent_name: str | None) -> bool:
     return message.role in AGENT_ROLES and (author is None or agent_name is None or author == agent_name)
 
 
-def find_trigger(task: Asked, agent_name: str | None) -> int | None:
+def find_trigger(task: HasHistory, agent_name: str | None) -> int | None:
     """Return the place of the message that is to be answered in the history, None if it is not there."""
     content, history = task.content, task.history
     if not content or "\0" in content:  # the server's database refuses NUL, so there is no row of it

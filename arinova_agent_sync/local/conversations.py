@@ -75,7 +75,7 @@ class LocalConversation:
         """Send a message and return the answer to it, which begins to come.
 
         Args:
-            content: the message.
+            content: the message; an empty one without attachments is ignored, as on a real server.
             sender: who says it; the owner of the agents unless a user is named, who is made at the first use.
             reply_to: the message that it answers.
             attachments: ``{"id", "fileName", "fileType", "fileSize", "url"}`` each.
