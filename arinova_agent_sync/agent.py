@@ -64,6 +64,7 @@ class ArinovaAgent:
         ssl_context: ssl.SSLContext | None = None,
         max_buffered_bytes: int | None = None,
         error_text: ErrorText | None = None,
+        keep_partial: bool | None = None,
     ) -> None:
         given = dict(locals())
         del given["self"]
@@ -96,6 +97,8 @@ class ArinovaAgent:
         self, command: str, handler: Handler | None = None
     ) -> Handler | Callable[[Handler], Handler]:
         """Set the handler of one slash command or skill id; other tasks go to ``on_task``.
+
+        Case and width of the letters make no difference.
 
         @agent.on_command("draw")
         def draw(task):

@@ -53,6 +53,16 @@ class Attachment:
     url: str
     _source: AttachmentSource | None = field(default=None, repr=False, compare=False)
 
+    def __copy__(self) -> Attachment:
+        return self  # it is frozen, and its source is shared
+
+    def __deepcopy__(self, memo: object) -> Attachment:
+        return self
+
+    def __getstate__(self) -> dict[str, object]:
+        # In another process there is no client that speaks for the agent: the file's description goes alone.
+        return {**self.__dict__, "_source": None}
+
     def read(self, *, max_bytes: int = MAX_BYTES, timeout: float = MAX_SECONDS) -> bytes:
         """Return the content.
 
@@ -78,6 +88,6 @@ class Attachment:
     def _fetch(self, path: str | os.PathLike[str] | None, max_bytes: int, timeout: float) -> bytes | Path:
         if self._source is None:
             raise ValueError(
-                "this attachment came with no task; fetch its url with ArinovaClient.files.fetch()"
+                "this attachment came with no task, or was pickled; fetch its url with ArinovaClient.files.fetch()"
             )
         return self._source.fetch(self.url, path, max_bytes, timeout)

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
+from .names import folded
 from .payload import HistoryMessage, Member, ReplyTo
 from .settings import count, text
+from .trigger import AGENT_ROLES, HasHistory, find_trigger, is_own
 
 _MOST = 1_000_000
-_COMMAND = r"(?s)/([^\s/]+)(?:\s+(.*))?\Z"  # compiled when a task is first asked for its command
+# Compiled when a task is first asked for its command.
+_COMMAND = r"(?s)\s*[/／]([^\s/／@＠]+)(?:[@＠](.*)|\s+(.*))?\Z"
 
 
-class Asked(Protocol):
+class Asked(HasHistory, Protocol):
     """What of a task is needed here."""
-
-    @property
-    def content(self) -> str:
-        """What to answer."""
-        ...
-
-    @property
-    def history(self) -> tuple[HistoryMessage, ...]:
-        """Earlier messages."""
-        ...
 
     @property
     def reply_to(self) -> ReplyTo | None:
@@ -33,60 +26,85 @@ class Asked(Protocol):
 
 
 def chat_messages(
-    task: Asked, agent_name: str | None, system: str | None, limit: int | None
+    task: Asked,
+    agent_name: str | None,
+    system: str | None,
+    limit: int | None,
+    first: Literal["user"] | None = "user",
 ) -> list[dict[str, str]]:
     """Return history and content as messages with the roles system, user and assistant.
 
     Messages of other agents are the user's side of the talk, with their author's name before them. The
-    March 2026 server sends the triggering message twice, as typed at the end of the history and decorated as
-    the content: only the content is taken. To an agent that another agent's answer triggered it sends an
-    empty content.
+    March 2026 server sends the triggering message twice, as typed in the history and decorated as the content:
+    only the content is taken, as the last one. What users said behind it while it waited is left out, since
+    it is not its turn yet; what agents said there was said before, and stays. To an agent that another agent's
+    answer triggered the server sends an empty content.
     """
     if limit is not None:
         count("limit", limit, 1, _MOST)
-    history = list(task.history)
-    if history and _is_trigger(history[-1], task.content):
-        history.pop()
-    messages = [_message(message, agent_name) for message in history if message.content.strip()]
+    trigger = find_trigger(task, agent_name)
+    messages = [
+        _message(message, agent_name)
+        for place, message in enumerate(task.history)
+        if message.content.strip()
+        and (trigger is None or place < trigger or (place > trigger and message.role in AGENT_ROLES))
+    ]
     if task.content.strip():
         messages.append({"role": "user", "content": task.content})
     elif task.reply_to is not None and not (messages and messages[-1]["role"] == "user"):
         messages.append({"role": "user", "content": task.reply_to.content})
     if limit is not None:
         messages = messages[-limit:]
+    if first is not None:
+        if first != "user":
+            raise ValueError(f'first must be "user" or None, not {first!r}')
+        begin = next((i for i, each in enumerate(messages) if each["role"] == "user"), len(messages))
+        messages = [each for i, each in enumerate(messages) if i >= begin or each["role"] == "system"]
     if system is not None:
         messages.insert(0, {"role": "system", "content": text("system", system, empty=True)})
     return messages
 
 
-def command_in(content: str, history: Sequence[HistoryMessage]) -> tuple[str | None, str]:
-    """Return the word after the slash of "/word rest" and the rest; None and "" without a command.
+def command_in(task: HasHistory, agent_name: str | None) -> tuple[str | None, str]:
+    """Return the word after the slash of "/word rest", folded, and the rest; None and "" without a command.
 
-    A server that decorates the content leaves the text as typed at the end of the history.
+    "/word@Name rest" is a command for the agent of that name alone. A server that decorates the content leaves
+    the text as typed in the history.
     """
-    match = re.match(_COMMAND, content)
-    if match is None and history and _is_trigger(history[-1], content):
-        match = re.match(_COMMAND, history[-1].content)
+    found = _command(task.content, agent_name)
+    if found is None and (trigger := find_trigger(task, agent_name)) is not None:
+        found = _command(task.history[trigger].content, agent_name)
+    return found or (None, "")
+
+
+def _command(text: str, agent_name: str | None) -> tuple[str, str] | None:
+    match = re.match(_COMMAND, text)
     if match is None:
-        return None, ""
-    return match[1], (match[2] or "").strip()
+        return None
+    word, addressed, rest = match.groups()
+    if addressed is not None:
+        rest = _behind_name(addressed, agent_name)
+        if rest is None:
+            return None
+    return folded(word), (rest or "").strip()
 
 
-def _is_trigger(last: HistoryMessage, content: str) -> bool:
-    typed = last.content.strip()
-    # "//skill words" becomes the skill's prompt, which need not hold the words as typed.
-    return last.role == "user" and bool(content) and (typed in content or typed.startswith("//"))
+def _behind_name(text: str, agent_name: str | None) -> str | None:
+    """Return what stands behind the agent's name at the beginning of a text, None if another name stands there."""
+    if agent_name is None:
+        return text.partition(" ")[2]
+    name, rest = text[: len(agent_name)], text[len(agent_name) :]
+    return rest if folded(name) == folded(agent_name) and not rest[:1].strip() else None
 
 
 def _message(message: HistoryMessage, agent_name: str | None) -> dict[str, str]:
     if message.role == "system":
         return {"role": "system", "content": message.content}
-    if message.role not in ("agent", "assistant"):
+    if message.role not in AGENT_ROLES:
         return {"role": "user", "content": message.content}
-    author = message.sender_agent_name
-    if author is not None and agent_name is not None and author != agent_name:
-        return {"role": "user", "content": f"{author}: {message.content}"}
-    return {"role": "assistant", "content": message.content}
+    if is_own(message, agent_name):
+        return {"role": "assistant", "content": message.content}
+    return {"role": "user", "content": f"{message.sender_agent_name}: {message.content}"}
 
 
 def mentions_in(text: str, members: Sequence[Member]) -> list[str]:
@@ -94,9 +112,9 @@ def mentions_in(text: str, members: Sequence[Member]) -> list[str]:
 
     The longest name counts: "@Ann Lee" is not a mention of Ann.
     """
-    ids = {member.agent_name.casefold(): member.agent_id for member in reversed(members)}
+    ids = {folded(member.agent_name): member.agent_id for member in reversed(members)}
     names = sorted(ids, key=len, reverse=True)
     if not names:
         return []
     pattern = re.compile(rf"(?<!\w)@({'|'.join(map(re.escape, names))})(?!\w)")
-    return list(dict.fromkeys(ids[name] for name in pattern.findall(text.casefold())))
+    return list(dict.fromkeys(ids[name] for name in pattern.findall(folded(text))))

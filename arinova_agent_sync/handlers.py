@@ -1,7 +1,8 @@
 """Every handler shape becomes one way to run it; which handler answers which task.
 
 A handler takes the task and either calls ``task.send_*``, returns the answer (``str`` or ``Reply``), or yields it
-piece by piece. ``async def`` handlers and async generators run in an event loop of their own on the worker.
+piece by piece, of which None is an empty one. ``async def`` handlers and async generators run in an event loop of
+their own on the worker.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, Union
 import msgspec
 
 from .errors import TaskCancelled
+from .names import folded
 from .net.forks import renew_after_fork
 from .settings import text as check_text
-from .task import Task, checked_mentions
+from .task import Task, checked_mentions, say_the_rest
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -42,10 +44,10 @@ TaskHandler = Callable[
     [Task],
     Union[
         Answered,
-        Iterator[str],
-        Generator[str, Any, Answered],
+        Iterator[Union[str, None]],
+        Generator[Union[str, None], Any, Answered],
         Coroutine[Any, Any, Answered],
-        AsyncGenerator[str, Any],
+        AsyncGenerator[Union[str, None], Any],
     ],
 ]
 
@@ -69,7 +71,7 @@ def check_handler(handler: object, name: str) -> None:
 def command_word(command: str) -> str:
     """Return a slash command without its slash; raise TypeError or ValueError if it is not one word."""
     word = check_text("command", command).removeprefix("/")
-    if not word or any(letter.isspace() or letter == "/" for letter in word):
+    if not word or any(letter.isspace() or letter in "/@／＠" for letter in word):
         raise ValueError(f"command must be one word, such as 'draw', not {command!r}")
     return word
 
@@ -91,7 +93,7 @@ class HandlerTable:
         """Set a handler; raise TypeError if it cannot be called with one task."""
         check_handler(handler, "on_task" if command is None else "on_command")
         with self._lock:
-            self._handlers = {**self._handlers, command: handler}
+            self._handlers = {**self._handlers, None if command is None else folded(command): handler}
 
     def find(self, task: Task) -> TaskHandler | None:
         """Return the handler of a task's command, else the one of all other tasks."""
@@ -111,6 +113,12 @@ def answer(handler: TaskHandler, task: Task) -> bool:
     Returns False if it neither returned an answer nor yielded one: then what it sent, if anything, counts.
     Raises what the handler raised, and TypeError for an answer of another type.
     """
+    answered = _answered(handler, task)
+    say_the_rest(task)
+    return answered
+
+
+def _answered(handler: TaskHandler, task: Task) -> bool:
     result: object = handler(task)
     if result is None or isinstance(result, str):  # most often, and the questions below take a while
         return _complete(result, task, "returned")
@@ -153,6 +161,8 @@ def _stream(pieces: Iterator[object], task: Task) -> bool:
 
 
 def _send(piece: object, task: Task) -> None:
+    if piece is None:
+        piece = ""  # the streams of some model clients end with one
     if not isinstance(piece, str):
         raise TypeError(f"the handler yielded {type(piece).__name__}; each yield must be a str")
     task.send_chunk(piece)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -20,6 +20,25 @@ if TYPE_CHECKING:
 
 Payload = Mapping[str, object]
 T = TypeVar("T")
+
+
+def _refuse_writes(*_: object, **__: object) -> NoReturn:
+    raise TypeError("what the server sent is read-only; dict(...) makes a copy that is not")
+
+
+_refused: Any = _refuse_writes  # in the place of methods of many signatures
+
+
+class ReadOnlyDict(dict[str, Any]):
+    """A dict that refuses writes, and that ``json.dumps``, ``copy`` and ``pickle`` take like any other."""
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __ior__ = _refused
+    clear = pop = popitem = setdefault = update = _refused
+
+    def __reduce__(self) -> tuple[type[ReadOnlyDict], tuple[dict[str, Any]]]:
+        return type(self), (dict(self),)
 
 
 class Member(msgspec.Struct, frozen=True):

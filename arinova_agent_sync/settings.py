@@ -220,6 +220,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "what the user is shown when a handler raises: a text, or a function of the exception",
         ),
     ] = str
+    keep_partial: Annotated[
+        bool,
+        Option(
+            flag,
+            "whether what a handler streamed before it raised stays, with the error's text behind it; otherwise "
+            "the error takes its place",
+        ),
+    ] = False
 
     # Not for users to set: bounds and rhythms that the server's rules decide.
     max_reconnect_delay: float = 60.0  # seconds

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import payload
 from .action_results import ActionCallResult
 from .chat_messages import chat_messages, command_in, mentions_in
 from .errors import ArinovaError, TaskCancelled
-from .payload import AvailableSkill, HistoryMessage, Member, ReplyTo
+from .names import folded
+from .payload import (
+    AvailableSkill,
+    HistoryMessage,
+    Member,
+    ReadOnlyDict,
+    ReplyTo,
+)
 from .protocol.frames import text
 from .protocol.json_values import clean_text
 from .settings import text as check_text
@@ -34,12 +40,13 @@ class Task:
     """
 
     # What the payload holds is made when it is asked for: most handlers ask for little of it.
-    __slots__ = ("__weakref__", "_context", "_made", "_payload")
+    __slots__ = ("__weakref__", "_context", "_half", "_made", "_payload")
 
     def __init__(self, payload: JSONObject, context: TaskContext) -> None:
         self._payload = payload
         self._context = context
         self._made: dict[str, Any] = {}
+        self._half = ""  # the first half of a surrogate pair whose other half has not come yet
 
     def __repr__(self) -> str:
         return f"Task(task_id={self.task_id!r}, conversation_id={self.conversation_id!r})"
@@ -106,7 +113,10 @@ class Task:
 
     @property
     def history(self) -> tuple[HistoryMessage, ...]:
-        """Earlier messages, oldest first; on the March 2026 server the last one is this task's."""
+        """Messages of the conversation, oldest first; on the March 2026 server this task's is among them.
+
+        What came while it waited in the server's queue stands behind it.
+        """
         return self._once("history", payload.history)
 
     @property
@@ -123,7 +133,11 @@ class Task:
 
     @property
     def command(self) -> str | None:
-        """Of "/draw a cat" the word "draw"; None without a command."""
+        """Of "/draw a cat" the word "draw"; None without a command.
+
+        "/Draw a cat", "／draw a cat" with a full-width slash and "/draw@Name a cat" with this agent's name are the
+        same command.
+        """
         return self._command[0]
 
     @property
@@ -133,12 +147,12 @@ class Task:
 
     @property
     def raw(self) -> Mapping[str, object]:
-        """The whole payload as the server sent it, read-only."""
-        return MappingProxyType(self._payload)
+        """The whole payload as the server sent it: a dict that refuses writes."""
+        return self._once("raw", ReadOnlyDict)
 
     @property
     def _command(self) -> tuple[str | None, str]:
-        return self._once("command", lambda _: command_in(self.content, self.history))
+        return self._once("command", lambda _: command_in(self, self._context.agent_name))
 
     def _once(self, name: str, make: Callable[[JSONObject], T]) -> T:
         if name not in self._made:
@@ -168,6 +182,8 @@ class Task:
             if not isinstance(text, str):
                 raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
             text = str.__str__(text)
+        if self._half or text[-1:] >= "\ud800":
+            text = self._whole(text)
         self._context.chunk(text)
 
     def send_complete(self, content: str | None = None, mentions: Sequence[str] | None = None) -> None:
@@ -182,6 +198,8 @@ class Task:
         """
         if content is not None:
             check_text("content", content, empty=True)
+        else:
+            say_the_rest(self)
         self._context.complete(content, checked_mentions(mentions))
 
     def send_error(self, message: str, keep_partial: bool = False) -> None:
@@ -193,29 +211,35 @@ class Task:
 
         Raises TypeError or ValueError for other values; TaskCancelled as ``send_chunk``.
         """
-        self._context.error(check_text("message", message), bool(keep_partial))
+        check_text("message", message)
+        if keep_partial:
+            say_the_rest(self)
+        self._context.error(message, bool(keep_partial))
 
     def dismiss(self) -> None:
         """Answer nothing: the server removes the empty message."""
         self._context.complete("", ())
 
-    def stream(self, iterable: Iterable[str], mentions: Sequence[str] | None = None) -> str:
+    def stream(self, iterable: Iterable[str | None], mentions: Sequence[str] | None = None) -> str:
         """Send each piece, complete the task and return the whole text.
 
         Args:
-            iterable: pieces of text, such as a model's text stream; it is closed if it can be.
+            iterable: pieces of text, such as a model's text stream, of which None is an empty one; it is closed
+                if it can be.
             mentions: as in ``send_complete``.
         """
         checked = checked_mentions(mentions)
         parts: list[str] = []
         try:
             for part in iterable:
+                part = "" if part is None else part
                 self.send_chunk(part)
                 parts.append(part)
         finally:
             close = getattr(iterable, "close", None)
             if callable(close):
                 close()
+        say_the_rest(self)
         self._context.complete(None, checked)
         return "".join(parts)
 
@@ -239,23 +263,34 @@ class Task:
         if self.cancelled.is_set():
             raise TaskCancelled(f"task {self.task_id} was cancelled")
 
-    def messages(self, system: str | None = None, limit: int | None = None) -> list[dict[str, str]]:
+    def messages(
+        self,
+        system: str | None = None,
+        limit: int | None = None,
+        first: Literal["user"] | None = "user",
+    ) -> list[dict[str, str]]:
         """Return history and content for a chat-completion client: ``[{"role": ..., "content": ...}]``.
+
+        The message that is to be answered stands last and once, whatever came after it.
 
         Args:
             system: a system prompt to begin with.
             limit: how many messages at most, the system prompt aside; the latest are kept.
+            first: "user" leaves out what the agent said before the first message of a user, such as a greeting,
+                which strict clients refuse; None keeps it.
+
+        Raises TypeError or ValueError for other values.
         """
-        return chat_messages(self, self._context.agent_name, system, limit)
+        return chat_messages(self, self._context.agent_name, system, limit, first)
 
     def mention(self, name: str) -> str:
         """Return the id of the member with that name, with or without an @ before it, in any case.
 
         Raises LookupError if the conversation has no such agent.
         """
-        wanted = check_text("name", name).removeprefix("@").casefold()
+        wanted = folded(check_text("name", name)).removeprefix("@")
         for member in self.members:
-            if member.agent_name.casefold() == wanted:
+            if folded(member.agent_name) == wanted:
                 return member.agent_id
         names = ", ".join(member.agent_name for member in self.members) or "none"
         raise LookupError(f"no agent is called {name!r} here; the members are: {names}")
@@ -345,11 +380,25 @@ class Task:
             timeout=timeout,
         )
 
+    def _whole(self, text: str) -> str:
+        """Return what can be sent of a piece: a character that two pieces split goes with the second."""
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text
+
     def _conversation(self, what: str) -> str:
         if self.conversation_id is None:
             kind = f" (taskKind={self.task_kind})" if self.task_kind else ""
             raise ArinovaError(f"{what} is unavailable: this task{kind} is not bound to a conversation")
         return self.conversation_id
+
+
+def say_the_rest(task: Task) -> None:
+    """Send what was held back of a task's text, whose other half will not come."""
+    half, task._half = task._half, ""
+    if half:
+        task._context.chunk(half)
 
 
 def checked_mentions(mentions: Sequence[str] | None) -> tuple[str, ...]:

@@ -23,11 +23,12 @@ class Asked:
     content: str
     history: tuple[HistoryMessage, ...] = ()
     reply_to: ReplyTo | None = None
+    conversation_type: str | None = "h2a"
 
 
-def short(task: Asked, name: str | None = "Me", **options: object) -> list[str]:
+def short(task: Asked, name: str | None = "Me", first: str | None = None, **options: object) -> list[str]:
     """Return the messages as "role: content"."""
-    messages = chat_messages(task, name, options.get("system"), options.get("limit"))  # type: ignore[arg-type]
+    messages = chat_messages(task, name, options.get("system"), options.get("limit"), first)  # type: ignore[arg-type]
     assert all(message.keys() == {"role", "content"} for message in messages)
     return [f"{message['role']}: {message['content']}" for message in messages]
 
@@ -71,6 +72,54 @@ class TestMessages:
     def test_table(self, task: Asked, messages: list[str]) -> None:
         assert short(task) == messages
 
+    @pytest.mark.parametrize(
+        ("task", "messages"),
+        [
+            # What waited in the queue has later messages and earlier answers behind it.
+            (Asked("two", (user("one"), agent("1"), user("two"), user("three"))),
+             ["user: one", "assistant: 1", "user: two"]),
+            (Asked("three", (user("one"), agent("1"), user("two"), user("three"), agent("2"))),
+             ["user: one", "assistant: 1", "user: two", "assistant: 2", "user: three"]),
+            # A later text that is part of the one that is answered is no repetition of it.
+            (Asked("is it ok?", (agent("1"), user("is it ok?"), user("ok"))),
+             ["assistant: 1", "user: is it ok?"]),
+            (Asked("ok", (agent("1"), user("is it ok?"), user("ok"), agent("yes"))),
+             ["assistant: 1", "user: is it ok?", "assistant: yes", "user: ok"]),
+            (Asked("is it ok?", (user("ok"), agent("1"), user("it is"))),
+             ["user: ok", "assistant: 1", "user: it is", "user: is it ok?"]),
+            # The same text twice: the first that no answer of ours follows; in a group the last there is.
+            (Asked("go", (user("go"), agent("1"), user("go"), user("go"))),
+             ["user: go", "assistant: 1", "user: go"]),
+            (Asked("go", (user("go"), agent("1"), user("go"), user("x"), user("go")), None, "group"),
+             ["user: go", "assistant: 1", "user: go", "user: x", "user: go"]),
+            (Asked("go", (user("x"), user("go"), agent("X"))), ["user: x", "assistant: X", "user: go"]),
+            (Asked("go", (user("x"), user("go"), agent("X"), user("go"))), ["user: x", "assistant: X", "user: go"]),
+            (Asked("go", (user("go"), agent("1"), user("x"), agent("X"))),
+             ["user: go", "assistant: 1", "user: x", "assistant: X", "user: go"]),
+            # Another agent's message, which has no replyTo if it answered nothing.
+            (Asked("by the way", (user("hi"), agent("by the way", "Ann")), None, "group"),
+             ["user: hi", "user: by the way"]),
+            (Asked("mine", (user("hi"), agent("mine")), None, "group"),
+             ["user: hi", "assistant: mine", "user: mine"]),
+            # A text with NUL leaves no row.
+            (Asked("hi\0", (user("hi"),)), ["user: hi", "user: hi\0"]),
+            # What the server puts around it.
+            (Asked("look\n\n[Attachment: a](/a)", (user("look"), user("a"))),
+             ["user: look\n\n[Attachment: a](/a)"]),
+            (Asked("[Attachment: a](/a)", (user("x"), agent("X"), user(""), user("a"))),
+             ["user: x", "assistant: X", "user: [Attachment: a](/a)"]),
+            (Asked('[UNTRUSTED_USER_MESSAGE sender="b" senderId="1"]\nhi\n[/UNTRUSTED_USER_MESSAGE]',
+                   (user("hi"), user("more"))),
+             ['user: [UNTRUSTED_USER_MESSAGE sender="b" senderId="1"]\nhi\n[/UNTRUSTED_USER_MESSAGE]']),
+            (Asked("[Agent Memory Context]\nlikes cats\n\nis it ok?", (user("is it ok?"), user("ok?"))),
+             ["user: [Agent Memory Context]\nlikes cats\n\nis it ok?"]),
+            (Asked("Paint a cat", (user("//paint a dog"), agent("dog"), user("//paint a cat"), user("a"))),
+             ["user: //paint a dog", "assistant: dog", "user: Paint a cat"]),
+        ],
+    )  # fmt: skip
+    def test_what_is_answered_stands_last_and_once(self, task: Asked, messages: list[str]) -> None:
+        assert short(task, first=None) == messages
+
     def test_without_a_name_every_agent_is_the_assistant(self) -> None:
         assert short(Asked("go", (agent("a", "Ann"),)), None) == ["assistant: a", "user: go"]
 
@@ -91,8 +140,28 @@ class TestMessages:
         assert short(task, **options) == messages
 
     @pytest.mark.parametrize(
+        ("history", "limit", "messages"),
+        [
+            ((agent("welcome"), user("a"), agent("b")), None, ["user: a", "assistant: b", "user: d"]),
+            ((agent("welcome"),), None, ["user: d"]),
+            ((HistoryMessage("system", "s"), agent("welcome")), None, ["system: s", "user: d"]),
+            ((agent("welcome", "Ann"), agent("b")), None, ["user: Ann: welcome", "assistant: b", "user: d"]),
+            ((user("a"), agent("b")), 2, ["user: d"]),
+        ],
+    )
+    def test_the_user_comes_first_unless_that_is_not_wanted(
+        self, history: tuple[HistoryMessage, ...], limit: int | None, messages: list[str]
+    ) -> None:
+        asked = Asked("d", history)
+        assert short(asked, first="user", limit=limit) == messages
+        kept = chat_messages(asked, "Me", None, limit, None)
+        assert len(kept) == min(len(history) + 1, limit or 9)
+        assert chat_messages(asked, "Me", None, limit) == chat_messages(asked, "Me", None, limit, "user")
+
+    @pytest.mark.parametrize(
         ("options", "kind", "says"),
         [
+            ({"first": "assistant"}, ValueError, '^first must be "user" or None'),
             ({"limit": 0}, ValueError, "^limit must be from 1 "),
             ({"limit": -1}, ValueError, "^limit must be from 1 "),
             ({"limit": 1.5}, TypeError, "^limit must be an int, not float$"),
@@ -114,11 +183,21 @@ class TestCommands:
             ("/draw", ("draw", "")),
             ("/draw ", ("draw", "")),
             ("/draw\n\n a\ncat \n", ("draw", "a\ncat")),
-            ("/Draw-It_2 x", ("Draw-It_2", "x")),
+            ("/Draw-It_2 x", ("draw-it_2", "x")),
+            ("／draw a cat", ("draw", "a cat")),
+            ("/ｄｒａｗ a cat", ("draw", "a cat")),
+            ("/STRASSE x", ("strasse", "x")),
+            ("/straße x", ("strasse", "x")),
+            ("/draw@Me a cat", ("draw", "a cat")),
+            ("/draw@ＭＥ", ("draw", "")),
+            ("/draw＠me\na cat", ("draw", "a cat")),
+            ("/draw@Other a cat", (None, "")),
+            ("/draw@Mel a cat", (None, "")),
+            ("／／draw a cat", (None, "")),
             ("/zeichne 猫", ("zeichne", "猫")),
             ("/draw /other", ("draw", "/other")),
             ("draw a cat", (None, "")),
-            (" /draw a cat", (None, "")),
+            (" \n/draw a cat", ("draw", "a cat")),
             ("say /draw", (None, "")),
             ("/", (None, "")),
             ("/ draw", (None, "")),
@@ -127,16 +206,16 @@ class TestCommands:
             ("", (None, "")),
         ],
     )
-    def test_in_the_content(self, content: str, found: tuple[str | None, str]) -> None:
-        assert command_in(content, ()) == found
-        assert command_in(content, (user(content),)) == found
+    def test_table(self, content: str, found: tuple[str | None, str]) -> None:
+        assert command_in(Asked(content), "Me") == found
+        assert command_in(Asked(content, (user(content),)), "Me") == found
 
     @pytest.mark.parametrize(
         ("content", "last", "found"),
         [
             ("[System Prompt]\nBe kind\n\n[User Message]\n/draw a cat", user("/draw a cat"), ("draw", "a cat")),
-            ('[UNTRUSTED_USER_MESSAGE sender="bob"]/draw it[/UNTRUSTED_USER_MESSAGE]', user("/draw it"),
-             ("draw", "it")),
+            ('[UNTRUSTED_USER_MESSAGE sender="bob" senderId="1"]\n/draw it\n[/UNTRUSTED_USER_MESSAGE]',
+             user("/draw it"), ("draw", "it")),
             ("hello", user("/draw a cat"), (None, "")),  # an earlier message
             ("", user("/draw a cat"), (None, "")),
             ("as /draw a cat says", agent("/draw a cat"), (None, "")),
@@ -146,11 +225,21 @@ class TestCommands:
     def test_in_what_was_typed_before_the_server_decorated_it(
         self, content: str, last: HistoryMessage, found: tuple[str | None, str]
     ) -> None:
-        assert command_in(content, (user("/first"), last)) == found
+        assert command_in(Asked(content, (user("/first"), last)), "Me") == found
+
+    @pytest.mark.parametrize(("name", "arguments"), [("Draw Bot", "a cat"), (None, "bot a cat")])
+    def test_the_name_may_have_blanks_if_it_is_known(self, name: str | None, arguments: str) -> None:
+        assert command_in(Asked("/draw@draw bot a cat"), name) == ("draw", arguments)
+
+    def test_of_two_that_waited_each_has_its_own_arguments(self) -> None:
+        history = (user("one"), agent("1"), user("/draw a cat"), user("/draw"))
+        head = "[System Prompt]\nBe kind\n\n[User Message]\n"
+        assert command_in(Asked(f"{head}/draw a cat", history), "Me") == ("draw", "a cat")
+        assert command_in(Asked(f"{head}/draw", (*history, agent("a cat!"))), "Me") == ("draw", "")
 
     def test_a_long_text_takes_no_time(self) -> None:
-        assert command_in("/" + "a" * 1_000_000 + "/", ()) == (None, "")
-        assert command_in("/a" + " " * 1_000_000, ()) == ("a", "")
+        assert command_in(Asked("/" + "a" * 1_000_000 + "/"), "Me") == (None, "")
+        assert command_in(Asked("/a" + " " * 1_000_000), "Me") == ("a", "")
 
 
 MEMBERS = [
@@ -184,6 +273,8 @@ class TestMentions:
             ("@C++", ["3"]),
             ("@C", []),
             ("@ötzi", ["4"]),
+            ("@O\u0308TZI", ["4"]),
+            ("＠Ａｎｎ", ["1"]),
             ("@Bob.Jr.", ["5"]),
             ("@BobxJr", []),
             ("@Nobody @Ann\n@C++ @Ann Lee", ["1", "3", "2"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from arinova_agent_sync import Task
@@ -23,7 +25,7 @@ def say(task: Task) -> str:
 def find(table: HandlerTable, command: str | None) -> object:
     """Return the handler of a task with that command."""
     content = "hello" if command is None else f"/{command} now"
-    return table.find(Task({"taskId": "t", "content": content}, None))  # type: ignore[arg-type]
+    return table.find(Task({"taskId": "t", "content": content}, SimpleNamespace(agent_name=None)))  # type: ignore[arg-type]
 
 
 class Empty(list[str]):
@@ -40,7 +42,7 @@ class Empty(list[str]):
         ({None: chat}, {None: chat, "draw": chat}),
         ({"draw": draw}, {None: None, "draw": draw, "say": None}),
         ({None: chat, "draw": draw, "say": say}, {None: chat, "draw": draw, "say": say, "sing": chat}),
-        ({"draw": draw}, {"Draw": None, "dra": None}),
+        ({"Draw": draw}, {"draw": draw, "DRAW": draw, "dra": None}),
     ],
 )
 def test_a_command_has_its_handler_and_the_rest_has_one(

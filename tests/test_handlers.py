@@ -304,7 +304,7 @@ class TestWrongAnswers:
             answer(lambda _: returns_later(value), task)  # type: ignore[arg-type, return-value]
         assert door.calls == []
 
-    @pytest.mark.parametrize("value", [None, 5, b"a", ["a"], Reply("a")], ids=repr)
+    @pytest.mark.parametrize("value", [5, b"a", ["a"], Reply("a")], ids=repr)
     @pytest.mark.parametrize("shape", ["generator", "async generator"])
     def test_yielded(self, task: Task, door: FakeDoor, value: object, shape: str) -> None:
         ended = []
@@ -331,6 +331,21 @@ class TestWrongAnswers:
             answer(handler, task)
         assert door.calls == [CHUNK]
         assert ended == [True]
+
+    def test_none_is_an_empty_piece(self, task: Task, door: FakeDoor) -> None:
+        def generator(task: Task) -> Iterator[str | None]:
+            yield "t1"
+            yield None
+
+        async def async_generator(task: Task) -> AsyncIterator[str | None]:
+            yield "t1"
+            yield None
+
+        for handler in (generator, async_generator):
+            door.calls.clear()
+            answer(handler, task)  # type: ignore[arg-type]
+            assert door.calls == [CHUNK, ("chunk", "")]
+        assert task.stream(iter(["a", None])) == "a"
 
     def test_returned_by_a_generator(self, task: Task, door: FakeDoor) -> None:
         def handler(task: Task) -> Any:

@@ -49,6 +49,7 @@ class TestDefaults:
             ("shutdown_timeout", 30.0),
             ("auth_attempts", 5),
             ("rescue_results", True),
+            ("keep_partial", False),
             ("proxy", None),
             ("ssl_context", None),
             ("max_buffered_bytes", 8 * 1024 * 1024),
@@ -90,6 +91,7 @@ class TestGoodValues:
             ("shutdown_timeout", 86_400.0),
             ("auth_attempts", 1),
             ("rescue_results", False),
+            ("keep_partial", True),
             ("proxy", ""),
             ("proxy", "http://proxy:3128"),
             ("proxy", "HTTP://user:password@[::1]:3128"),
@@ -183,9 +185,10 @@ class TestWrongValues:
             made(concurrency_mode=value)
 
     @pytest.mark.parametrize("value", [0, 1, "yes", [], object()])
-    def test_rescue_results(self, value: object) -> None:
-        with pytest.raises(TypeError, match=r"^rescue_results must be True or False, not "):
-            made(rescue_results=value)
+    @pytest.mark.parametrize("name", ["rescue_results", "keep_partial"])
+    def test_flags(self, name: str, value: object) -> None:
+        with pytest.raises(TypeError, match=rf"^{name} must be True or False, not "):
+            made(**{name: value})
 
     @pytest.mark.parametrize("value", ["context", True, ssl, ssl.SSLContext], ids=repr)
     def test_ssl_context(self, value: object) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import json
+import pickle
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -381,7 +384,8 @@ class TestNames:
 
 class TestMessages:
     def test_history_and_content(self, task: Task, door: FakeDoor) -> None:
-        assert task.messages() == [
+        assert task.messages() == [{"role": "user", "content": "/draw a cat"}]
+        assert task.messages(first=None) == [
             {"role": "assistant", "content": "Hello"},
             {"role": "user", "content": "/draw a cat"},
         ]
@@ -440,3 +444,43 @@ class TestWithoutAConversation:
         with pytest.raises(ArinovaError) as caught:
             call(Task(payload, door))
         assert str(caught.value) == f"{what} is unavailable: this task{kind} is not bound to a conversation"
+
+
+class TestCopies:
+    """What a task brings along can be logged, kept in a queue and sent to another process."""
+
+    def test_raw_is_a_dict_that_refuses_writes(self, task: Task) -> None:
+        raw = task.raw
+        assert json.loads(json.dumps(raw)) == pickle.loads(pickle.dumps(raw)) == copy.deepcopy(raw) == MARCH
+        assert isinstance(copy.copy(raw), dict) and raw | {"a": 1} == {**MARCH, "a": 1}
+        for write in (
+            lambda: raw.update(a=1),
+            lambda: raw.pop("content"),
+            lambda: raw.popitem(),
+            lambda: raw.clear(),
+            lambda: raw.setdefault("a", 1),
+            lambda: raw.__delitem__("content"),
+            lambda: raw.__ior__({"a": 1}),
+            lambda: copy.copy(raw).update(a=1),
+        ):
+            with pytest.raises(TypeError, match="read-only"):
+                write()
+        assert raw == MARCH
+
+    @pytest.mark.parametrize("name", ["history", "members", "reply_to", "attachments", "available_skills"])
+    def test_the_rest_can_be_copied_and_pickled(self, door: FakeDoor, name: str) -> None:
+        payload = {**MARCH, "attachments": [{"id": "f", "fileName": "a.txt", "fileSize": 1, "url": "/a"}]}
+        value = getattr(Task(payload, door), name)
+        assert value
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            assert pickle.loads(pickle.dumps(value, protocol)) == value
+        assert copy.deepcopy(value) == copy.copy(value) == value
+
+    def test_the_copy_of_an_attachment_can_be_read(self, door: FakeDoor) -> None:
+        (file,) = Task(MARCH, door).attachments
+        assert copy.copy(file) is copy.deepcopy(file) is file
+
+    def test_an_attachment_that_was_pickled_says_what_to_do(self, door: FakeDoor) -> None:
+        task = Task({**MARCH, "attachments": [{"id": "f", "url": "/a"}]}, door)
+        with pytest.raises(ValueError, match="pickled; fetch its url"):
+            pickle.loads(pickle.dumps(task.attachments))[0].read()

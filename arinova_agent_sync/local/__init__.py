@@ -24,8 +24,8 @@ except ImportError as error:
 
 from .actions import ActionCall, ActionFunction, ActionReply, ActionStatus
 from .agent_frames import Report
-from .board import Injection
 from .conversations import LocalConversation
+from .fault_board import Injection
 from .faults import FaultName, GarbageKind
 from .framelog import Direction, FrameRecord
 from .owner import LocalCard, LocalFile, LocalMemory, LocalNote, Owner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from dataclasses import dataclass, field
 
@@ -102,7 +103,8 @@ class Incoming:
         if conversation is None or agent not in conversation.agents:
             return
         reply_to = frame.get("replyTo") if self.chat.rules.august else None
-        self.chat.send(agent, conversation, content, reply_to if isinstance(reply_to, str) else None)
+        reply_to = reply_to if isinstance(reply_to, str) else None
+        self.chat.send(agent, conversation, content, reply_to, by_name=False)
 
     def _own(self, agent: AgentAccount, frame: Frame) -> Task | None:
         # Whose frame it is decides the agent's id, not the connection: a replaced connection still counts.
@@ -125,7 +127,8 @@ class Incoming:
 def parsed(text: str) -> Frame | None:
     """Return the JSON object in a text, None for anything that the March 2026 server drops without a word.
 
-    Its parser is stricter than Python's: no NaN or Infinity, no half of a surrogate pair.
+    Its parser is stricter than Python's: no NaN or Infinity, no number beyond a float's range, no half of a
+    surrogate pair.
     """
     try:
         frame = _DECODER.decode(text)
@@ -140,7 +143,13 @@ def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _finite(number: str) -> float:
+    if math.isinf(value := float(number)):
+        raise ValueError(f"{number} is beyond every float")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def _text(value: object, default: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from websockets.frames import Opcode
 
@@ -25,12 +25,10 @@ from .faults import (
     SlowReads,
 )
 from .framelog import Content, Direction, Kind
+from .hub import Hub
 from .records import AgentAccount, Deliver, Frame
 from .roster import AUTH_TIMEOUT, INVALID_TOKEN
 from .wire import Wire
-
-if TYPE_CHECKING:
-    from .hub import Hub
 
 _KINDS: Mapping[Opcode, Kind] = {
     Opcode.BINARY: "binary",
@@ -49,13 +47,15 @@ class AgentSocket:
 
     Args:
         hub: what all connections share.
+
+    Attributes:
         number: tells the connections apart, from 1.
     """
 
-    def __init__(self, hub: Hub, number: int) -> None:
+    def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self.number = number
-        self.wire = Wire(self, hub.chat.rules.max_message_bytes)
+        self.number = hub.entered(self)
+        self.wire = Wire(self, hub.chat.rules.max_frame_bytes, hub.chat.rules.max_message_bytes)
         self.account: AgentAccount | None = None  # set from the registration on, which comes before auth_ok
         self._state: Literal["waiting", "checking", "open", "over"] = "waiting"
         self._timer: asyncio.TimerHandle | None = None
@@ -142,6 +142,25 @@ class AgentSocket:
             case Garbage(kind=kind):
                 self._litter(kind)
 
+    def settle(self) -> None:
+        """Come under the faults that are on, before anything of this connection is read."""
+        slow, frozen = self._hub.board.find(SlowReads, None), self._hub.board.find(HalfOpen, None)
+        if slow is not None:
+            self.wire.pace(slow.bytes_per_second)
+        if frozen is not None and frozen.new:
+            self.wire.freeze()
+
+    def ease(self) -> None:
+        """Go on as far as the faults that are still on allow."""
+        if self._hub.board.find(HalfOpen, self.agent_id) is None:
+            self.wire.thaw()
+        slow = self._hub.board.find(SlowReads, self.agent_id)
+        self.wire.pace(slow.bytes_per_second if slow else None)
+
+    def drop(self) -> None:
+        """End TCP at once."""
+        self.wire.drop()
+
     # Authentication
 
     def _greet(self, frame: Frame) -> None:
@@ -168,7 +187,7 @@ class AgentSocket:
         self.account = account
         self._state = "checking"
         self._hub.chat.connect(self, account, skills)
-        self._hub.ring(account.agent_id)
+        self._hub.waiting.ring(account.agent_id)
         if (slow := self._hub.board.find(SlowReads, account.agent_id)) is not None:
             self.wire.pace(slow.bytes_per_second)
         if (early := self._hub.board.use(EarlyTask, account.agent_id)) is not None:

@@ -11,7 +11,8 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .dispatch import Dispatch
+from .decoration import sticker_prompt, with_attachments, without_scripts
+from .dispatch import Dispatch, Ended
 from .listening import hears, mentioned_agents
 from .news import News
 from .payloads import quote
@@ -113,10 +114,15 @@ class Chat:
         return found
 
     def add_agent(
-        self, name: str, token: str | None, listen_mode: ListenMode, allowed_users: tuple[str, ...]
+        self,
+        name: str,
+        token: str | None,
+        listen_mode: ListenMode,
+        allowed_users: tuple[str, ...],
+        system_prompt: str = "",
     ) -> AgentAccount:
         """Make an account, or take one of an earlier run up again; raise ValueError if the token is taken."""
-        account = self.roster.add(name, token, listen_mode, allowed_users)
+        account = self.roster.add(name, token, listen_mode, allowed_users, system_prompt)
         for conversation in self.conversations.values():
             # One of an earlier run may listen differently now.
             conversation.agents = tuple(
@@ -154,9 +160,7 @@ class Chat:
         for conversation in conversations:
             self.conversations[conversation.id] = conversation
             conversation.journal = self._news.journal
-            for row in list(conversation.rows.values()):
-                if row.status == "streaming":
-                    conversation.save(row.id, "error", RESTARTED, self._news.now())
+        self.recover()
 
     # What users do
 
@@ -173,9 +177,12 @@ class Chat:
     ) -> list[Task]:
         """Save a user's message and give it to every agent that hears it.
 
-        Returns one task per such agent, of which some may wait or be ignored already.
+        Returns one task per such agent, of which some may wait or be ignored already. An empty text without
+        attachments is no message.
         """
-        human = sender or self.owner
+        if not content and not attachments:
+            return []
+        content, human = without_scripts(content), sender or self.owner
         message = conversation.write(
             self._new_id(),
             human,
@@ -188,7 +195,11 @@ class Chat:
             self._news.tell(
                 conversation, {"type": "new_message", "messageId": message.id, "content": content}
             )
-        prompt = Prompt(content, human, message, quote(reply_to) if reply_to else None, None, extra or {})
+        is_sticker, asked = sticker_prompt(extra or {})
+        if is_sticker and not asked:
+            return []
+        asked = asked or with_attachments(content, attachments)
+        prompt = Prompt(asked, human, message, quote(reply_to) if reply_to else None, None, extra or {})
         mentioned = mentioned_agents(conversation, content, mentions) if conversation.is_group else set()
         return [
             self._dispatch.offer(conversation, agent, prompt)
@@ -245,14 +256,9 @@ class Chat:
         """End a task: what was streamed counts, the content only if nothing was."""
         text = task.streamed.text or content
         task.mentions = tuple(mentions)
-        if text.strip():
-            self._dispatch.end(task, "completed", text, "completed", mentions=mentions)
-            return
         # A blank answer is no answer: its message disappears.
-        if task.conversation is not None:
-            task.conversation.remove(task.id)
-        self._dispatch.end(task, "deleted", "", "completed", follow=False)
-        self._dispatch.start_next(task)
+        status: Ended = "completed" if text.strip() else "deleted"
+        self._dispatch.end(task, status, text, "completed", mentions=mentions)
 
     def fail(self, task: Task, error: str) -> None:
         """End a task with an error, which takes the place of all that was streamed."""
@@ -275,15 +281,33 @@ class Chat:
             self.fail(task, DISCONNECTED)
 
     def send(
-        self, agent: AgentAccount, conversation: Conversation, content: str, reply_to: str | None
+        self,
+        agent: AgentAccount,
+        conversation: Conversation,
+        content: str,
+        reply_to: str | None,
+        by_name: bool = True,
     ) -> Message:
-        """Post an agent's message that answers no task."""
+        """Post an agent's message that answers no task.
+
+        Args:
+            agent: whose it is.
+            conversation: where.
+            content: its text.
+            reply_to: the message that it answers, None for none.
+            by_name: whether its @names count as mentions, as in one that came over HTTP.
+        """
         message = conversation.write(self._new_id(), agent, content, self._news.now(), reply_to_id=reply_to)
-        self._news.tell(
-            conversation,
-            {"type": "stream_end", "messageId": message.id, "content": content, "reason": "agent_send"},
-        )
-        self._dispatch.pass_on(conversation, agent, self.owner, message, content, ())
+        event = {
+            "messageId": message.id,
+            "seq": message.seq,
+            "senderAgentId": agent.agent_id,
+            "senderAgentName": agent.name,
+        }
+        self._news.tell(conversation, {"type": "stream_start", **event})
+        end = {"type": "stream_end", **event, "content": content, "reason": "agent_send"}
+        self._news.tell(conversation, end)
+        self._dispatch.announce(conversation, agent, self.owner, message, by_name)
         return message
 
     # What connections and the clock do
@@ -310,16 +334,25 @@ class Chat:
         for task in [task for task in self.pending.values() if task.agent is agent]:
             self.fail(task, DISCONNECTED)
 
-    def restart(self) -> None:
-        """Do what a restart of the server does: every open answer becomes an error."""
+    def halt(self) -> None:
+        """Do what the end of the server's process does: nobody will answer what is open.
+
+        Its rows stay as they are until ``recover``.
+        """
         for task in [task for task in self.tasks.values() if task.open]:
             self.pending.pop(task.id, None)
             if task.conversation is not None:
                 task.conversation.active.clear()
                 task.conversation.queues.clear()
-                task.conversation.save(task.id, "error", RESTARTED, self._news.now())
             task.error = task.text = RESTARTED
             self._dispatch.settle(task, "error")
+
+    def recover(self) -> None:
+        """Do what the server does at its start: every row that streamed at its end becomes an error."""
+        for conversation in self.conversations.values():
+            for row in list(conversation.rows.values()):
+                if row.status == "streaming":
+                    conversation.save(row.id, "error", RESTARTED, self._news.now())
 
     def forget(self) -> None:
         """Drop every task that has ended, and all messages and events that no open task needs."""

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .records import AgentAccount, Attachments, Conversation, ConversationType, Frame, Message, Prompt, Task
+from .hub import Hub
+from .records import (
+    GROUPS,
+    AgentAccount,
+    Attachments,
+    Conversation,
+    ConversationType,
+    Frame,
+    Message,
+    Prompt,
+    Task,
+)
 from .replies import LocalReply
-
-if TYPE_CHECKING:
-    from .hub import Hub
 
 
 class LocalConversation:
@@ -67,7 +75,7 @@ class LocalConversation:
         """Send a message and return the answer to it, which begins to come.
 
         Args:
-            content: the message.
+            content: the message; an empty one without attachments is ignored, as on a real server.
             sender: who says it; the owner of the agents unless a user is named, who is made at the first use.
             reply_to: the message that it answers.
             attachments: ``{"id", "fileName", "fileType", "fileSize", "url"}`` each.
@@ -116,7 +124,9 @@ class LocalConversation:
                     return row
             return None
 
-        return self._hub.wait(self.id, look, timeout, lambda: f"no message with {fields or 'any text'}")
+        return self._hub.waiting.wait(
+            self.id, look, timeout, lambda: f"no message with {fields or 'any text'}"
+        )
 
     def _await_agents(self, timeout: float) -> None:
         if timeout <= 0:
@@ -145,3 +155,33 @@ class LocalConversation:
 
     def __repr__(self) -> str:
         return f"<LocalConversation {self.type} {self.id}>"
+
+
+def open_conversation(
+    hub: Hub,
+    type: ConversationType,
+    agent: AgentAccount | None,
+    members: Sequence[AgentAccount],
+    everyone: Sequence[AgentAccount],
+) -> LocalConversation:
+    """Open a conversation with an agent, or a group of members.
+
+    Args:
+        hub: the chat.
+        type: which kind.
+        agent: with whom; the first of all by default.
+        members: who takes part in a group; all by default.
+        everyone: all agents, the first one first.
+
+    Raises ValueError for members or an agent where the type has none.
+    """
+    if type in GROUPS:
+        if agent is not None:
+            raise ValueError(f"a {type} has members, not an agent")
+        taking_part = list(members or everyone)
+    elif members:
+        raise ValueError(f"a conversation of type {type!r} has one agent, not members")
+    else:
+        taking_part = [agent or everyone[0]]
+    with hub.turn() as chat:
+        return LocalConversation(hub, chat.open_conversation(type, taking_part))

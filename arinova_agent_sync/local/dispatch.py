@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from .listening import hears
+from .decoration import decorated
+from .listening import hears, mentioned_agents
 from .news import News
 from .payloads import shortened, task_frame
 from .records import (
@@ -26,6 +27,8 @@ from .records import (
 )
 from .roster import Roster
 from .rules import Rules
+
+Ended = Literal["completed", "cancelled", "error", "deleted"]
 
 PROMPT_KEYS = ("promptContent", "promptTemplate", "parameters", "config")  # of a skill, not for tasks
 
@@ -77,7 +80,7 @@ class Dispatch:
             and self._news.clock() - (active.dispatched_at or 0.0) < self._rules.stale_after
         ):
             self._queue(task).append(task)
-            self._news.tell_of(task, {"type": "stream_queued", "agentName": agent.name})
+            self._tell_queued(conversation, task)
         else:
             self.start(task)
         return task
@@ -91,31 +94,34 @@ class Dispatch:
     def start(self, task: Task, guarded: bool = True) -> None:
         """Give a task to its agent now; ``guarded`` says whether the same text twice counts as one."""
         agent, conversation, now = task.agent, task.conversation, self._news.clock()
+        if conversation is not None and guarded and self._said_just_now(conversation, task, now):
+            self.settle(task, "ignored")
+            return
         connection = self._roster.connections.get(agent.agent_id)
         if connection is None:
             self._refuse(task)
             return
-        if conversation is not None and guarded:
-            text, at = conversation.dispatched.get(agent.agent_id, ("", -float("inf")))
-            if text == task.prompt.content and now - at < self._rules.duplicate_window:
-                self.settle(task, "ignored")
-                return
-            conversation.dispatched[agent.agent_id] = (task.prompt.content, now)
-            conversation.active[agent.agent_id] = task
+        skills, typed = self._skills_of(agent), task.prompt.message
+        content = decorated(task, skills)
+        task.decorated = task.prompt.agent is None and typed is not None and content != typed.content
         # The history is read before the row of the answer exists, and the answer's id is the task's.
         frame = task_frame(
             task,
+            content,
             history_limit=self._rules.history_limit,
-            skills=self._skills_of(agent),
+            # Prompts are for those who ask for them.
+            skills=[{key: skill[key] for key in skill if key not in PROMPT_KEYS} for skill in skills],
             august=self._rules.august,
         )
         if conversation is not None:
-            conversation.write(task.id, agent, "", self._news.now(), status="streaming")
+            if guarded:
+                conversation.active[agent.agent_id] = task
+            task.seq = conversation.write(task.id, agent, "", self._news.now(), status="streaming").seq
         task.status = "streaming"
         task.dispatched_at = now
         task.deadline = now + self._rules.idle_limit
         self.pending[task.id] = task
-        self._news.tell_of(task, {"type": "stream_start", "senderAgentName": agent.name})
+        self._news.tell_of(task, {"type": "stream_start"})
         self._news.want(Deliver(connection, frame))
 
     def withdraw(self, task: Task) -> None:
@@ -128,7 +134,7 @@ class Dispatch:
     def end(
         self,
         task: Task,
-        status: Literal["completed", "cancelled", "error", "deleted"],
+        status: Ended,
         content: str,
         reason: str | None,
         *,
@@ -139,10 +145,15 @@ class Dispatch:
         self.pending.pop(task.id, None)
         if task.conversation is not None and status != "deleted":
             task.conversation.save(task.id, status, content, self._news.now())
-        task.text = content
+        elif task.conversation is not None and task.conversation.is_streaming(task.id):
+            # What a later authentication made an error of is not removed.
+            task.conversation.remove(task.id)
+        task.text = "" if status == "deleted" else content
         self.settle(task, status)
         if reason is None:
             self._news.tell_of(task, {"type": "stream_error", "error": content})
+        elif status == "cancelled":
+            self._news.tell_of(task, {"type": "stream_end", "reason": reason})
         else:
             self._news.tell_of(task, {"type": "stream_end", "content": content, "reason": reason})
         if follow:
@@ -150,30 +161,43 @@ class Dispatch:
 
     def follow(self, task: Task, text: str, mentions: Sequence[str]) -> None:
         """Let the other agents of a group hear of an answer, then start what waited for its end."""
-        if task.conversation is not None and (row := task.conversation.rows.get(task.id)) is not None:
-            self.pass_on(task.conversation, task.agent, task.prompt.human, row, text, mentions)
+        if task.conversation is not None and task.conversation.is_group:
+            self._pass_on(task.conversation, task, text, mentions)
         self.start_next(task)
 
-    def pass_on(
-        self,
-        conversation: Conversation,
-        author: AgentAccount,
-        human: User,
-        row: Message,
-        text: str,
-        mentions: Sequence[str],
+    def announce(
+        self, conversation: Conversation, author: AgentAccount, human: User, row: Message, by_name: bool
     ) -> None:
-        """Let the other agents of a group hear of a message."""
+        """Let the other agents of a group hear of a message that answers nothing: its whole text.
+
+        Args:
+            conversation: where it stands; nobody else hears it outside of groups.
+            author: whose message it is.
+            human: for whom the agents listen.
+            row: the message.
+            by_name: whether its @names count as mentions.
+        """
         if not conversation.is_group:
             return
+        mentioned = mentioned_agents(conversation, row.content, ()) if by_name else set()
+        heard = Prompt(row.content, human, row, None, author)
+        for agent in conversation.agents:
+            if agent.agent_id != author.agent_id and hears(agent, human, agent.agent_id in mentioned):
+                self.offer(conversation, agent, heard)
+
+    def _pass_on(self, conversation: Conversation, task: Task, text: str, mentions: Sequence[str]) -> None:
+        author, human, row = task.agent, task.prompt.human, conversation.rows.get(task.id)
         answered = {"role": "agent", "content": shortened(text), "senderAgentName": author.name}
-        # Without mentions the content is empty and the text stands in replyTo alone.
-        heard = Prompt(text if mentions else "", human, row, answered, author)
+        # Without mentions the content is empty and the text stands in replyTo alone; of a dismissed answer
+        # there is nothing to reply to.
+        content = text if mentions and text.strip() else ""
+        heard = Prompt(content, human, row, answered if row is not None else None, author)
         reached = {author.agent_id}
         for agent in conversation.agents:
             if agent.agent_id not in reached and hears(agent, human, agent.agent_id in mentions):
                 reached.add(agent.agent_id)
-                self.offer(conversation, agent, heard)
+                # Whoever is still busy gets it at once all the same.
+                self.offer(conversation, agent, heard, look=False)
         for agent_id in mentions:
             # A mention reaches any agent: a muted one, one of another conversation, one that is busy.
             mentioned = self._roster.accounts.get(agent_id)
@@ -220,16 +244,37 @@ class Dispatch:
     def _skills_of(self, agent: AgentAccount) -> list[Frame]:
         own = self.installed.get(agent.agent_id, [])
         slugs = {skill["slug"] for skill in own}
-        # Of two with one slug, the agent's own is meant; prompts are for those who ask for them.
-        common = [skill for skill in self.skills if skill.get("slug") not in slugs]
-        return [{key: skill[key] for key in skill if key not in PROMPT_KEYS} for skill in (*common, *own)]
+        # Of two with one slug, the agent's own is meant.
+        return [*(dict(skill) for skill in self.skills if skill.get("slug") not in slugs), *own]
+
+    def _said_just_now(self, conversation: Conversation, task: Task, now: float) -> bool:
+        """Return whether the duplicate guard holds a task back; if not, it counts from now on."""
+        window, key = self._rules.duplicate_window, (task.agent.agent_id, task.prompt.content)
+        if not task.prompt.content:
+            # Nothing else ends two agents that dismiss each other's answers for ever.
+            window = max(window, Rules.duplicate_window)
+        guarded = {each: until for each, until in conversation.guarded.items() if now < until}
+        conversation.guarded = guarded
+        if key in guarded:
+            return True
+        guarded[key] = now + window
+        return False
+
+    def _tell_queued(self, conversation: Conversation, task: Task) -> None:
+        message, agent = task.prompt.message, task.agent
+        queued = {"type": "stream_queued", "agentId": agent.agent_id, "agentName": agent.name}
+        self._news.tell(conversation, {**queued, "messageId": message.id if message else None})
+        self._news.want(Touched(task))
 
     def _refuse(self, task: Task) -> None:
-        # Without a connection the server answers itself, and its text later shows up in histories.
+        # Without a connection the server answers itself, and its text later shows up in histories. What members
+        # are told is another text than the row's; the real one is worded differently.
         text = f"**{task.agent.name}** is not connected yet. Start the agent and try again."
         if task.conversation is not None:
-            task.conversation.write(task.id, task.agent, text, self._news.now(), status="error")
-            self._news.tell_of(task, {"type": "new_message", "content": text})
+            row = task.conversation.write(task.id, task.agent, text, self._news.now(), status="error")
+            task.seq = row.seq
+            self._news.tell_of(task, {"type": "stream_start"})
+            self._news.tell_of(task, {"type": "stream_error", "error": "Agent is not connected"})
         task.error = task.text = text
         self.settle(task, "error")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -68,6 +68,12 @@ class FrameLog:
         self._bytes = 0
         self._count = 0
         self._closed = False
+        self._listeners: tuple[Callable[[], None], ...] = ()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call a function after every frame that is kept, under the lock: it may only note what it hears."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
 
     def add(
         self,
@@ -87,6 +93,8 @@ class FrameLog:
             while len(self._records) > self._most or (self._bytes > self._most_bytes and self._records):
                 self._bytes -= self._records.popleft()[1]
             self._grown.notify_all()
+            for listener in self._listeners:
+                listener()
 
     def records(self) -> list[FrameRecord]:
         """Return what is kept, oldest first."""

@@ -7,16 +7,14 @@ import logging
 import socket
 import threading
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from .wire import Wire
-
-if TYPE_CHECKING:
-    from .hub import Hub
+from .agent_socket import AgentSocket
+from .hub import Hub
 
 AGENT_PATH = "/ws/agent"
 
@@ -131,12 +129,12 @@ class Host:
                 # uvicorn gives the whole request at once and only then makes this object the transport's
                 # protocol; the loop puts the right one into its place before it reads again.
                 path = data.split(b" ", 2)[1].partition(b"?")[0]
-                agents = path == AGENT_PATH.encode()
-                inner = hub.new_socket().wire if agents else WebSocketsSansIOProtocol(**self._from_uvicorn)
+                agent = AgentSocket(hub) if path == AGENT_PATH.encode() else None
+                inner = agent.wire if agent else WebSocketsSansIOProtocol(**self._from_uvicorn)
                 inner.connection_made(self._transport)
                 asyncio.get_running_loop().call_soon(self._transport.set_protocol, inner)
-                if isinstance(inner, Wire):
-                    hub.settle(inner)
+                if agent is not None:
+                    agent.settle()
                 inner.data_received(data)
 
         return Door
@@ -198,7 +196,7 @@ class _Server(uvicorn.Server):
         self._hub.drop_all()
         # One turn of the loop in which the transports close their sockets.
         await asyncio.sleep(0)
-        self._hub.leave_loop()
+        self._hub.loop.detach()
 
 
 class _Silence(logging.Filter):

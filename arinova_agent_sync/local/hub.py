@@ -12,29 +12,24 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from .agent_frames import Incoming
-from .agent_socket import AgentSocket
-from .board import Board, Injection
 from .calls import Calls
 from .chat import Chat
-from .faults import EarlyTask, HalfOpen, SlowReads
+from .event_loop import EventLoop
+from .fault_board import FaultBoard, Injection, Peer
+from .faults import EarlyTask
 from .framelog import FrameLog
 from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched
 from .replies import LocalReply
 from .rest import past
 from .rest.store import Store
 from .rules import Rules
-from .wire import Wire
+from .waiting import Waiting
 
 logger = logging.getLogger("arinova_agent_sync.local")
-
-R = TypeVar("R")
-
-_LOOP_ANSWERS_WITHIN = 10.0  # seconds; far more than a turn of the event loop takes
 
 
 class Hub:
@@ -63,15 +58,13 @@ class Hub:
         if store is not None:
             past.recall(store, self.chat)
         self.incoming = Incoming(self.chat)
-        self.board = Board(self)
         self.log = log
-        self.sockets: dict[int, AgentSocket] = {}
         self.calls = Calls(self.lock)
-        self.running = False
+        self.waiting = Waiting(self.lock)
+        self.loop = EventLoop(self.lock)
+        self.sockets: dict[int, Peer] = {}
+        self.board = FaultBoard(self.lock, self.loop, self.sockets)
         self._replies: dict[str, LocalReply] = {}
-        self._bells: dict[object, threading.Condition] = {}  # those that someone waits for
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._loop_thread = 0
         self._last_number = 0
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -80,15 +73,11 @@ class Hub:
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take over the event loop; called on its thread."""
         with self.lock:
-            self._loop, self._loop_thread = loop, threading.get_ident()
-            self.running = True
+            self.loop.attach(loop)
+            self.chat.recover()
+            self.waiting.open()
             self.log.open()
         self.keep()
-
-    def leave_loop(self) -> None:
-        """Let go of the event loop before it closes; called on its thread."""
-        with self.lock:
-            self._loop = None
 
     def end(self, timeout: float) -> list[str]:
         """Fail what is open and wake everyone who waits, once the event loop is gone.
@@ -99,11 +88,10 @@ class Hub:
         Returns the names of the threads that did not end.
         """
         with self.turn() as chat:
-            chat.restart()
-            self._expiry, self._keeping, self.running = None, False, False
+            chat.halt()
+            self._expiry, self._keeping = None, False
             self.log.close()
-            for bell in self._bells.values():
-                bell.notify_all()
+            self.waiting.close()
         self.keep()
         return self.calls.join(timeout)
 
@@ -141,7 +129,7 @@ class Hub:
         with self.lock:
             found = self._replies.get(task.id)
             if found is None:
-                found = self._replies[task.id] = LocalReply(self, task)
+                found = self._replies[task.id] = LocalReply(task, self.waiting, self._cancel)
             return found
 
     def forget(self) -> None:
@@ -154,6 +142,19 @@ class Hub:
             self.calls.forget()
             self.log.clear()
 
+    def ask(self, account: AgentAccount, payload: Mapping[str, Any]) -> LocalReply:
+        """Give an agent a task with keys of one's own.
+
+        Raises TypeError for a ``taskId`` that is no text, ValueError for one that was used.
+        """
+        task_id = payload.get("taskId")
+        if task_id is not None and not isinstance(task_id, str):
+            raise TypeError(f"taskId must be a str, not {type(task_id).__name__}; see send_frame()")
+        with self.turn() as chat:
+            if task_id in chat.tasks:
+                raise ValueError(f"the taskId {task_id!r} was used before; see send_frame()")
+            return self.reply(chat.ask(account, payload, task_id))
+
     def ask_early(self, account: AgentAccount, fault: EarlyTask, injection: Injection) -> None:
         """Let the owner say something to an agent that is not welcomed yet."""
         with self.turn() as chat:
@@ -164,13 +165,13 @@ class Hub:
         for effect in self.chat.take():
             match effect:
                 case Deliver(connection=connection, frame=frame):
-                    self.post(cast(AgentSocket, connection).deliver, frame)
+                    self.post(cast(Peer, connection).deliver, frame)
                 case Touched(task=task):
-                    self.ring(task.id)
+                    self.waiting.ring(task.id)
                 case Told(conversation=conversation):
-                    self.ring(conversation.id)
+                    self.waiting.ring(conversation.id)
                 case ActionCalled(connection=connection, agent=agent, frame=frame):
-                    self.calls.perform(agent.agent_id, frame, self._sender(cast(AgentSocket, connection)))
+                    self.calls.perform(agent.agent_id, frame, self._sender(cast(Peer, connection)))
         if self._expiry is None and self.chat.pending:
             self.post(self._expire)
         if self._journal and not self._keeping:
@@ -189,39 +190,23 @@ class Hub:
             delay = max(0.0, due - time.monotonic())
             self._expiry = asyncio.get_running_loop().call_later(delay, self._expire)
 
-    def _sender(self, agent_socket: AgentSocket) -> Callable[[Frame], bool]:
-        return lambda frame: self.post(agent_socket.deliver, frame)
+    def _sender(self, peer: Peer) -> Callable[[Frame], bool]:
+        return lambda frame: self.post(peer.deliver, frame)
 
-    # Waiting
+    def _cancel(self, task: Task) -> bool:
+        with self.turn() as chat:
+            return chat.cancel(task)
 
-    def ring(self, key: object) -> None:
-        """Wake those who wait for something about a task, a conversation or an agent, named by its id."""
-        with self.lock:
-            if (bell := self._bells.get(key)) is not None:
-                bell.notify_all()
+    # Waiting, and the event loop
 
-    def wait(self, key: object, look: Callable[[], R | None], timeout: float, what: Callable[[], str]) -> R:
-        """Return the first thing that ``look`` finds; it looks again whenever the key rings.
+    @property
+    def running(self) -> bool:
+        """Whether the server serves."""
+        return self.waiting.running
 
-        Args:
-            key: the id of what is looked at.
-            look: called under the lock; None means not yet.
-            timeout: seconds.
-            what: describes what was missed.
-
-        Raises TimeoutError if the time is up, RuntimeError if the server stops meanwhile.
-        """
-        deadline = time.monotonic() + timeout
-        with self.lock:
-            bell = self._bells.setdefault(key, threading.Condition(self.lock))
-            while (found := look()) is None:
-                left = deadline - time.monotonic()
-                if not self.running:
-                    raise RuntimeError(f"the server is not running: {what()}")
-                if left <= 0:
-                    raise TimeoutError(f"{what()} within {timeout:g} s")
-                bell.wait(left)
-            return found
+    def post(self, function: Callable[..., object], *arguments: object) -> bool:
+        """Let the event loop call a function; return False if there is none."""
+        return self.loop.post(function, *arguments)
 
     def wait_connected(self, agent: AgentAccount, timeout: float, times: int = 1) -> None:
         """Wait until an agent is connected and has authenticated so often; raise TimeoutError if it does not."""
@@ -232,64 +217,38 @@ class Hub:
             return (often and agent.agent_id in roster.connections) or None
 
         often = "" if times == 1 else f" {times} times"
-        self.wait(agent.agent_id, look, timeout, lambda: f"the agent {agent.name!r} did not connect{often}")
+        self.waiting.wait(
+            agent.agent_id, look, timeout, lambda: f"the agent {agent.name!r} did not connect{often}"
+        )
 
-    # The event loop
-
-    def post(self, function: Callable[..., object], *arguments: object) -> bool:
-        """Let the event loop call a function, after all that was posted before; return False if there is none."""
-        with self.lock:
-            if self._loop is None:
-                return False
-            if threading.get_ident() == self._loop_thread:
-                self._loop.call_soon(function, *arguments)
-            else:
-                self._loop.call_soon_threadsafe(function, *arguments)
-            return True
-
-    def call(self, function: Callable[[], R]) -> R:
-        """Let the event loop call a function and return what it returns; not for the loop's own thread.
-
-        Raises RuntimeError if the server is not running.
-        """
-        done: Future[R] = Future()
-
-        def run() -> None:
-            try:
-                done.set_result(function())
-            except Exception as error:  # noqa: BLE001 - it belongs to the thread that asked
-                done.set_exception(error)
-
-        if not self.post(run):
-            raise RuntimeError("the server is not running; call start() or use it as a context manager")
-        return done.result(_LOOP_ANSWERS_WITHIN)
+    def wait_disconnected(self, agent: AgentAccount, timeout: float) -> None:
+        """Wait until an agent is not connected; raise TimeoutError if it still is."""
+        connections = self.chat.roster.connections
+        self.waiting.wait(
+            agent.agent_id,
+            lambda: agent.agent_id not in connections or None,
+            timeout,
+            lambda: f"the agent {agent.name!r} did not disconnect",
+        )
 
     # Connections; called on the event loop's thread
 
-    def new_socket(self) -> AgentSocket:
-        """Make the socket of a connection that asks for the agents' path."""
+    def entered(self, peer: Peer) -> int:
+        """Keep a connection that asks for the agents' path; return its number."""
         with self.lock:
             self._last_number += 1
-            agent_socket = self.sockets[self._last_number] = AgentSocket(self, self._last_number)
-            return agent_socket
-
-    def settle(self, wire: Wire) -> None:
-        """Put a new connection under the faults that are on."""
-        slow, frozen = self.board.find(SlowReads, None), self.board.find(HalfOpen, None)
-        if slow is not None:
-            wire.pace(slow.bytes_per_second)
-        if frozen is not None and frozen.new:
-            wire.freeze()
+            self.sockets[self._last_number] = peer
+            return self._last_number
 
     def drop_all(self) -> None:
         """End every connection."""
-        for agent_socket in list(self.sockets.values()):
-            agent_socket.wire.drop()
+        for peer in list(self.sockets.values()):
+            peer.drop()
 
-    def gone(self, agent_socket: AgentSocket) -> None:
+    def gone(self, peer: Peer) -> None:
         """Forget a connection that ended."""
         with self.turn() as chat:
-            del self.sockets[agent_socket.number]
-            chat.disconnect(agent_socket)
-            if agent_socket.agent_id is not None:
-                self.ring(agent_socket.agent_id)
+            del self.sockets[peer.number]
+            chat.disconnect(peer)
+            if peer.agent_id is not None:
+                self.waiting.ring(peer.agent_id)

@@ -53,5 +53,13 @@ class News:
     def tell_of(self, task: Task, event: Frame) -> None:
         """Send the members an event about a task, if it has a conversation."""
         if task.conversation is not None:
-            self.tell(task.conversation, {**event, "messageId": task.id, "agentId": task.agent.agent_id})
+            told = {
+                **event,
+                "messageId": task.id,
+                "seq": task.seq,
+                "senderAgentId": task.agent.agent_id,
+                "senderAgentName": task.agent.name,
+                "threadId": None,
+            }
+            self.tell(task.conversation, told)
         self.want(Touched(task))

@@ -6,15 +6,13 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .hub import Hub
 from .records import AgentAccount
 from .rest import past
 from .rest.boards import COLUMNS
 from .rest.store import Store, new_id, now
-
-if TYPE_CHECKING:
-    from .hub import Hub
 
 
 @dataclass(frozen=True)

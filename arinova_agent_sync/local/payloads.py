@@ -13,11 +13,14 @@ from .records import Conversation, Frame, Message, Task
 _QUOTE_BYTES = 500  # of the message that is answered; the March 2026 server cuts it there
 
 
-def task_frame(task: Task, *, history_limit: int, skills: Sequence[Mapping[str, Any]], august: bool) -> Frame:
+def task_frame(
+    task: Task, content: str, *, history_limit: int, skills: Sequence[Mapping[str, Any]], august: bool
+) -> Frame:
     """Return the frame that gives a task to its agent.
 
     Args:
         task: what is asked, and of whom.
+        content: the text as the agent is to read it.
         history_limit: messages of the conversation to tell, the triggering one included.
         skills: what is installed for the agent.
         august: whether the keys of August 2026 are added.
@@ -27,7 +30,7 @@ def task_frame(task: Task, *, history_limit: int, skills: Sequence[Mapping[str, 
     conversation = task.conversation
     if conversation is not None:
         frame["conversationId"] = conversation.id
-        frame["content"] = prompt.content
+        frame["content"] = content
         frame["conversationType"] = conversation.type
         frame.update(_sender(task, conversation))
         if conversation.is_group:

@@ -44,6 +44,7 @@ class AgentAccount:
         token: the bot token that it authenticates with.
         listen_mode: whose messages it gets in groups and communities.
         allowed_users: user names that the allow-list modes let through.
+        system_prompt: what the server puts before every text that the agent reads; "" for nothing.
     """
 
     agent_id: str
@@ -51,6 +52,7 @@ class AgentAccount:
     token: str = field(repr=False)
     listen_mode: ListenMode = "owner_unmention_others_mention"
     allowed_users: tuple[str, ...] = ()
+    system_prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,8 @@ class Task:
     sent_at: float
     status: ReplyStatus = "pending"
     streamed: Streamed = field(default_factory=Streamed)
+    decorated: bool = False  # whether its agent reads something else than the user typed
+    seq: int | None = None  # the place of its message, once there is one
     text: str = ""  # what the message shows at the end
     error: str | None = None
     mentions: tuple[str, ...] = ()
@@ -152,7 +156,7 @@ class Conversation:
     tasks: list[Task] = field(default_factory=list)  # every task ever asked here, oldest first
     active: dict[str, Task] = field(default_factory=dict)  # agent id: the task that makes others wait
     queues: dict[str, deque[Task]] = field(default_factory=dict)  # by agent id
-    dispatched: dict[str, tuple[str, float]] = field(default_factory=dict)  # agent id: last text and its time
+    guarded: dict[tuple[str, str], float] = field(default_factory=dict)  # agent id and text: until when
     last_seq: int = 0
 
     @property
@@ -171,14 +175,19 @@ class Conversation:
         reply_to_id: str | None = None,
         attachments: Attachments = (),
     ) -> Message:
-        """Add a row."""
-        self.last_seq += 1
+        """Add a row and return it.
+
+        PostgreSQL refuses NUL in a text, and the March 2026 server does not look at the refusal: everybody is
+        told of the message, and there is no row of it.
+        """
+        saved = "\0" not in content
+        self.last_seq += saved
         agent = author if isinstance(author, AgentAccount) else None
         human = author if isinstance(author, User) else None
         row = Message(
             id=message_id,
             conversation_id=self.id,
-            seq=self.last_seq,
+            seq=self.last_seq if saved else self.last_seq + 1,
             role="agent" if agent else "user",
             content=content,
             status=status,
@@ -189,16 +198,21 @@ class Conversation:
             created_at=created_at,
             attachments=tuple(attachments),
         )
-        self._put(row)
+        if saved:
+            self._put(row)
         return row
 
     def save(self, message_id: str, status: MessageStatus, content: str, updated_at: datetime) -> None:
         """Change a row's status and text, if it is there."""
-        # PostgreSQL refuses NUL in a text, and the March 2026 server does not look at the refusal (inferred):
-        # the row goes on streaming, until the agent's next authentication makes an error of it.
+        # After a refused NUL the row goes on streaming, until the agent's next authentication makes an error of it.
         row = self.rows.get(message_id)
         if row is not None and "\0" not in content:
             self._put(replace(row, status=status, content=content, updated_at=updated_at))
+
+    def is_streaming(self, message_id: str) -> bool:
+        """Return whether a row is there and waits for its end."""
+        row = self.rows.get(message_id)
+        return row is not None and row.status == "streaming"
 
     def remove(self, message_id: str) -> None:
         """Drop a row, if it is there."""

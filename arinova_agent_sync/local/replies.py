@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from .records import AgentAccount, ReplyStatus, Task
-
-if TYPE_CHECKING:
-    from .hub import Hub
+from .waiting import Waiting
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,17 @@ class LocalReply:
     Its status is "pending" while it waits behind another answer, "streaming" from the moment the agent was
     given the task, then "completed", "cancelled", "error", "deleted" (the agent answered nothing) or
     "ignored" (the duplicate guard made no task of it, or nobody in a group listens).
+
+    Args:
+        task: what is followed.
+        waiting: wakes those who wait for it.
+        cancel: presses the stop button.
     """
 
-    def __init__(self, hub: Hub, task: Task) -> None:
-        self._hub = hub
+    def __init__(self, task: Task, waiting: Waiting, cancel: Callable[[Task], bool]) -> None:
         self._task = task
+        self._waiting = waiting
+        self._cancel = cancel
 
     @property
     def message_id(self) -> str:
@@ -64,13 +67,13 @@ class LocalReply:
     @property
     def text(self) -> str:
         """What the message shows: what was streamed so far, then the final text, which may be an error's."""
-        with self._hub.lock:
+        with self._waiting.lock:
             return self._task.streamed.text if self._task.open else self._task.text
 
     @property
     def streamed(self) -> str:
         """What was streamed so far, also if an error took its place."""
-        with self._hub.lock:
+        with self._waiting.lock:
             return self._task.streamed.text
 
     @property
@@ -86,7 +89,7 @@ class LocalReply:
     @property
     def timings(self) -> Timings:
         """When it was sent, dispatched, begun and done."""
-        with self._hub.lock:
+        with self._waiting.lock:
             task = self._task
             after = (
                 None if moment is None else moment - task.sent_at
@@ -96,8 +99,7 @@ class LocalReply:
 
     def cancel(self) -> bool:
         """Press the stop button; return False if there was nothing to stop any more."""
-        with self._hub.turn() as chat:
-            return chat.cancel(self._task)
+        return self._cancel(self._task)
 
     def wait(self, timeout: float = 30.0) -> ReplyStatus:
         """Return the final status.
@@ -107,7 +109,7 @@ class LocalReply:
 
         Raises TimeoutError if it is still open then.
         """
-        return self._hub.wait(
+        return self._waiting.wait(
             self._task.id,
             lambda: None if self._task.open else self._task.status,
             timeout,
@@ -134,7 +136,7 @@ class LocalReply:
                 raise RuntimeError(self._missed(f"the answer ended without {part!r}"))
             return None
 
-        return self._hub.wait(
+        return self._waiting.wait(
             self._task.id, look, timeout, lambda: self._missed(f"no {part!r} in the answer")
         )
 
@@ -153,7 +155,7 @@ class LocalReply:
                 fresh = self._task.streamed.pieces[given:]
                 return fresh if fresh or not self._task.open else None
 
-            fresh = self._hub.wait(
+            fresh = self._waiting.wait(
                 self._task.id, look, timeout, lambda: self._missed("no new piece of the answer")
             )
             if not fresh:

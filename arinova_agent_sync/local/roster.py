@@ -48,7 +48,12 @@ class Roster:
         ] = {}  # every authenticated connection, also replaced ones
 
     def add(
-        self, name: str, token: str | None, listen_mode: ListenMode, allowed_users: tuple[str, ...]
+        self,
+        name: str,
+        token: str | None,
+        listen_mode: ListenMode,
+        allowed_users: tuple[str, ...],
+        system_prompt: str = "",
     ) -> AgentAccount:
         """Make an account; a token of the right form is made unless one is given.
 
@@ -58,12 +63,16 @@ class Roster:
             if found.name == name and token in (None, found.token):
                 del self._earlier[found.agent_id]
                 self.added.append(found.agent_id)
-                changed = replace(found, listen_mode=listen_mode, allowed_users=allowed_users)
+                changed = replace(
+                    found, listen_mode=listen_mode, allowed_users=allowed_users, system_prompt=system_prompt
+                )
                 return found if changed == found else self._put(changed)
         token = token or f"ari_{secrets.token_hex(24)}"
         if (other := self._by_token.get(token)) is not None:
             raise ValueError(f"this token belongs to another agent already: {other.name!r}")
-        account = self._put(AgentAccount(self._new_id(), name, token, listen_mode, allowed_users))
+        account = self._put(
+            AgentAccount(self._new_id(), name, token, listen_mode, allowed_users, system_prompt)
+        )
         self.added.append(account.agent_id)
         return account
 

@@ -21,9 +21,10 @@ class Rules:
         idle_limit: seconds a task may stay without a chunk or a heartbeat.
         stale_after: seconds after its dispatch from which a task no longer makes others wait.
         duplicate_window: seconds in which the same text to the same agent in one conversation makes no second
-            task; 0 turns the guard off.
+            task; 0 turns the guard off, for all but the empty text of follow-ups.
         history_limit: messages in a task's history.
-        max_message_bytes: longest message that an agent may send.
+        max_frame_bytes: longest WebSocket frame that an agent may send.
+        max_message_bytes: longest message, which may consist of several frames.
 
     Raises ValueError for a value out of its range, TypeError for one of another type.
     """
@@ -35,7 +36,8 @@ class Rules:
     stale_after: float = 600.0
     duplicate_window: float = 5.0
     history_limit: int = 5
-    max_message_bytes: int = 16 * 1024 * 1024
+    max_frame_bytes: int = 16 * 1024 * 1024
+    max_message_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         if self.generation not in get_args(Generation):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -15,14 +13,15 @@ from ..settings import count
 from .actions import Action, ActionFunction, ActionStatus
 from .agent_frames import Report
 from .agent_socket import AgentSocket
-from .board import Injection
-from .conversations import LocalConversation
+from .conversations import LocalConversation, open_conversation
+from .fault_board import Injection
 from .faults import FaultName
 from .framelog import Direction, FrameLog, FrameRecord
-from .hosting import Host, listen
+from .hosting import Host
 from .hub import Hub
+from .lifecycle import Lifecycle
 from .owner import Owner
-from .records import GROUPS, AgentAccount, ConversationType, ListenMode
+from .records import AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
 from .rest.app import Rest
 from .rest.desk import Desk
@@ -30,10 +29,6 @@ from .rest.store import Store
 from .rules import Generation, Rules
 from .telemetry import TelemetryRow
 
-logger = logging.getLogger("arinova_agent_sync.local")
-logger.addHandler(logging.NullHandler())
-
-_STOPS_WITHIN = 5.0  # seconds
 _LARGEST_FILE = 512 * 1024 * 1024  # bytes; a request's body is in memory, and SQLite takes no more than 1 GB
 
 
@@ -111,12 +106,10 @@ class LocalServer:
         # What other rooms of this package work with: the database, and the chat behind its lock. Not for users.
         self.store = Store(data)
         self.hub = Hub(rules, platform_skills, log, self.store if data is not None else None)
-        self._host = host
-        self._port = port
-        self._lifecycle = threading.Lock()  # taken before the hub's lock
-        self._hosting = Host(self.hub)
+        hosting = Host(self.hub)
         desk = Desk(self.store, self.hub, max_file_size)
-        self._app = Rest(desk, routes, self._hosting.drop)
+        app = Rest(desk, routes, hosting.drop)
+        self._lifecycle = Lifecycle(self.store, self.hub, hosting, app, host, port)
         self.agent = self.add_agent(agent_name)
         self.owner = Owner(self.store, self.hub, self.agent)
 
@@ -131,34 +124,16 @@ class LocalServer:
         Returns itself. Raises OSError if the port is taken or the file of ``data`` cannot be used, ValueError if
         another server has changed the file since.
         """
-        with self._lifecycle:
-            if self.hub.running:
-                return self
-            self.store.open()
-            try:
-                listener = listen(self._host, self._port)
-                self._port = listener.getsockname()[1]
-                self._hosting.start(self._app, listener)
-            except BaseException:
-                self.store.rest()
-                raise
-            logger.info("The embedded server listens on %s", self.url)
-            return self
+        self._lifecycle.start()
+        return self
 
     def stop(self) -> None:
-        """Drop every connection and end the thread; answers that are open become errors. Idempotent."""
-        with self._lifecycle:
-            if not self.hub.running:
-                self.store.rest()
-                return
-            with self.hub.turn() as chat:
-                chat.restart()
-            if not self._hosting.stop(_STOPS_WITHIN):
-                logger.warning("The embedded server's thread did not end in %g s", _STOPS_WITHIN)
-            for name in self.hub.end(_STOPS_WITHIN):
-                logger.warning("The function of an action still runs: %s", name)
-            self.store.rest()
-            logger.info("The embedded server has stopped")
+        """Drop every connection and end the thread; answers that are open have failed. Idempotent.
+
+        Like after the death of a real server, their messages stay unfinished until the next start makes errors
+        of them.
+        """
+        self._lifecycle.stop()
 
     def __enter__(self) -> LocalServer:
         return self.start()
@@ -176,13 +151,12 @@ class LocalServer:
     @property
     def port(self) -> int:
         """The port; 0 before the first start unless one was asked for."""
-        return self._port
+        return self._lifecycle.port
 
     @property
     def url(self) -> str:
         """The ``server_url`` for agents, such as ``http://127.0.0.1:40123``."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return self._lifecycle.url
 
     # Agents
 
@@ -205,6 +179,7 @@ class LocalServer:
         *,
         listen_mode: ListenMode = "owner_unmention_others_mention",
         allowed_users: Sequence[str] = (),
+        system_prompt: str = "",
     ) -> AgentAccount:
         """Make an account for another agent; with ``data``, one of that name may be there already.
 
@@ -213,11 +188,12 @@ class LocalServer:
             token: its bot token; one is made unless it is given.
             listen_mode: whose messages it gets in groups and communities.
             allowed_users: user names that the allow-list modes let through.
+            system_prompt: what the server puts before every text that the agent reads.
 
         Raises ValueError if the token is taken.
         """
         with self.hub.turn() as chat:
-            return chat.add_agent(name, token, listen_mode, tuple(allowed_users))
+            return chat.add_agent(name, token, listen_mode, tuple(allowed_users), system_prompt)
 
     def add_bootstrap_token(self, agent: AgentAccount | None = None, *, onboarding: bool = False) -> str:
         """Make a token ``obt_...`` that can be exchanged once for an agent's bot token.
@@ -259,13 +235,7 @@ class LocalServer:
 
     def wait_for_disconnect(self, timeout: float = 10.0, *, agent: AgentAccount | None = None) -> None:
         """Wait until an agent is not connected; raise TimeoutError if it still is after so many seconds."""
-        account, connections = agent or self.agent, self.hub.chat.roster.connections
-        self.hub.wait(
-            account.agent_id,
-            lambda: account.agent_id not in connections or None,
-            timeout,
-            lambda: f"the agent {account.name!r} did not disconnect",
-        )
+        self.hub.wait_disconnected(agent or self.agent, timeout)
 
     @property
     def connection_count(self) -> int:
@@ -292,16 +262,7 @@ class LocalServer:
             type: "h2a" is one user with one agent; "group" and "community" have members.
             members: the agents of a group or community; all agents by default.
         """
-        if type in GROUPS:
-            if agent is not None:
-                raise ValueError(f"a {type} has members, not an agent")
-            taking_part = list(members) or self.agents
-        elif members:
-            raise ValueError(f"a conversation of type {type!r} has one agent, not members")
-        else:
-            taking_part = [agent or self.agent]
-        with self.hub.turn() as chat:
-            return LocalConversation(self.hub, chat.open_conversation(type, taking_part))
+        return open_conversation(self.hub, type, agent, members, self.agents)
 
     @property
     def conversations(self) -> list[LocalConversation]:
@@ -321,13 +282,7 @@ class LocalServer:
         Raises TypeError for a ``taskId`` that is no text, ValueError for one that was used; for such frames
         there is ``send_frame``.
         """
-        task_id = payload.get("taskId")
-        if task_id is not None and not isinstance(task_id, str):
-            raise TypeError(f"taskId must be a str, not {type(task_id).__name__}; see send_frame()")
-        with self.hub.turn() as chat:
-            if task_id in chat.tasks:
-                raise ValueError(f"the taskId {task_id!r} was used before; see send_frame()")
-            return self.hub.reply(chat.ask(agent or self.agent, payload, task_id))
+        return self.hub.ask(agent or self.agent, payload)
 
     def send_frame(
         self, frame: Mapping[str, Any] | str | bytes, *, agent: AgentAccount | None = None

@@ -44,13 +44,15 @@ class Wire(asyncio.Protocol):
 
     Args:
         listener: who is told what comes.
-        max_message_bytes: a longer message ends the connection.
+        max_frame_bytes: a longer frame ends the connection.
+        max_message_bytes: so does a longer message, of however many frames.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, listener: Listener, max_message_bytes: int) -> None:
+    def __init__(self, listener: Listener, max_frame_bytes: int, max_message_bytes: int) -> None:
         self._listener = listener
+        self._max_frame_bytes = max_frame_bytes
         self._websocket = ServerProtocol(max_size=max_message_bytes, logger=_quiet)
         self._events: deque[Request | Frame] = deque()
         self._fragments: list[bytes] = []
@@ -216,6 +218,9 @@ class Wire(asyncio.Protocol):
             self.hang_up()
 
     def _take(self, frame: Frame) -> None:
+        if len(frame.data) > self._max_frame_bytes:
+            self.drop()
+            return
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._listener.other(frame.opcode, bytes(frame.data))
             return

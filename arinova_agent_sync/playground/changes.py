@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ..local import LocalServer
 
@@ -24,19 +23,8 @@ class Changes:
 
     def __init__(self, server: LocalServer) -> None:
         self._listeners: tuple[Listener, ...] = ()
-        hub, log = server.hub, server.hub.log
-        ring, add = hub.ring, log.add
-
-        def ring_all(key: object) -> None:
-            ring(key)
-            self.tell(key)
-
-        def add_and_tell(*frame: Any) -> None:
-            add(*frame)
-            self.tell(FRAMES)
-
-        hub.ring = ring_all  # type: ignore[method-assign]
-        log.add = add_and_tell  # type: ignore[method-assign, assignment]
+        server.hub.waiting.listen(self.tell)
+        server.hub.log.listen(lambda: self.tell(FRAMES))
 
     def tell(self, key: object) -> None:
         """Let every listener know that something changed."""

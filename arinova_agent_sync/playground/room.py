@@ -308,8 +308,8 @@ def _message(row: Message, task: Task | None) -> Json:
 
 
 def _waiting(conversation: Conversation) -> Json:
-    """Tell which answers wait behind another one, which agents had nothing to say to a user, and which messages
-    the duplicate guard kept from an agent."""
+    """Tell which answers wait behind another one, which agents had nothing to say to a user, which messages the
+    duplicate guard kept from an agent, and which ones an agent read differently than they were typed."""
 
     def with_status(status: ReplyStatus, asked_by: str | None = None) -> list[Json]:
         return [
@@ -327,6 +327,11 @@ def _waiting(conversation: Conversation) -> Json:
             task.prompt.message.id
             for task in conversation.tasks
             if task.status == "ignored" and task.prompt.message is not None
+        ],
+        "decorated": [
+            {"agent": task.agent.name, "message": task.prompt.message.id}
+            for task in conversation.tasks
+            if task.decorated and task.prompt.message is not None
         ],
         "group": conversation.type in GROUPS,
     }

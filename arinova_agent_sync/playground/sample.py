@@ -103,11 +103,12 @@ def make_agent(
 
     @agent.on_task
     def talk(task: Task) -> Iterator[str] | Reply | None:
-        if not task.content and (not task.history or task.history[-1].role != "user"):
-            # Another agent of the group has answered and mentions nobody. Two that answer each other never end.
-            # The attachments say nothing here: the server sends those of the latest user message along.
+        if not task.content or _is_for_others(task, agent.agent_name):
+            # Two agents that answer each other never end.
             task.dismiss()
             return None
+        if _is_of_agent(task):
+            return speak(task, answer(task))
         mentions = _asked_for(task, agent.agent_name)
         if mentions:
             names = " and ".join(f"@{name}" for name, _ in mentions)
@@ -171,6 +172,21 @@ def _described(attachment: Attachment) -> str:
     lines = attachment.read(max_bytes=_READ_BYTES).decode("utf-8", "replace").splitlines()
     first = "\n".join(lines[:_SHOWN_LINES]).replace("```", "'''")
     return f"I received {about}, {len(lines)} lines. It begins so:\n\n```\n{first}\n```"
+
+
+def _is_of_agent(task: Task) -> bool:
+    """Return whether another agent of the group said this: the March 2026 server then quotes it in replyTo, too."""
+    quoted = task.reply_to
+    return (
+        quoted is not None
+        and quoted.sender_agent_name is not None
+        and task.content.startswith(quoted.content)
+    )
+
+
+def _is_for_others(task: Task, own_name: str | None) -> bool:
+    asked, _, _ = task.content.partition(",")  # behind the comma others are quoted
+    return _is_of_agent(task) and f"@{own_name}".casefold() not in asked.casefold()
 
 
 def _asked_for(task: Task, own_name: str | None) -> list[tuple[str, str]]:

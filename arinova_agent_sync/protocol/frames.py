@@ -5,6 +5,7 @@ An absent value means an absent key. Texts are expected to be clean already (see
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -20,15 +21,25 @@ _decoder = msgspec.json.Decoder()
 encode_text = _encoder.encode
 
 
+# A pair of surrogates, half of one, or any other escape; so a backslash that is escaped itself begins none.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
 PING = b'{"type":"ping"}'
 
 
 def decode(data: bytes | bytearray) -> dict[str, object] | None:
-    """Return the JSON object in a text message, None if it holds none."""
+    """Return the JSON object in a text message, None if it holds none.
+
+    Half of a surrogate pair becomes U+FFFD: a task with one has to be answered like any other.
+    """
     try:
         value = _decoder.decode(data)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return None
+        repaired = _ESCAPE.sub(_whole_escape, data)
+        return decode(repaired) if repaired != data else None
     return value if isinstance(value, dict) else None
 
 
@@ -36,6 +47,10 @@ def text(message: Mapping[str, object], key: str) -> str | None:
     """Return the string under a key, None if there is none."""
     value = message.get(key)
     return value if isinstance(value, str) else None
+
+
+def _whole_escape(escape: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if escape.lastgroup else escape[0]
 
 
 def frame(type: str, /, **fields: object) -> bytes:

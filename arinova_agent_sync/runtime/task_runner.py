@@ -114,7 +114,11 @@ class TaskRunner:
             )
 
     def _failed(self, running: RunningTask, error: BaseException) -> None:
-        self.lifecycle.fail(running, self._error_text(error))
+        shown = self._error_text(error)
+        if self._settings.keep_partial and self.lifecycle.has_streamed(running):
+            self.lifecycle.complete(running, None, (), tail=f"\n\n{shown}")
+        else:
+            self.lifecycle.fail(running, shown)
         logger.error("task %s: its handler raised", running.task_id, exc_info=error)
         self._callbacks.fire("error", error)
 

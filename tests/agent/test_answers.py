@@ -110,7 +110,11 @@ def test_chunks_leave_while_the_handler_still_blocks(server, make_agent):
         (["Hello"], None, "Hello"),
         (["Hello"], "Bye", "Hello"),  # the server keeps what was streamed
         (["x"], None, "x"),
-        (["nul\0 and \ud83d", "\ude00 surrogates"], None, "nul and \ufffd\ufffd surrogates"),
+        (["nul\0 and \ud83d", "\ude00 surrogates"], None, "nul and \U0001f600 surrogates"),
+        (["\ud83d", "\ude00"], None, "\U0001f600"),
+        (["a\ud83d", "", "\ude00\ud83d"], "a\U0001f600\U0001f600!", "a\U0001f600\U0001f600!"),
+        (["a\ud83d", "b\ud83d"], None, "a\ufffdb\ufffd"),
+        (["\ude00", "\ud83d"], None, "\ufffd\ufffd"),
         (["\ud83d\ude00"], None, "\U0001f600"),
     ],
 )
@@ -126,6 +130,44 @@ def test_what_complete_leaves_behind(server, make_agent, pieces, content, text):
     agent.connect(5)
     reply = server.conversation().say("hi")
     assert (reply.wait(5), reply.text) == ("completed", text)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "keep_partial", "status", "text"),
+    [
+        (["word "] * 2_000, True, "completed", "word " * 2_000 + "\n\nno more"),
+        (["word "], False, "error", "no more"),
+        ([], True, "error", "no more"),
+    ],
+)
+def test_what_was_streamed_may_outlive_an_error(server, make_agent, pieces, keep_partial, status, text):
+    agent = make_agent(server, keep_partial=keep_partial)
+
+    @agent.on_task
+    def handle(task):
+        yield from pieces
+        raise ValueError("no more")
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert (reply.wait(5), reply.text) == (status, text)
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+def test_a_character_that_two_pieces_split_arrives_whole(server, make_agent, kind):
+    agent = make_agent(server)
+
+    @agent.on_task
+    def handle(task):
+        if kind is list:
+            task.send_chunk("\ud83d")
+            task.send_chunk("\ude00\ud83d")
+        else:
+            yield from ("\ud83d", "\ude00\ud83d")
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert (reply.wait(5), reply.text) == ("completed", "\U0001f600\ufffd")
 
 
 def test_a_contradicting_completion_is_logged(server, make_agent, caplog):
@@ -295,18 +337,18 @@ def test_commands_go_to_their_handler(server, make_agent):
     agent = make_agent(server)
     agent.on_task(lambda task: "chat")
 
-    @agent.on_command("draw")
+    @agent.on_command("Draw")
     def draw(task):
         return f"drawing {task.arguments}"
 
     agent.connect(5)
     conversation = server.conversation()
     texts = []
-    for said in ("/draw a cat", "/paint a cat", "draw"):
+    for said in ("/draw a cat", "／DRAW a dog", " /draw@Agent it", "/draw@Other it", "/paint a cat", "draw"):
         reply = conversation.say(said)
         reply.wait(5)
         texts.append(reply.text)
-    assert texts == ["drawing a cat", "chat", "chat"]
+    assert texts == ["drawing a cat", "drawing a dog", "drawing it", "chat", "chat", "chat"]
 
 
 def test_mentions_reach_the_other_agent(server, make_agent):

@@ -115,6 +115,7 @@ def test_exact_frames(server, online, move, frame):
         (lambda agent: agent.on_task(5), TypeError, "on_task"),
         (lambda agent: agent.on_task(lambda: None), TypeError, "one argument"),
         (lambda agent: agent.on_command("two words", print), ValueError, "one word"),
+        (lambda agent: agent.on_command("//draw", print), ValueError, "one word"),
         (lambda agent: agent.call_action("", {}), ValueError, "action"),
         (lambda agent: agent.call_action("a", []), TypeError, "arguments"),
         (lambda agent: agent.call_action("a", {"x": object()}), TypeError, r"arguments\['x'\]"),

@@ -177,7 +177,8 @@ class TestSend:
         desk.place = desk.chat.open_conversation("group", [desk.agent, desk.other])
         assert self.send(desk) == ["hello"]
         (task,) = desk.place.tasks
-        assert (task.agent, task.prompt.content) == (desk.other, "")
+        assert (task.agent, task.prompt.content) == (desk.other, "hello")
+        assert task.prompt.reply_to is None
 
 
 @pytest.mark.parametrize("kind", [*REPORTS, "action_call"])

@@ -93,7 +93,10 @@ class TestCompletion:
         world.chat.complete(task, content)
         assert task.status == "deleted"
         assert [message.role for message in place.rows.values()] == ["user"]
-        assert (place.events[-1]["type"], place.events[-1]["content"]) == ("stream_end", "")
+        assert (place.events[-1]["type"], place.events[-1]["content"]) == (
+            "stream_end",
+            "".join(chunks) or content,
+        )
 
     def test_an_error_takes_the_place_of_the_text(self) -> None:
         world = World()
@@ -193,6 +196,23 @@ class TestQueue:
         assert world.ask(place, "ho").status == "streaming"
         assert len([message for message in place.rows.values() if message.role == "user"]) == 3
 
+    def test_other_texts_in_between_do_not_end_the_guard(self) -> None:
+        world = World(duplicate_window=5.0)
+        place = world.open(world.agent("a"))
+        for text in ("a", "b"):
+            world.chat.complete(world.ask(place, text), "x")
+        assert world.ask(place, "a").status == "ignored"
+
+    def test_a_dispatch_that_was_refused_counts(self) -> None:
+        world = World(duplicate_window=5.0)
+        agent = world.agent("a", connected=False)
+        place = world.open(agent)
+        assert world.ask(place, "hi").status == "error"
+        world.chat.connect("a", agent, None)
+        assert world.ask(place, "hi").status == "ignored"
+        world.time += 5
+        assert world.ask(place, "hi").status == "streaming"
+
     def test_the_guard_counts_from_the_last_dispatch_and_hits_queued_repeats(self) -> None:
         world = World(duplicate_window=5.0)
         place = world.open(world.agent("a"))
@@ -216,6 +236,8 @@ class TestCancel:
         world.sent()
         assert world.chat.cancel(first)
         assert (row(place, first).status, row(place, first).content) == ("cancelled", "half")
+        stopped = next(event for event in place.events if event["type"] == "stream_end")
+        assert (stopped["reason"], "content" in stopped) == ("cancelled", False)
         assert world.sent() == [("a", "cancel_task", first.id), ("a", "task", second.id)]
         assert first.id not in world.chat.pending
         assert not world.chat.cancel(first)
@@ -238,6 +260,8 @@ class TestConnections:
         assert task.status == "error"
         assert row(place, task).status == "error"
         assert row(place, task).content.startswith("**Bot** is not connected yet")
+        assert events(place) == ["stream_start", "stream_error"]
+        assert place.events[-1]["error"] not in ("", row(place, task).content)
 
     def test_the_end_of_the_current_connection_fails_everything(self) -> None:
         world = World()
@@ -284,9 +308,11 @@ class TestConnections:
         world = World()
         place = world.open(world.agent("a"))
         first, second = world.ask(place, "one"), world.ask(place, "two")
-        world.chat.restart()
+        world.chat.halt()
         assert {task.text for task in (first, second)} == {"Stream interrupted by server restart"}
-        assert row(place, first).status == "error"
+        assert row(place, first).status == "streaming"  # until the next start
+        world.chat.recover()
+        assert (row(place, first).status, row(place, first).content) == ("error", first.text)
 
     def test_forgetting_keeps_what_is_open(self) -> None:
         world = World()
@@ -307,19 +333,20 @@ class TestGroups:
         task, _ = world.chat.say(place, "hello")
         world.chat.take()
         world.chat.complete(task, "the answer " + "é" * 500)
-        assert [item.status for item in place.tasks] == ["completed", "streaming", "pending"]  # b is busy
+        assert [item.status for item in place.tasks] == ["completed"] + ["streaming"] * 2  # b is busy
         assert place.tasks[2].prompt.content == ""
-        world.chat.complete(place.tasks[1], "b's answer")
-        (for_a, for_b) = world.payloads()
+        (for_b,) = world.payloads()
         assert for_b["content"] == ""
         assert for_b["replyTo"]["senderAgentName"] == "a"
         assert len(for_b["replyTo"]["content"].encode()) <= 500
         assert for_b["history"][-1] == {
             "role": "agent",
-            "content": "b's answer",
+            "content": task.text,
             "createdAt": for_b["history"][-1]["createdAt"],
-            "senderAgentName": "b",
+            "senderAgentName": "a",
         }
+        world.chat.complete(place.tasks[1], "b's answer")
+        (for_a,) = world.payloads()
         assert for_a["replyTo"]["content"] == "b's answer"
         assert for_a["members"] == [
             {"agentId": a.agent_id, "agentName": "a"},
@@ -363,12 +390,34 @@ class TestGroups:
         world.chat.complete(world.ask(place), "ask b", [b.agent_id])
         assert len(place.tasks) == 1
 
-    def test_an_answer_of_nothing_is_not_passed_on(self) -> None:
+    @pytest.mark.parametrize("mentions", [(), ("b",)])
+    def test_of_a_dismissed_answer_the_others_hear_nothing_but_that(self, mentions: tuple[str, ...]) -> None:
         world = World()
         a, b = world.agent("a"), world.agent("b")
         place = world.open(a, b, type="group")
-        world.chat.complete(world.chat.say(place, "hello")[0], "")
-        assert len(place.tasks) == 2
+        world.chat.complete(world.chat.say(place, "hello")[0], "", mentions=mentions)
+        heard = place.tasks[-1].prompt
+        assert (len(place.tasks), heard.content, heard.reply_to) == (3, "", None)
+
+    def test_a_message_that_answers_nothing_reaches_the_others_whole_and_waits_for_them(self) -> None:
+        world = World()
+        a, b = world.agent("a"), world.agent("b")
+        place = world.open(a, b, type="group")
+        busy = world.chat.say(place, "hello")[1]
+        world.chat.send(a, place, "by the way", None)
+        heard = place.tasks[-1]
+        assert (heard.agent, heard.status, heard.prompt.content) == (b, "pending", "by the way")
+        assert heard.prompt.reply_to is None
+        world.chat.complete(busy, "hi")
+        assert heard.status == "streaming"
+
+    @pytest.mark.parametrize(("by_name", "heard"), [(True, ["b"]), (False, [])])
+    def test_names_in_it_count_if_it_came_over_http(self, by_name: bool, heard: list[str]) -> None:
+        world = World()
+        a, b = world.agent("a"), world.agent("b", "all_mentions")
+        place = world.open(a, b, type="group")
+        world.chat.send(a, place, "hello @B", None, by_name)
+        assert [task.agent.name for task in place.tasks] == heard
 
     def test_a_community_hides_its_members(self) -> None:
         world = World()
@@ -420,14 +469,15 @@ class TestPayload:
         earlier = world.ask(place, "earlier")
         world.chat.fail(earlier, "broken")
         world.payloads()
-        task = world.ask(place, "now", attachments=[{"id": "f"}], extra={"messageMetadata": {"a": 1}})
+        file = {"id": "f", "fileName": "plot.png", "url": "/uploads/1"}
+        task = world.ask(place, "now", attachments=[file], extra={"messageMetadata": {"a": 1}})
         (frame,) = world.payloads()
         times = [item.pop("createdAt") for item in frame["history"]]
         assert frame == {
             "type": "task",
             "taskId": task.id,
             "conversationId": place.id,
-            "content": "now",
+            "content": "now\n\n[Attachment: plot.png](/uploads/1)",
             "conversationType": "h2a",
             "senderUserId": world.chat.owner.user_id,
             "senderUsername": "owner",
@@ -436,7 +486,7 @@ class TestPayload:
                 {"role": "agent", "content": "broken", "senderAgentName": "a"},
                 {"role": "user", "content": "now"},
             ],
-            "attachments": [{"id": "f"}],
+            "attachments": [file],
             "messageMetadata": {"a": 1},
         }
         assert all("T" not in moment and "+" not in moment for moment in times)
@@ -511,3 +561,98 @@ class TestPayload:
 def test_wrong_rules_are_refused(rules: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error, match=next(iter(rules))):
         Rules(**rules)
+
+
+class TestRows:
+    def test_an_empty_text_is_no_message_and_blanks_are_one(self) -> None:
+        world = World()
+        place = world.open(world.agent("a"))
+        assert world.chat.say(place, "") == []
+        assert world.ask(place, "  ").prompt.content == "  "
+        assert [message.content for message in place.rows.values()] == ["  ", ""]
+
+    def test_a_text_with_nul_reaches_the_agent_and_leaves_no_row(self) -> None:
+        world = World()
+        place = world.open(world.agent("a"))
+        task = world.ask(place, "a\0b")
+        (frame,) = world.payloads()
+        assert (frame["content"], frame["history"]) == ("a\0b", [])
+        assert list(place.rows) == [task.id]
+
+    def test_an_agents_message_with_nul_is_told_and_leaves_no_row(self) -> None:
+        world = World()
+        a, b = world.agent("a"), world.agent("b")
+        place = world.open(a, b, type="group")
+        world.chat.send(a, place, "a\0b", None)
+        assert events(place)[:2] == ["stream_start", "stream_end"]
+        assert place.tasks[0].prompt.content == "a\0b"
+        assert [row.sender_name for row in place.rows.values()] == ["b"]
+
+    def test_what_waited_has_what_came_behind_it_in_its_history(self) -> None:
+        world = World()
+        place = world.open(world.agent("a"))
+        one, a, b = (world.ask(place, text) for text in ("one", "a", "b"))
+        world.payloads()
+        world.chat.complete(one, "1")
+        (for_a,) = world.payloads()
+        world.chat.complete(a, "A")
+        (for_b,) = world.payloads()
+        assert [item["content"] for item in for_a["history"]] == ["one", "1", "a", "b"]
+        assert [item["content"] for item in for_b["history"]] == ["one", "1", "a", "b", "A"]
+        assert b.status == "streaming"
+
+    def test_a_blank_answer_after_another_authentication_leaves_the_error(self) -> None:
+        world = World()
+        agent = world.agent("a")
+        place = world.open(agent)
+        task = world.ask(place)
+        world.chat.connect("newer", agent, None)
+        world.chat.complete(task, "")
+        assert (row(place, task).status, row(place, task).content) == ("error", "Agent reconnected")
+
+
+class TestEvents:
+    def test_every_event_of_an_answer_says_whose_it_is_and_where_it_stands(self) -> None:
+        world = World()
+        agent = world.agent("a")
+        place = world.open(agent)
+        task = world.ask(place)
+        world.chat.chunk(task, "x")
+        world.chat.complete(task, "")
+        common = {
+            "conversationId": place.id,
+            "messageId": task.id,
+            "seq": 2,
+            "senderAgentId": agent.agent_id,
+            "senderAgentName": "a",
+            "threadId": None,
+        }
+        assert list(place.events) == [
+            {"type": "stream_start", **common},
+            {"type": "stream_chunk", "chunk": "x", **common},
+            {"type": "stream_end", "content": "x", "reason": "completed", **common},
+        ]
+
+    def test_one_that_waits_is_named_by_the_users_message(self) -> None:
+        world = World()
+        agent = world.agent("a")
+        place = world.open(agent)
+        world.ask(place, "one")
+        waiting = world.ask(place, "two")
+        assert waiting.prompt.message is not None
+        assert place.events[-1] == {
+            "type": "stream_queued",
+            "conversationId": place.id,
+            "agentId": agent.agent_id,
+            "agentName": "a",
+            "messageId": waiting.prompt.message.id,
+        }
+
+    def test_a_message_that_answers_nothing_begins_and_ends(self) -> None:
+        world = World()
+        agent = world.agent("a")
+        place = world.open(agent)
+        world.chat.send(agent, place, "hello", None)
+        assert events(place) == ["stream_start", "stream_end"]
+        assert all("threadId" not in event for event in place.events)
+        assert (place.events[-1]["reason"], place.events[-1]["content"]) == ("agent_send", "hello")

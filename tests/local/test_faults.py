@@ -300,3 +300,27 @@ def test_healing_twice_is_fine(server: LocalServer) -> None:
 def test_mistakes_are_named(server: LocalServer, name: FaultName, parameters: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         server.inject(name, **parameters)
+
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(("frames", "lives"), [([15, 5], True), ([17], False), ([15, 15, 15, 15, 15], False)])
+def test_the_limits_are_those_of_a_frame_and_of_a_message(
+    server: LocalServer, connect: Connect, frames: list[int], lives: bool
+) -> None:
+    agent = connect(timeout=30.0)
+    end = b'"}'
+    for place, size in enumerate(frames):
+        last = place == len(frames) - 1
+        head = b'{"type": "x", "padding": "' if place == 0 else b""
+        data = head + b"x" * (size * MIB - len(head) - len(end)) + (end if last else b"xx")
+        opcode = websocket.ABNF.OPCODE_TEXT if place == 0 else websocket.ABNF.OPCODE_CONT
+        try:
+            agent.socket.send_frame(websocket.ABNF(int(last), opcode=opcode, data=data))
+        except OSError:
+            break
+    if lives:
+        assert agent.synchronise() == []
+    else:
+        assert agent.ending() == ([], None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arinova_agent_sync.local.streamed import Streamed
@@ -38,6 +38,7 @@ def test_deltas_that_begin_like_the_answer_are_lost(chunks: list[str], text: str
     assert shown(chunks)[1] == text
 
 
+@settings(deadline=None)  # a busy machine is no slow rule
 @given(st.lists(st.text(alphabet="ab=", max_size=4)))
 def test_the_rule_word_for_word(chunks: list[str]) -> None:
     # A chunk that starts with a non-empty text so far replaces it and its rest is shown; any other is added.
@@ -52,6 +53,7 @@ def test_the_rule_word_for_word(chunks: list[str]) -> None:
     assert shown(chunks) == (forwarded, accumulated)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50), st.lists(st.integers(1, 50)))
 def test_an_answer_sent_whole_again_and_again_arrives(answer: str, ends: list[int]) -> None:
     # The other way of streaming, which the detection is there for.

@@ -186,7 +186,8 @@ def test_reply_mention_sender_and_attachments_reach_the_agent(make_playground, o
     tab.say("@Ben look", sender="Mallory", attachments=[upload.id])
     answer = tab.until(lambda: tab.answers("completed"))[0]
     assert (answer["by"], answer["text"]) == ("Ben", "what is in it")
-    assert [(task.sender_username, task.content) for task in tasks] == [("Mallory", "@Ben look")]
+    assert [task.sender_username for task in tasks] == ["Mallory"]
+    assert tasks[0].content.startswith("@Ben look\n\n[Attachment: a note.txt](http")
     tab.open()
     tab.say("first")
     first = tab.until(lambda: tab.answers("completed"))[0]
@@ -385,9 +386,10 @@ def test_half_a_surrogate_pair_does_no_harm(tab):
 
 
 def test_scripts_in_a_text_pass_as_text(tab):
-    text = "<script>alert(1)</script><img src=x onerror=alert(1)>"
-    tab.say(text)
-    assert tab.until(lambda: tab.answers("completed"))[0]["text"] == f"echo: {text}"
+    # The server cuts what could run out of what users say, as the real one does, and leaves the rest as text.
+    tab.say("<script>alert(1)</script><img src=x onerror=alert(1)>")
+    answer = tab.until(lambda: tab.answers("completed"))[0]
+    assert answer["text"] == "echo: <img src=x onerror=alert(1)>"
 
 
 def test_open_pages_do_not_hold_the_end_up(make_playground, open_tab):
@@ -404,3 +406,12 @@ def test_open_pages_do_not_hold_the_end_up(make_playground, open_tab):
 
 def test_the_pace_leaves_a_page_some_frames_between_updates():
     assert 0.01 <= page._PACE <= 0.1
+
+
+def test_what_the_server_put_around_a_text_is_told(tab):
+    tab.say("as typed")
+    tab.until(lambda: tab.answers("completed"))
+    tab.say("not the owner", sender="Mallory")
+    tab.until(lambda: len(tab.answers("completed")) == 2)
+    (told,) = tab.until(lambda: tab.sections["news"]["decorated"])
+    assert tab.messages[told["message"]]["text"] == "not the owner"

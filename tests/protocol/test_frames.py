@@ -188,7 +188,6 @@ class TestDecode:
             b'{1:"a"}',
             b'{"a":"\n"}',
             b'{"a":"\\x"}',
-            b'{"a":"\\ud83d"}',
             b'{"a":"\xff"}',
             b'{"a":"\xed\xa0\xbd"}',
             b"\xef\xbb\xbf{}",
@@ -226,3 +225,29 @@ class TestDecode:
     )
     def test_reads_what_python_writes(self, object: dict[str, object]) -> None:
         assert frames.decode(json.dumps(object).encode()) == object
+
+
+@pytest.mark.parametrize(
+    ("escaped", "text"),
+    [
+        (r"\ud800", "\ufffd"),
+        (r"a\uDFFFb", "a\ufffdb"),
+        (r"\ud83d\ude00", "\U0001f600"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\ud83d\n\ude00", "\ufffd\n\ufffd"),
+        (r"\\ud800\ud800", "\\ud800\ufffd"),
+    ],
+)
+def test_half_a_surrogate_pair_is_replaced(escaped: str, text: str) -> None:
+    assert frames.decode(f'{{"type": "task", "content": "{escaped}"}}'.encode()) == {
+        "type": "task",
+        "content": text,
+    }
+
+
+@pytest.mark.parametrize(
+    "data", [rb'{"a": "\ud800"', rb'{"a": \ud800}', rb'{"a": "\ud80"}', b'{"a": NaN, "b": "\\ud800"}']
+)
+def test_what_is_no_json_for_another_reason_stays_none(data: bytes) -> None:
+    assert frames.decode(data) is None
+    assert frames.decode(bytearray(data)) is None

@@ -59,8 +59,8 @@ def recall(store: Store, chat: Chat) -> None:
 def skills_of(store: Store, agent_id: str) -> list[Row]:
     """Return what is installed on one agent, as its tasks tell it."""
     return store.rows(
-        "SELECT slug, name, slash_command AS slashCommand, description FROM skills WHERE agent_id = ?"
-        " ORDER BY rowid",
+        "SELECT slug, name, slash_command AS slashCommand, description, prompt_content AS promptContent"
+        " FROM skills WHERE agent_id = ? ORDER BY rowid",
         agent_id,
     )
 

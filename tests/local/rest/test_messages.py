@@ -32,7 +32,18 @@ class TestSend:
         listening = connect(bob, to=server)
         group = server.conversation(type="group")
         client.messages.send(group.id, "who is there?")
-        assert listening.task()["replyTo"]["content"] == "who is there?"
+        task = listening.task()
+        assert (task["content"], task.get("replyTo")) == ("who is there?", None)
+
+    def test_its_names_are_mentions(
+        self, server: LocalServer, client: ArinovaClient, connect: Connect
+    ) -> None:
+        bob = server.add_agent("Bob", listen_mode="all_mentions")
+        listening = connect(bob, to=server)
+        group = server.conversation(type="group")
+        client.messages.send(group.id, "nobody")
+        client.messages.send(group.id, " hello @bob ")
+        assert listening.task()["content"] == "hello @bob"
 
     def test_march_ignores_what_is_replied_to(
         self, server: LocalServer, client: ArinovaClient, generation: str

@@ -128,6 +128,7 @@ export function chat({reply, more}) {
     for (const {agent, message} of news.queued) note(message, `${agent} answers this next`);
     for (const {agent, message} of news.silent) note(message, `${agent} answered nothing`);
     for (const message of news.ignored) note(message, "Not given to the agent: the server drops a text that is repeated within 5 seconds");
+    for (const {agent, message} of news.decorated) note(message, `${agent} got this with more around it than you typed: see the task's frame`);
     list.querySelector(".earlier")?.remove();
     if (news.more) {
       list.prepend(h("button.small.earlier", {type: "button", onclick: () => more((most += PAGE))}, "Show earlier messages"));

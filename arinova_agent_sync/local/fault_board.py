@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
+from .event_loop import EventLoop
 from .faults import (
     AT_ONCE,
     EarlyTask,
@@ -21,11 +23,9 @@ from .faults import (
     SlowReads,
     fault,
 )
+from .framelog import Content
 from .records import AgentAccount
-
-if TYPE_CHECKING:
-    from .hub import Hub
-    from .replies import LocalReply
+from .replies import LocalReply
 
 F = TypeVar("F", LateAuth, RefuseAuth, EarlyTask)
 G = TypeVar("G")
@@ -74,11 +74,46 @@ class Injection:
         return f"<Injection {self.name} of {self.fault}>"
 
 
-class Board:
-    """Keep the faults that last, and let those that do not strike."""
+class Peer(Protocol):
+    """What a connection of an agent is to all who do not know how it is carried."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    number: int
+
+    @property
+    def agent_id(self) -> str | None:
+        """Whose connection it is, as far as that is known."""
+        ...
+
+    def deliver(self, frame: Content) -> None:
+        """Send a frame."""
+        ...
+
+    def suffer(self, fault: Fault) -> None:
+        """Let a fault strike now."""
+        ...
+
+    def ease(self) -> None:
+        """Go on as far as the faults that are still on allow."""
+        ...
+
+    def drop(self) -> None:
+        """End it at once."""
+        ...
+
+
+class FaultBoard:
+    """Keep the faults that last, and let those that do not strike.
+
+    Args:
+        lock: the hub's.
+        loop: where connections live.
+        peers: all connections, by their numbers.
+    """
+
+    def __init__(self, lock: threading.RLock, loop: EventLoop, peers: Mapping[int, Peer]) -> None:
+        self._lock = lock
+        self._loop = loop
+        self._peers = peers
         self._injections: list[Injection] = []
 
     def inject(
@@ -90,26 +125,26 @@ class Board:
             raise ValueError("count must be at least 1, or None for as often as it likes")
         lasts = name not in AT_ONCE
         if lasts:
-            with self._hub.lock:
+            with self._lock:
                 self._injections.append(injection)
         if isinstance(injection.fault, HttpFault):
             return injection
-        if self._hub.running or not lasts:
-            injection.connections = self._hub.call(lambda: self._strike(injection))
+        if self._loop.running or not lasts:
+            injection.connections = self._loop.call(lambda: self._strike(injection))
             # Once more round the loop: then the ends of connections have been noticed.
-            self._hub.call(lambda: None)
+            self._loop.call(lambda: None)
         return injection
 
     def heal(self, name: FaultName | None) -> None:
         """End the faults of a name, or all."""
-        with self._hub.lock:
+        with self._lock:
             injections = [injection for injection in self._injections if name in (None, injection.name)]
         for injection in injections:
             injection.heal()
 
     def find(self, kind: type[G], agent_id: str | None) -> G | None:
         """Return the newest fault of a kind that is on for an agent."""
-        with self._hub.lock:
+        with self._lock:
             for injection in reversed(self._injections):
                 if isinstance(injection.fault, kind) and injection.hits(agent_id):
                     return injection.fault
@@ -117,7 +152,7 @@ class Board:
 
     def use(self, kind: type[F], agent_id: str | None) -> tuple[F, Injection] | None:
         """Return the newest fault of a kind, and count down how often it still strikes."""
-        with self._hub.lock:
+        with self._lock:
             for injection in reversed(self._injections):
                 if isinstance(injection.fault, kind) and injection.hits(agent_id):
                     self._count_down(injection)
@@ -131,7 +166,7 @@ class Board:
 
     def use_http(self, kind: type[H], agent_id: str | None, path: str) -> H | None:
         """Return the newest fault of a kind that hits a request, and count down how often it still strikes."""
-        with self._hub.lock:
+        with self._lock:
             for injection in reversed(self._injections):
                 fault = injection.fault
                 if isinstance(fault, kind) and injection.hits(agent_id) and path.startswith(fault.path):
@@ -146,22 +181,19 @@ class Board:
                 self._injections.remove(injection)
 
     def _heal(self, injection: Injection) -> None:
-        with self._hub.lock:
+        with self._lock:
             if injection not in self._injections:
                 return
             self._injections.remove(injection)
-        if self._hub.running and isinstance(injection.fault, (HalfOpen, SlowReads)):
-            self._hub.call(self._ease)
+        if self._loop.running and isinstance(injection.fault, (HalfOpen, SlowReads)):
+            self._loop.call(self._ease)
 
     def _strike(self, injection: Injection) -> int:
-        sockets = [each for each in self._hub.sockets.values() if injection.hits(each.agent_id)]
-        for agent_socket in sockets:
-            agent_socket.suffer(injection.fault)
-        return len(sockets)
+        peers = [peer for peer in self._peers.values() if injection.hits(peer.agent_id)]
+        for peer in peers:
+            peer.suffer(injection.fault)
+        return len(peers)
 
     def _ease(self) -> None:
-        for agent_socket in list(self._hub.sockets.values()):
-            if self.find(HalfOpen, agent_socket.agent_id) is None:
-                agent_socket.wire.thaw()
-            slow = self.find(SlowReads, agent_socket.agent_id)
-            agent_socket.wire.pace(slow.bytes_per_second if slow else None)
+        for peer in list(self._peers.values()):
+            peer.ease()

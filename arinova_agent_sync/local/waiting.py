@@ -1,0 +1,75 @@
+"""How threads wait for something to happen in the chat. Thread-safe, under the hub's lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+R = TypeVar("R")
+
+
+class Waiting:
+    """Wake threads by the id of what they wait for.
+
+    Args:
+        lock: the hub's.
+
+    Attributes:
+        running: whether the server serves; nobody waits for one that does not.
+    """
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self.lock = lock
+        self.running = False
+        self._bells: dict[object, threading.Condition] = {}  # those that someone waits for
+        self._listeners: tuple[Callable[[object], None], ...] = ()
+
+    def listen(self, listener: Callable[[object], None]) -> None:
+        """Call a function with every key that rings, under the lock: it may only note what it hears."""
+        with self.lock:
+            self._listeners = (*self._listeners, listener)
+
+    def ring(self, key: object) -> None:
+        """Wake those who wait for something about a task, a conversation or an agent, named by its id."""
+        with self.lock:
+            for listener in self._listeners:
+                listener(key)
+            if (bell := self._bells.get(key)) is not None:
+                bell.notify_all()
+
+    def open(self) -> None:
+        """Let threads wait."""
+        with self.lock:
+            self.running = True
+
+    def close(self) -> None:
+        """Wake everyone: nothing more will happen."""
+        with self.lock:
+            self.running = False
+            for bell in self._bells.values():
+                bell.notify_all()
+
+    def wait(self, key: object, look: Callable[[], R | None], timeout: float, what: Callable[[], str]) -> R:
+        """Return the first thing that ``look`` finds; it looks again whenever the key rings.
+
+        Args:
+            key: the id of what is looked at.
+            look: called under the lock; None means not yet.
+            timeout: seconds.
+            what: describes what was missed.
+
+        Raises TimeoutError if the time is up, RuntimeError if the server stops meanwhile.
+        """
+        deadline = time.monotonic() + timeout
+        with self.lock:
+            bell = self._bells.setdefault(key, threading.Condition(self.lock))
+            while (found := look()) is None:
+                left = deadline - time.monotonic()
+                if not self.running:
+                    raise RuntimeError(f"the server is not running: {what()}")
+                if left <= 0:
+                    raise TimeoutError(f"{what()} within {timeout:g} s")
+                bell.wait(left)
+            return found
