@@ -9,7 +9,7 @@ import sys
 
 __all__ = ["main"]
 
-_EXTRA = {"click", "rich", "starlette", "uvicorn", "watchfiles", "websockets"}
+_EXTRA = {"click", "python_multipart", "rich", "starlette", "uvicorn", "watchfiles", "websockets"}
 _USAGE = 2  # exit code
 
 

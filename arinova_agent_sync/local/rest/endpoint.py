@@ -1,0 +1,188 @@
+"""What happens around the functions of the routes: who asks, what goes wrong on purpose, what is done only once.
+
+No lock of its own; belongs to the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ..faults import HttpDrop, HttpError, HttpSlow
+from ..records import AgentAccount
+from .exchange import ApiRequest, Desk, Refused, empty, error, refuse
+
+logger = logging.getLogger("arinova_agent_sync.local")
+
+Handler = Callable[[ApiRequest], "Response | Awaitable[Response]"]
+
+_READS = ("GET", "HEAD")
+
+
+class Endpoint:
+    """Answer the requests for one path; an ASGI application for a Starlette route.
+
+    Args:
+        handlers: what answers, by method.
+        etag: whether the August 2026 server marks its answers, and sends none that the client has.
+        public: whether no token is asked for.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler], etag: bool = False, public: bool = False) -> None:
+        self._handlers = dict(handlers)
+        if "GET" in handlers:
+            self._handlers["HEAD"] = handlers["GET"]
+        self._etag = etag
+        self._public = public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        handler = self._handlers.get(scope["method"])
+        if handler is None:
+            allowed = {"allow": ",".join(sorted(self._handlers))}
+            await Response(status_code=405, headers=allowed)(scope, receive, send)
+            return
+        desk: Desk = scope["app"].state.desk
+        try:
+            data = b"" if scope["method"] in _READS else await _body(scope, receive, desk.max_file_size)
+        except ClientDisconnect:
+            return  # half a request is not to be carried out
+        request = ApiRequest(scope, receive, desk, _caller(desk, scope), data)
+        board, path = desk.hub.board, scope["path"]
+        if board.quiet:
+            await (await self._answer(handler, request))(scope, receive, send)
+            return
+        agent_id = request.caller.agent_id if request.caller is not None else None
+        if (slow := board.use_http(HttpSlow, agent_id, path)) is not None:
+            await asyncio.sleep(slow.seconds)
+        if (broken := board.use_http(HttpError, agent_id, path)) is not None:
+            await _failure(broken)(scope, receive, send)
+        elif (dropped := board.use_http(HttpDrop, agent_id, path)) is not None:
+            response = await self._answer(handler, request) if dropped.done or dropped.half else empty()
+            if dropped.half:
+                await _send_half(response, send)
+            else:
+                scope["app"].state.drop(scope)
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+        else:
+            await (await self._answer(handler, request))(scope, receive, send)
+
+    async def _answer(self, handler: Handler, request: ApiRequest) -> Response:
+        try:
+            if not self._public:
+                _ = request.agent
+            if request.method not in _READS:
+                return await _change(handler, request)
+            response = await _finished(handler(request))
+            return _marked(request, response) if self._etag and request.august else response
+        except Refused as refused:
+            return refused.response
+        except Exception:
+            logger.exception("A route of the embedded server failed: %s %s", request.method, request.url.path)
+            return error(500, "Internal server error")
+
+
+async def _body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
+    """Return a request's body, None if it is larger than its limit; then it is read to its end all the same."""
+    blocks: list[bytes] = []
+    size = 0
+    async for block in Request(scope, receive).stream():
+        size += len(block)
+        if size <= limit:
+            blocks.append(block)
+    return b"".join(blocks) if size <= limit else None
+
+
+def _caller(desk: Desk, scope: Scope) -> AgentAccount | None:
+    # A bot token without the prefix works on the socket and on the older routes, and not here.
+    headers = Headers(scope=scope)
+    token = headers.get("x-agent-token", "").strip()
+    if not token:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        v1 = not scope["path"].startswith("/api/agent/")
+        if v1 and (not token.startswith("ari_") or token.startswith("ari_cli_")):
+            return None
+    return desk.hub.chat.roster.find(token)
+
+
+async def _finished(response: Response | Awaitable[Response]) -> Response:
+    return response if isinstance(response, Response) else await response
+
+
+async def _change(handler: Handler, request: ApiRequest) -> Response:
+    store = request.store
+    key = request.headers.get("idempotency-key", "") if request.august else ""
+    with store.transaction():
+        if key and (known := _earlier(request, key)) is not None:
+            return known
+        response = handler(request)
+        if isinstance(response, Response):
+            if key:
+                _keep(request, key, response)
+            return response
+    response = await response
+    if key:
+        _keep(request, key, response)
+    return response
+
+
+# Idempotency keys of August 2026: the same key gets the same answer, and the thing is done once. Refusals are
+# not kept: nothing was done, so a repetition may succeed.
+
+
+def _earlier(request: ApiRequest, key: str) -> Response | None:
+    found = request.store.row(
+        "SELECT * FROM idempotency WHERE agent_id = ? AND key = ?", request.agent_id, key
+    )
+    if found is None:
+        return None
+    if found["request"] != _digest(request):
+        refuse(409, "This Idempotency-Key belongs to another request")
+    return Response(found["body"], found["status"], media_type=found["content_type"] or None)
+
+
+def _keep(request: ApiRequest, key: str, response: Response) -> None:
+    kept = (response.status_code, response.headers.get("content-type", ""), bytes(response.body))
+    request.store.run(
+        "INSERT OR IGNORE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
+        *(request.agent_id, key, _digest(request), *kept),
+    )
+
+
+def _digest(request: ApiRequest) -> str:
+    scope = request.scope
+    said = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], request.data or b"")
+    return hashlib.sha256(b"\n".join(said)).hexdigest()
+
+
+def _marked(request: ApiRequest, response: Response) -> Response:
+    mark = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
+    if request.headers.get("if-none-match") == mark:
+        return Response(status_code=304, headers={"etag": mark})
+    response.headers["etag"] = mark
+    return response
+
+
+def _failure(fault: HttpError) -> Response:
+    response = error(fault.status, fault.error)
+    if fault.retry_after is not None:
+        response.headers["retry-after"] = f"{fault.retry_after:g}"
+    return response
+
+
+async def _send_half(response: Response, send: Send) -> None:
+    # More is promised and does not come, so TCP ends behind this.
+    await send(
+        {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+    )
+    half = bytes(response.body)[: len(response.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
