@@ -32,7 +32,7 @@ class Rest(Starlette):
     """
 
     def __init__(self, desk: Desk, routes: Sequence[BaseRoute], drop: Drop) -> None:
-        super().__init__(routes=[*routes, *_routes(desk.hub.chat.rules.august)])
+        super().__init__(routes=[*routes, *routes_of(desk.hub.chat.rules.august)])
         self.router.default = _nothing
         self.router.redirect_slashes = False
         self.state.desk, self.state.drop = desk, drop
@@ -54,7 +54,8 @@ def _mount(path: str, routes: Sequence[Route | Mount]) -> Mount:
 
 
 @cache
-def _routes(august: bool) -> Sequence[BaseRoute]:
+def routes_of(august: bool) -> Sequence[BaseRoute]:
+    """Return all routes of a generation."""
     kanban_routes = _mount("/kanban", [*_KANBAN, *(_KANBAN_AUGUST if august else ())])
     return (
         _mount("/api/v1", [*_ROUTES, *(_AUGUST if august else ()), kanban_routes]),

@@ -33,20 +33,23 @@ class Endpoint:
         handlers: what answers, by method.
         etag: whether the August 2026 server marks its answers, and sends none that the client has.
         public: whether no token is asked for.
+
+    Attributes:
+        handlers: what answers, by method.
     """
 
     def __init__(self, handlers: Mapping[str, Handler], etag: bool = False, public: bool = False) -> None:
-        self._handlers = dict(handlers)
+        self.handlers = dict(handlers)
         if "GET" in handlers:
-            self._handlers["HEAD"] = handlers["GET"]
+            self.handlers["HEAD"] = handlers["GET"]
         self._etag = etag
         self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        handler = self._handlers.get(scope["method"])
+        handler = self.handlers.get(scope["method"])
         if handler is None:
-            allowed = {"allow": ",".join(sorted(self._handlers))}
+            allowed = {"allow": ",".join(sorted(self.handlers))}
             await Response(status_code=405, headers=allowed)(scope, receive, send)
             return
         desk: Desk = scope["app"].state.desk

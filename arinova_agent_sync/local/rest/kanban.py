@@ -102,12 +102,10 @@ def list_boards(request: ApiRequest) -> Response:
         if not store.value("SELECT 1 FROM boards"):
             _grant(request, add_board(store, _DEFAULT_NAME))
     where = "id IN (SELECT board_id FROM board_grants WHERE agent_id = ?)"
-    if request.august:
-        where += "" if request.flag("includeArchived") else " AND NOT archived"
-        limit, offset = request.page(PAGE, MAX_PAGE)
-        return answer(BOARDS.rows(request, where, request.agent_id, limit=limit, offset=offset))
-    boards = BOARDS.rows(request, f"{where} AND NOT archived", request.agent_id)
-    for board in boards:
+    where += "" if request.flag("includeArchived") else " AND NOT archived"
+    limit, offset = request.page(PAGE, MAX_PAGE) if request.august else (-1, 0)
+    boards = BOARDS.rows(request, where, request.agent_id, limit=limit, offset=offset)
+    for board in () if request.august else boards:
         columns = COLUMNS.rows(request, "board_id = ?", board["id"])
         board["columns"] = [{key: column[key] for key in ("id", "name", "sortOrder")} for column in columns]
     return answer(boards)
