@@ -125,6 +125,17 @@ class TestArchive:
         client.boards.unarchive(board.id)
         assert client.boards.get(board.id).archived is False
 
+    def test_the_client_brings_boards_back(self, client: ArinovaClient) -> None:
+        kept, board = client.boards.create("Kept"), client.boards.create("Work")
+        client.boards.archive(board.id)
+        client.boards.archive(board.id)
+        assert [each.id for each in client.boards.list()] == [kept.id]
+        for _ in range(2):
+            client.boards.unarchive(board.id)
+            assert [each.id for each in client.boards.list()] == [kept.id, board.id]
+        with pytest.raises(errors.NotFoundError):
+            client.boards.unarchive(str(uuid.uuid4()))
+
     def test_the_last_board_stays(self, client: ArinovaClient) -> None:
         board = client.boards.create("Work")
         with pytest.raises(errors.BadRequestError, match="last board"):
