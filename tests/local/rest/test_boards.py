@@ -208,6 +208,12 @@ class TestColumns:
         assert raw.json == {"ok": True} if generation == "march" else raw.json["name"] == "Soon"
         assert ask("PATCH", f"/kanban/columns/{column.id}", {}).status == 400
 
+    def test_a_column_of_an_archived_board_changes(self, client: ArinovaClient, board: str) -> None:
+        client.boards.create("Kept")
+        column = client.columns.list(board)[0]
+        client.boards.archive(board)
+        assert client.columns.update(column.id, name="Soon").name == "Soon"
+
     @august
     def test_august_knows_limits_and_kinds(self, client: ArinovaClient, board: str) -> None:
         column = client.columns.list(board)[0]
