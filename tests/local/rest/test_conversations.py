@@ -50,6 +50,11 @@ def test_march_answers_an_array(server: LocalServer, ask: Ask) -> None:
     assert re.fullmatch(r"2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", found["updatedAt"])
 
 
+def test_the_client_lists_more_than_a_page(server: LocalServer, client: ArinovaClient) -> None:
+    ids = [server.conversation().id for _ in range(60)][::-1]
+    assert [each.id for each in client.conversations.list()] == ids
+
+
 def test_only_august_knows_offsets(server: LocalServer, ask: Ask, generation: str) -> None:
     ids = [server.conversation().id for _ in range(3)][::-1]
     found = [each["id"] for each in ask("GET", "/conversations?limit=2&offset=1").json]
