@@ -15,6 +15,7 @@ from . import actions, cards, conversations, files, kanban, memories, messages, 
 from .cards import CARDS, COMMENTS, COMMITS, LINKED_NOTES
 from .endpoint import Endpoint, Handler
 from .exchange import Desk
+from .files import FILES
 from .kanban import COLUMNS, LABELS
 from .memories import MEMORIES
 from .notes import NOTEBOOKS, NOTES, THREAD, TITLES
@@ -114,7 +115,7 @@ _AUGUST = (
     _route("/messages/{id}/feedback", get=messages.get_feedback, post=messages.set_feedback),
     _route("/files", get=files.list_files),
     _route("/files/usage", get=files.usage),
-    _route("/files/{id}", get=files.get_file, patch=files.rename_file, delete=files.delete_file),
+    _route("/files/{id}", get=FILES.shows, patch=FILES.updates, delete=FILES.deletes),
     _route("/files/{id}/content", get=files.download),
     _route("/files/{id}/url", post=files.make_url),
     _route("/notes/{id}/linked-cards", get=notes.list_linked_cards),

@@ -52,7 +52,6 @@ CARDS = Kind(
     {"boardId": "board_id", "archived": "cards.archived"},
     source=_FROM,
     order="cards.updated_at DESC, cards.rowid DESC",
-    place="board_id",
     grants="board",
     edit=body(strict=True, **_CARD, sort_order=NUMBER),
     edit_august=body(strict=True, **_CARD, sort_order=NUMBER, column_name=TEXT),
@@ -79,7 +78,6 @@ COMMITS = Kind(
     {"url": "url"},
     order="rowid DESC",
     parent=CARDS,
-    link="card_id",
 )
 LINKED_NOTES = Kind(
     "notes",
@@ -89,7 +87,6 @@ LINKED_NOTES = Kind(
     source="card_notes JOIN notes ON id = note_id",
     order="card_notes.rowid",
     parent=CARDS,
-    link="card_id",
 )
 COMMENTS = Kind(
     "comments",
@@ -98,8 +95,6 @@ COMMENTS = Kind(
     source=f"comments JOIN cards ON cards.id = card_id {JOINED}",
     key="comments",
     parent=CARDS,
-    link="card_id",
-    place="board_id",
     grants="board",
     new=body(content=str),
     stamps="created_at",

@@ -37,9 +37,9 @@ class Kind:
         order: how they stand in lists; as they were made by default.
         key: what a list is wrapped in; an array by default.
         parent: what it is a part of, and the path of its list names.
-        link: the column that has the parent's id.
-        place: SQL expression for the id of the notebook or board in which it is.
-        grants: whose grants decide who may use it; no one's by default.
+        grants: whose grants decide who may use it, those of its notebook or board; no one's by default.
+        place: SQL expression for the id of that.
+        permit: decides in the place of grants; is given the thing's id and whether it would change.
         missing: the status for one that is not there.
         new: the body that creates one.
         edit: the body that changes one.
@@ -62,9 +62,9 @@ class Kind:
     order: str = ""
     key: str = ""
     parent: Kind | None = None
-    link: str = ""
-    place: str = "1"
     grants: Literal["", "board", "notebook"] = ""
+    place: str = ""
+    permit: Callable[[ApiRequest, str, bool], object] | None = None
     missing: int = 404
     new: Body = Struct
     edit: Body = Struct
@@ -86,14 +86,24 @@ class Kind:
         }
 
     @property
+    def _link(self) -> str:
+        return f"{self.noun.lower()}_id"  # the column that its parts have for it
+
+    @property
     def _from(self) -> str:
         return f"{self.source or self.table} WHERE {self.only}"
 
     def rows(
-        self, request: ApiRequest, where: str, *values: object, limit: int = -1, offset: int = 0
+        self,
+        request: ApiRequest,
+        where: str,
+        *values: object,
+        limit: int = -1,
+        offset: int = 0,
+        order: str = "",
     ) -> list[Row]:
-        """Return things as they are shown, in their order."""
-        order = self.order or f"{self.table}.rowid"
+        """Return things as they are shown, in their own order by default."""
+        order = order or self.order or f"{self.table}.rowid"
         sql = f"{self._selects[request.august]} AND {where} ORDER BY {order} LIMIT ? OFFSET ?"
         found = request.store.rows(sql, *values, limit, offset)
         for row in found:
@@ -107,10 +117,12 @@ class Kind:
 
     def check(self, request: ApiRequest, thing_id: str, write: bool = False) -> str:
         """Return the id of the notebook or board that a thing is in; refuse what is not there or not allowed."""
-        sql = f"SELECT {self.place} FROM {self._from} AND {self.table}.id = ?"
-        place = request.store.value(sql, thing_id)
+        column = self.place or (f"{self.grants}_id" if self.grants else "1")
+        place = request.store.value(f"SELECT {column} FROM {self._from} AND {self.table}.id = ?", thing_id)
         if place is None:
             refuse(self.missing, f"{self.noun} not found")
+        if self.permit is not None:
+            self.permit(request, thing_id, write)
         # In March 2026, who owns a board may change it through any agent.
         if self.grants == "notebook" or (self.grants and (request.august or not write)):
             sql = f"SELECT 1 FROM {self.grants}_grants WHERE {self.grants}_id = ? AND agent_id = ?"
@@ -135,20 +147,19 @@ class Kind:
 
     def lists(self, request: ApiRequest) -> Response:
         """Answer with what its parent has of it."""
-        parent_id = request.id()
-        if self.parent is not None:
-            self.parent.check(request, parent_id)
-        found = self.rows(request, f"{self.link} = ?", parent_id)
+        assert self.parent is not None
+        self.parent.check(request, request.id())
+        found = self.rows(request, f"{self.parent._link} = ?", request.id())
         return answer({self.key: found} if self.key else found)
 
     def creates(self, request: ApiRequest) -> Response:
         """Make one in its parent."""
+        assert self.parent is not None
         parent_id, values = request.id(), request.read(self.new)
-        if self.parent is not None:
-            self.parent.check(request, parent_id, write=True)
+        self.parent.check(request, parent_id, write=True)
         if self.adding is not None:
             self.adding(request, parent_id, values)
-        return answer(self.get(request, self.add(request, {**values, self.link: parent_id})), 201)
+        return answer(self.get(request, self.add(request, {**values, self.parent._link: parent_id})), 201)
 
     def shows(self, request: ApiRequest) -> Response:
         """Answer with one."""

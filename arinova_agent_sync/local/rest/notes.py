@@ -66,7 +66,6 @@ NOTES = Kind(
     "id notebook_id title content tags creator_id creator_type creator_name agent_id agent_name archived_at"
     " created_at updated_at",
     order="created_at DESC, rowid DESC",
-    place="notebook_id",
     grants="notebook",
     edit=_NOTE_CHANGES,
     changing=_changing_note,
@@ -81,7 +80,6 @@ TITLES = Kind(
     order="created_at DESC, rowid DESC",
     key="notes",
     parent=NOTEBOOKS,
-    link="notebook_id",
 )
 THREAD = Kind(
     "note_thread",
@@ -90,7 +88,6 @@ THREAD = Kind(
     {"role": "'assistant'"},  # whichever agent it is
     key="messages",
     parent=NOTES,
-    link="note_id",
     stamps="created_at",
 )
 
