@@ -35,7 +35,6 @@ class Rest(Starlette):
     def __init__(self, desk: Desk, routes: Sequence[BaseRoute], drop: Drop) -> None:
         super().__init__(routes=[*routes, *routes_of(desk.hub.chat.rules.august)])
         self.router.default = _nothing
-        self.router.redirect_slashes = False
         self.state.desk, self.state.drop = desk, drop
 
 
@@ -59,7 +58,7 @@ def routes_of(august: bool) -> Sequence[BaseRoute]:
     """Return all routes of a generation."""
     kanban_routes = _mount("/kanban", [*_KANBAN, *(_KANBAN_AUGUST if august else ())])
     return (
-        _mount("/api/v1", [*_ROUTES, *(_AUGUST if august else ()), kanban_routes]),
+        _mount("/api/v1", [kanban_routes, *_ROUTES, *(_AUGUST if august else ())]),
         _mount("/api/agent", [*_OLDER, kanban_routes]),
         _route("/uploads/attachments/{place}/{name}", public=True, get=files.serve),
     )

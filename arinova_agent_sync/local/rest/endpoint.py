@@ -84,7 +84,8 @@ class Endpoint:
                 _ = request.agent
             if request.method not in _READS:
                 return await _change(handler, request)
-            response = await _finished(handler(request))
+            response = handler(request)
+            assert isinstance(response, Response)  # nothing that is read has to be waited for
             return _marked(request, response) if self._etag and request.august else response
         except Refused as refused:
             return refused.response
@@ -117,48 +118,39 @@ def _caller(desk: Desk, scope: Scope) -> AgentAccount | None:
     return desk.hub.chat.roster.find(token)
 
 
-async def _finished(response: Response | Awaitable[Response]) -> Response:
-    return response if isinstance(response, Response) else await response
-
-
 async def _change(handler: Handler, request: ApiRequest) -> Response:
-    store = request.store
-    key = request.headers.get("idempotency-key", "") if request.august else ""
-    with store.transaction():
-        if key and (known := _earlier(request, key)) is not None:
+    with request.store.transaction():
+        if (known := _earlier(request)) is not None:
             return known
         response = handler(request)
         if isinstance(response, Response):
-            if key:
-                _keep(request, key, response)
-            return response
-    response = await response
-    if key:
-        _keep(request, key, response)
-    return response
+            return _kept(request, response)
+    return _kept(request, await response)
 
 
 # Idempotency keys of August 2026: the same key gets the same answer, and the thing is done once. Refusals are
 # not kept: nothing was done, so a repetition may succeed.
 
 
-def _earlier(request: ApiRequest, key: str) -> Response | None:
-    found = request.store.row(
-        "SELECT * FROM idempotency WHERE agent_id = ? AND key = ?", request.agent_id, key
-    )
-    if found is None:
+def _key(request: ApiRequest) -> str:
+    return request.headers.get("idempotency-key", "") if request.august else ""
+
+
+def _earlier(request: ApiRequest) -> Response | None:
+    sql = "SELECT * FROM idempotency WHERE agent_id = ? AND key = ?"
+    if not _key(request) or (found := request.store.row(sql, request.agent_id, _key(request))) is None:
         return None
     if found["request"] != _digest(request):
         refuse(409, "This Idempotency-Key belongs to another request")
     return Response(found["body"], found["status"], media_type=found["content_type"] or None)
 
 
-def _keep(request: ApiRequest, key: str, response: Response) -> None:
-    kept = (response.status_code, response.headers.get("content-type", ""), bytes(response.body))
-    request.store.run(
-        "INSERT OR IGNORE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
-        *(request.agent_id, key, _digest(request), *kept),
-    )
+def _kept(request: ApiRequest, response: Response) -> Response:
+    if key := _key(request):
+        told = (response.status_code, response.headers.get("content-type", ""), bytes(response.body))
+        row = (request.agent_id, key, _digest(request), *told)
+        request.store.run("INSERT OR IGNORE INTO idempotency VALUES (?, ?, ?, ?, ?, ?)", *row)
+    return response
 
 
 def _digest(request: ApiRequest) -> str:

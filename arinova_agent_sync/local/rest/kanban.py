@@ -93,10 +93,9 @@ LABELS = Kind(
 
 
 def list_boards(request: ApiRequest) -> Response:
-    store = request.store
-    with store.transaction():
-        if not store.value("SELECT 1 FROM boards"):
-            _grant(request, add_board(store, _DEFAULT_NAME))
+    with request.store.transaction():
+        if not request.store.value("SELECT 1 FROM boards LIMIT 1"):
+            _grant(request, add_board(request.store, _DEFAULT_NAME))
     where = "id IN (SELECT board_id FROM board_grants WHERE agent_id = ?)"
     where += "" if request.flag("includeArchived") else " AND NOT archived"
     limit, offset = request.page(PAGE, MAX_PAGE) if request.august else (-1, 0)

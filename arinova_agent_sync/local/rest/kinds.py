@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from starlette.responses import Response
@@ -77,6 +77,12 @@ class Kind:
     removing: Callable[[ApiRequest, str], None] | None = None
 
     @cached_property
+    def _decoders(self) -> list[tuple[str, Callable[[Any], object]]]:
+        keys = [*map(_camel, self.shown.split()), *self.also, *self.august]
+        lists = [(key, json.loads) for key in keys if key in _JSON]
+        return [*lists, *((key, bool) for key in keys if key in _FLAGS)]
+
+    @cached_property
     def _selects(self) -> Mapping[bool, str]:
         plain = {_camel(column): f"{self.table}.{column}" for column in self.shown.split()}
         shapes = {False: {**plain, **self.also}, True: {**plain, **self.also, **self.august}}
@@ -107,8 +113,7 @@ class Kind:
         sql = f"{self._selects[request.august]} AND {where} ORDER BY {order} LIMIT ? OFFSET ?"
         found = request.store.rows(sql, *values, limit, offset)
         for row in found:
-            row.update((key, json.loads(row[key])) for key in _JSON if key in row)
-            row.update((key, bool(row[key])) for key in _FLAGS if key in row)
+            row.update((key, decode(row[key])) for key, decode in self._decoders if key in row)
         return found
 
     def get(self, request: ApiRequest, thing_id: str) -> Row:

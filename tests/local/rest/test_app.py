@@ -85,7 +85,6 @@ class TestWhichRoute:
             "/conversations/",
             "/notes//thread",
             "/kanban",
-            "/api/v1",
             "/api/nothing",
             "/api/agent/skills/installed",
             "/uploads/attachments",
