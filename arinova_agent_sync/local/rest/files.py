@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
@@ -114,8 +115,8 @@ async def upload(request: ApiRequest) -> Response:
         refuse_plainly(400, "Invalid `boundary` for `multipart/form-data` request")
     try:
         form = await _Form(request.headers, _whole(request.data)).parse()
-    except MultiPartException as problem:
-        refuse_plainly(400, f"Error parsing `multipart/form-data` request: {problem.message}")
+    except (MultiPartException, FormParserError) as problem:
+        refuse_plainly(400, f"Error parsing `multipart/form-data` request: {problem}")
     try:
         return await _taken(request, form)
     finally:

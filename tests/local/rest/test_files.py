@@ -108,7 +108,7 @@ class TestUpload:
             (b"", {}, 400, "Invalid `boundary`"),
             (b"--b\r\n", FORM, 400, "conversationId is required"),
             (b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--", FORM, 400, "Error parsing"),
-            (form(), FORM, 400, "conversationId is required"),
+            (form((field("x"), "")), FORM, 400, "conversationId is required"),
             (form((field("conversationId"), "c1")), FORM, 400, "No file provided"),
             (form((field("conversationId"), "c1"), (field("file"), "")), FORM, 400, "Invalid conversationId"),
         ],
