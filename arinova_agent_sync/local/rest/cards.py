@@ -115,9 +115,9 @@ def list_cards(request: ApiRequest) -> Response:
     where = (
         f"{granted} AND NOT cards.archived AND instr(folded(title || ' ' || coalesce(description, '')), ?)"
     )
-    limit, offset = request.page(PAGE, MAX_PAGE) if request.august else (-1, 0)
+    page = request.page(PAGE, MAX_PAGE) if request.august else (-1, 0)
     text = request.query_params.get("search", "").strip().casefold()
-    return answer(CARDS.rows(request, where, request.agent_id, text, limit=limit, offset=offset))
+    return answer(CARDS.rows(request, where, request.agent_id, text, page=page))
 
 
 def create_card(request: ApiRequest) -> Response:
@@ -150,7 +150,7 @@ def list_archived(request: ApiRequest) -> Response:
     page = request.number("page", 1, most=10**9)
     limit = request.number("limit", _ARCHIVED_PAGE, most=_MAX_ARCHIVED_PAGE)
     where = "board_id = ? AND cards.archived"
-    cards = CARDS.rows(request, where, board_id, limit=limit, offset=(page - 1) * limit)
+    cards = CARDS.rows(request, where, board_id, page=(limit, (page - 1) * limit))
     total = request.store.value(f"SELECT count(*) FROM {_FROM} WHERE {where}", board_id)
     return answer({"cards": cards, "total": total, "page": page, "limit": limit})
 

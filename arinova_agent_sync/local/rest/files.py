@@ -158,7 +158,7 @@ def list_files(request: ApiRequest) -> Response:
     where = " AND ".join([VISIBLE, *(_FILTERS[name] for name in given)])
     values = [*visible(request), *(query[name] for name in given)]
     order = {"name": "file_name, id", "size": "file_size DESC, id"}.get(query.get("sort", ""), "")
-    found = FILES.rows(request, where, *values, limit=limit, offset=offset, order=order)
+    found = FILES.rows(request, where, *values, page=(limit, offset), order=order)
     total = request.store.value(f"SELECT count(*) FROM files WHERE {where}", *values)
     return answer({"files": found, "total": total, "hasMore": offset + len(found) < total})
 

@@ -98,8 +98,8 @@ def list_boards(request: ApiRequest) -> Response:
             _grant(request, add_board(request.store, _DEFAULT_NAME))
     where = "id IN (SELECT board_id FROM board_grants WHERE agent_id = ?)"
     where += "" if request.flag("includeArchived") else " AND NOT archived"
-    limit, offset = request.page(PAGE, MAX_PAGE) if request.august else (-1, 0)
-    boards = BOARDS.rows(request, where, request.agent_id, limit=limit, offset=offset)
+    page = request.page(PAGE, MAX_PAGE) if request.august else (-1, 0)
+    boards = BOARDS.rows(request, where, request.agent_id, page=page)
     for board in () if request.august else boards:
         columns = COLUMNS.rows(request, "board_id = ?", board["id"])
         board["columns"] = [{key: column[key] for key in ("id", "name", "sortOrder")} for column in columns]

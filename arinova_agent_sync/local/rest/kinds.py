@@ -104,14 +104,13 @@ class Kind:
         request: ApiRequest,
         where: str,
         *values: object,
-        limit: int = -1,
-        offset: int = 0,
+        page: tuple[int, int] = (-1, 0),
         order: str = "",
     ) -> list[Row]:
-        """Return things as they are shown, in their own order by default."""
+        """Return things as they are shown, or a page of them, in their own order by default."""
         order = order or self.order or f"{self.table}.rowid"
         sql = f"{self._selects[request.august]} AND {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        found = request.store.rows(sql, *values, limit, offset)
+        found = request.store.rows(sql, *values, *page)
         for row in found:
             row.update((key, decode(row[key])) for key, decode in self._decoders if key in row)
         return found

@@ -44,13 +44,13 @@ MEMORIES = Kind(
 
 def list_memories(request: ApiRequest) -> Response:
     request.flag("exclude_system")  # all memories here were made by agents
-    limit, offset = request.page(_PAGE, _MAX_PAGE) if request.august else (_MARCH_PAGE, 0)
+    page = request.page(_PAGE, _MAX_PAGE) if request.august else (_MARCH_PAGE, 0)
     where, values = "agent_id = ?", [_agent_id(request)]
     for name in ("category", "tier"):
         if name in request.query_params:
             where += f" AND {name} = ?"
             values.append(request.query_params[name])
-    return answer({"memories": MEMORIES.rows(request, where, *values, limit=limit, offset=offset)})
+    return answer({"memories": MEMORIES.rows(request, where, *values, page=page)})
 
 
 def remember(request: ApiRequest) -> Response:

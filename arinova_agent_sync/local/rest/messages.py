@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 
@@ -40,49 +40,30 @@ def history(request: ApiRequest) -> Response:
     wanted = query.get("limit", "")
     limit = min(int(wanted), _MAX_PAGE) if re.fullmatch("[0-9]{1,18}", wanted) else _PAGE
     with request.hub.lock:
-        if "around" in query:
-            rows, more = _around(conversation, query["around"], limit)
-        elif "after" in query:
-            rows, more = _after(conversation, query["after"], limit)
-        else:
-            rows, more = _before(conversation, query.get("before"), limit)
+        rows, more = _page(conversation, query, limit)
         items = [item(row, conversation) for row in rows]
     cursor = items[0]["id"] if more and items and ("around" in query or "after" not in query) else None
     return answer({"messages": items, "hasMore": more, "nextCursor": cursor})
 
 
-Found = tuple[Sequence[Message], bool]
-
-
-def _before(conversation: Conversation, cursor: str | None, limit: int) -> Found:
-    # A cursor that is unknown or no UUID is no cursor: the newest page comes.
-    row = _row(conversation, cursor)
-    rows = reversed(conversation.rows.values())
-    older = rows if row is None else (each for each in rows if each.created_at < row.created_at)
-    newest_first = list(islice(older, limit + 1))
-    return newest_first[:limit][::-1], len(newest_first) > limit
-
-
-def _after(conversation: Conversation, cursor: str, limit: int) -> Found:
-    row = _row(conversation, cursor)
-    if row is None:
-        return (), False
-    newer = (each for each in conversation.rows.values() if each.created_at > row.created_at)
-    rows = list(islice(newer, limit + 1))
-    return rows[:limit], len(rows) > limit
-
-
-def _around(conversation: Conversation, cursor: str, limit: int) -> Found:
-    if as_uuid(cursor) is None:
-        refuse(400, "Invalid around cursor")
-    row = _row(conversation, cursor) or refuse(404, "Message not found")
-    older, more = _before(conversation, row.id, limit // 2)
-    newer, _ = _after(conversation, row.id, limit // 2)
-    return [*older, row, *newer], more
-
-
-def _row(conversation: Conversation, cursor: str | None) -> Message | None:
-    return conversation.rows.get(as_uuid(cursor) or "")
+def _page(conversation: Conversation, query: Mapping[str, str], limit: int) -> tuple[list[Message], bool]:
+    way = next((name for name in ("around", "after", "before") if name in query), "before")
+    cursor = as_uuid(query.get(way))
+    row = conversation.rows.get(cursor or "")
+    if way == "around" and row is None:
+        refuse(404 if cursor else 400, "Message not found" if cursor else "Invalid around cursor")
+    if way == "after" and row is None:
+        return [], False
+    # A cursor to what is before is none if it is unknown or no UUID: the newest page comes.
+    rows = conversation.rows.values()
+    older = (each for each in reversed(rows) if row is None or each.created_at < row.created_at)
+    newer = (each for each in rows if row is not None and each.created_at > row.created_at)
+    size = limit // 2 if way == "around" else limit
+    found = list(islice(newer if way == "after" else older, size + 1))
+    page, more = found[:size], len(found) > size
+    if way == "after":
+        return page, more
+    return [*page[::-1], *([row, *islice(newer, size)] if way == "around" and row else ())], more
 
 
 def search_messages(request: ApiRequest) -> Response:
@@ -91,13 +72,12 @@ def search_messages(request: ApiRequest) -> Response:
     if text is None:
         refuse_plainly(400, "Failed to deserialize query string: missing field `q`")
     text = text.strip().casefold() or refuse(400, "q is required")
+    places = request.conversations if place is None else []
     if place is not None and request.august:
         places = [request.conversation(place)]
-    elif place is not None:  # the March 2026 server does not look whether the agent is in it
-        places = [each for each in request.hub.chat.conversations.values() if each.id == as_uuid(place)]
-    else:
-        places = request.conversations
     with request.hub.lock:
+        if place is not None and not places:  # the March 2026 server does not look whether the agent is in it
+            places = [each for each in request.hub.chat.conversations.values() if each.id == as_uuid(place)]
         rows = [row for each in places for row in each.rows.values() if text in row.content.casefold()]
     rows.sort(key=lambda row: row.created_at, reverse=True)
     return answer({"results": [_result(row) for row in rows[offset : offset + limit]]})

@@ -128,7 +128,7 @@ def list_notes(request: ApiRequest) -> Response:
         # An unknown cursor is none, and notes of the very same time as the cursor's are skipped.
         where += " AND created_at < coalesce((SELECT created_at FROM notes WHERE id = ?), 'Z')"
         values.append(cursor)
-    found = NOTES.rows(request, where, *values, limit=limit + 1, offset=offset if request.august else 0)
+    found = NOTES.rows(request, where, *values, page=(limit + 1, offset if request.august else 0))
     notes, more = found[:limit], len(found) > limit
     return answer({"notes": notes, "hasMore": more, "nextCursor": notes[-1]["id"] if more else None})
 
@@ -190,8 +190,9 @@ def add_notebook(store: Store, owner_id: str, name: str, default: bool = False) 
 
 def default_notebook(store: Store, owner_id: str) -> str:
     """Return the id of the notebook that gets the notes of deleted ones; make it if it is not there."""
-    found = store.value("SELECT id FROM notebooks WHERE is_default")
-    return str(found or add_notebook(store, owner_id, _DEFAULT, default=True))
+    with store.transaction():
+        found = store.value("SELECT id FROM notebooks WHERE is_default")
+        return str(found or add_notebook(store, owner_id, _DEFAULT, default=True))
 
 
 def _notebook(request: ApiRequest, named: str | None) -> str:
