@@ -58,18 +58,6 @@ CARDS = Kind(
     ok=True,
     changing=_changing_card,
 )
-_CREATED = Kind(  # what the March 2026 server shows of a new card
-    "cards",
-    "Card",
-    "id column_id title description priority sort_order created_by",
-    {
-        "dueDate": "NULL",
-        "shareToken": "NULL",
-        "isPublic": "0",
-        "createdAt": utc("created_at"),
-        "updatedAt": utc("updated_at"),
-    },
-)
 COMMITS = Kind(
     "commits",
     "Commit",
@@ -125,8 +113,12 @@ def create_card(request: ApiRequest) -> Response:
     column = _column_for(request, values)
     request.store.run("UPDATE cards SET sort_order = sort_order + 1 WHERE column_id = ?", column)
     values.update(column_id=column, sort_order=0, created_by=request.owner.user_id)
-    card_id = CARDS.add(request, values)
-    return answer((CARDS if request.august else _CREATED).get(request, card_id), 201)
+    card = CARDS.get(request, CARDS.add(request, values))
+    if not request.august:
+        del card["columnName"], card["labels"]
+        times = {key: card[key].replace("+00:00", "Z") for key in ("createdAt", "updatedAt")}
+        card.update(shareToken=None, isPublic=False, **times)
+    return answer(card, 201)
 
 
 def complete_card(request: ApiRequest) -> Response:
@@ -189,7 +181,7 @@ def unlink(request: ApiRequest) -> Response:
     """Take a note or a label from a card, as the path says."""
     card_id, other_id = request.id(), request.id("other")
     CARDS.check(request, card_id, write=True)
-    what = request.url.path.split("/")[-2].removesuffix("s")
+    what = "note" if "/notes/" in request.scope["path"] else "label"
     request.store.run(f"DELETE FROM card_{what}s WHERE card_id = ? AND {what}_id = ?", card_id, other_id)
     return empty()
 

@@ -15,11 +15,10 @@ _OPENING = body(type=str)
 
 def list_conversations(request: ApiRequest) -> Response:
     kind, text = request.query_params.get("type"), request.query_params.get("search", "").casefold()
-    limit, offset = request.page(_PAGE, _MAX_PAGE)
+    limit, offset = request.page(_PAGE, _MAX_PAGE, skips=request.august)
     shown = [_described(request, each) for each in request.conversations]
     shown = [each for each in shown if kind in (None, each["type"]) and text in each["name"].casefold()]
     shown.sort(key=lambda each: each["updatedAt"], reverse=True)
-    offset = offset if request.august else 0
     return answer(shown[offset : offset + limit])
 
 

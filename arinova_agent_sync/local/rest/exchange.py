@@ -124,9 +124,9 @@ class ApiRequest(Request):
             refuse_plainly(400, f"Failed to deserialize query string: {name}: invalid digit found in string")
         return min(max(least, int(text)), most)
 
-    def page(self, default: int, most: int) -> tuple[int, int]:
-        """Return the limit and the offset of the query."""
-        return self.number("limit", default, most=most), self.number("offset", 0, least=0)
+    def page(self, default: int, most: int, skips: bool = True) -> tuple[int, int]:
+        """Return the limit and the offset of the query, which not every route knows."""
+        return self.number("limit", default, most=most), self.number("offset", 0, least=0) if skips else 0
 
     def flag(self, name: str) -> bool | None:
         """Return a parameter that is true or false."""

@@ -19,7 +19,7 @@ from .store import Row, new_id, now
 
 # What SQLite has no type for, by the keys in answers.
 _JSON = ("labels", "tags", "parameters", "config")
-_FLAGS = ("archived", "isDefault", "isEnabled", "isPinned", "isPublic")
+_FLAGS = ("archived", "isDefault", "isEnabled", "isPinned")
 
 
 @dataclass(frozen=True, eq=False)

@@ -112,7 +112,7 @@ def archive_notebook(request: ApiRequest) -> Response:
 
 def list_notes(request: ApiRequest) -> Response:
     query = request.query_params
-    limit, offset = request.page(_PAGE, _MAX_PAGE)
+    limit, offset = request.page(_PAGE, _MAX_PAGE, skips=request.august)
     where = "notebook_id = ? AND archived_at IS " + ("NOT NULL" if request.flag("archived") else "NULL")
     values = [_notebook(request, query.get("notebookId"))]
     for tag in filter(None, (tag.strip() for tag in query.get("tags", "").split(","))):
@@ -128,7 +128,7 @@ def list_notes(request: ApiRequest) -> Response:
         # An unknown cursor is none, and notes of the very same time as the cursor's are skipped.
         where += " AND created_at < coalesce((SELECT created_at FROM notes WHERE id = ?), 'Z')"
         values.append(cursor)
-    found = NOTES.rows(request, where, *values, page=(limit + 1, offset if request.august else 0))
+    found = NOTES.rows(request, where, *values, page=(limit + 1, offset))
     notes, more = found[:limit], len(found) > limit
     return answer({"notes": notes, "hasMore": more, "nextCursor": notes[-1]["id"] if more else None})
 

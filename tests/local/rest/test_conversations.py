@@ -59,6 +59,7 @@ def test_only_august_knows_offsets(server: LocalServer, ask: Ask, generation: st
     ids = [server.conversation().id for _ in range(3)][::-1]
     found = [each["id"] for each in ask("GET", "/conversations?limit=2&offset=1").json]
     assert found == (ids[:2] if generation == "march" else ids[1:])
+    assert ask("GET", "/conversations?offset=x").status == (200 if generation == "march" else 400)
 
 
 @august
