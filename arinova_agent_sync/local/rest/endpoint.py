@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.datastructures import Headers
@@ -89,6 +90,8 @@ class Endpoint:
             return _marked(request, response) if self._etag and request.august else response
         except Refused as refused:
             return refused.response
+        except sqlite3.IntegrityError:  # which the March 2026 server is not prepared for
+            return error(409, "The name is taken") if request.august else error(500, "Database error")
         except Exception:
             logger.exception("A route of the embedded server failed: %s %s", request.method, request.url.path)
             return error(500, "Internal server error")

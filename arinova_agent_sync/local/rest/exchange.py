@@ -98,11 +98,11 @@ class ApiRequest(Request):
         with self.hub.lock:
             return [each for each in self.hub.chat.conversations.values() if self.agent in each.agents]
 
-    def conversation(self, conversation_id: str, member: bool = True) -> Conversation:
+    def conversation(self, conversation_id: str) -> Conversation:
         """Return a conversation; refuse one that is not there, or that the agent is not in."""
         with self.hub.lock:
             found = self.hub.chat.conversations.get(as_uuid(conversation_id) or "")
-        if found is None or (member and self.agent not in found.agents):
+        if found is None or self.agent not in found.agents:
             refuse(403, "Not a member of this conversation")
         return found
 

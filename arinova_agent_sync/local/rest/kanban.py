@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn
 from uuid import UUID
 
 from starlette.responses import Response
@@ -31,15 +30,8 @@ def _removing_board(request: ApiRequest, board_id: str) -> None:
 
 
 def _adding_column(request: ApiRequest, board_id: str, values: Values) -> None:
-    _refuse_twice(request, board_id, values["name"])
     last = "SELECT coalesce(max(sort_order) + 1, 0) FROM columns WHERE board_id = ?"
     values.setdefault("sort_order", request.store.value(last, board_id))
-
-
-def _changing_column(request: ApiRequest, column_id: str, values: Values) -> None:
-    column = COLUMNS.get(request, column_id)
-    if values.get("name", column["name"]) != column["name"]:
-        _refuse_twice(request, column["boardId"], values["name"])
 
 
 def _removing_column(request: ApiRequest, column_id: str) -> None:
@@ -76,7 +68,6 @@ COLUMNS = Kind(
     ok=True,
     stamps="",
     adding=_adding_column,
-    changing=_changing_column,
     removing=_removing_column,
 )
 LABELS = Kind(
@@ -109,9 +100,9 @@ def list_boards(request: ApiRequest) -> Response:
 def create_board(request: ApiRequest) -> Response:
     values = request.read(_NEW_BOARD)
     columns = [column.name for column in values["columns"]] if "columns" in values else COLUMNS_OF_ALWAYS
-    if request.august and len(set(columns)) < len(columns):
-        _refuse_name(request)
-    board_id = _grant(request, add_board(request.store, values["name"], columns))
+    # Of two columns with one name, the March 2026 server drops the second.
+    board_id = add_board(request.store, values["name"], columns if request.august else dict.fromkeys(columns))
+    _grant(request, board_id)
     return answer(_whole(request, board_id), 201)
 
 
@@ -151,10 +142,10 @@ def reorder_columns(request: ApiRequest) -> Response:
 
 
 def add_board(store: Store, name: str, columns: Iterable[str] = COLUMNS_OF_ALWAYS) -> str:
-    """Make a board that nobody is granted, and return its id; of two columns with one name the first is made."""
+    """Make a board that nobody is granted, and return its id; sqlite3 refuses two columns of one name."""
     board_id = new_id()
     store.insert("boards", id=board_id, name=name, created_at=now())
-    for place, column in enumerate(dict.fromkeys(columns)):
+    for place, column in enumerate(columns):
         store.insert("columns", id=new_id(), board_id=board_id, name=column, sort_order=place)
     return board_id
 
@@ -181,15 +172,3 @@ def _is_archived(store: Store, board_id: str) -> bool:
 def _whole(request: ApiRequest, board_id: str) -> Row:
     owner = {"ownerId": request.owner.user_id, "ownerUsername": request.owner.username}
     return {**BOARDS.get(request, board_id), "archived": _is_archived(request.store, board_id), **owner}
-
-
-def _refuse_twice(request: ApiRequest, board_id: str, name: str) -> None:
-    if request.store.value("SELECT 1 FROM columns WHERE board_id = ? AND name = ?", board_id, name):
-        _refuse_name(request)
-
-
-def _refuse_name(request: ApiRequest) -> NoReturn:
-    # The March 2026 server has only its database to notice it.
-    if request.august:
-        refuse(409, "The board has a column of this name")
-    refuse(500, "Database error")
