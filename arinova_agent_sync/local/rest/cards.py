@@ -23,6 +23,7 @@ _HASH_CHARACTERS = 40
 _CARD: dict[str, Any] = {"title": TEXT, "description": TEXT, "priority": TEXT, "column_id": ID}
 _NEW_CARD = body(**{**_CARD, "title": str}, column_name=TEXT, board_id=ID)
 _MOVES = body(moves=list[body(card_id=UUID, to_column_id=UUID)])  # type: ignore[misc]
+_NOTE_LINK, _LABEL_LINK = body(note_id=UUID), body(label_id=UUID)
 _NEW_COMMIT = body(commit_hash=str, message=TEXT, url=TEXT)
 
 
@@ -161,7 +162,7 @@ def add_commit(request: ApiRequest) -> Response:
 
 
 def link_note(request: ApiRequest) -> Response:
-    card_id, note_id = request.id(), request.read(body(note_id=UUID))["note_id"]
+    card_id, note_id = request.id(), request.read(_NOTE_LINK)["note_id"]
     CARDS.check(request, card_id, write=True)
     NOTES.check(request, note_id)
     request.store.run("INSERT OR IGNORE INTO card_notes VALUES (?, ?)", card_id, note_id)
@@ -169,7 +170,7 @@ def link_note(request: ApiRequest) -> Response:
 
 
 def add_label(request: ApiRequest) -> Response:
-    card_id, label_id = request.id(), request.read(body(label_id=UUID))["label_id"]
+    card_id, label_id = request.id(), request.read(_LABEL_LINK)["label_id"]
     board_id = CARDS.check(request, card_id, write=True)
     if not LABELS.rows(request, "id = ? AND board_id = ?", label_id, board_id):
         refuse(400, "The board of this card has no such label")
@@ -189,10 +190,9 @@ def unlink(request: ApiRequest) -> Response:
 def _column_for(request: ApiRequest, values: Values) -> str:
     board_id, name = values.pop("board_id", None), values.pop("column_name", _FIRST)
     if (column_id := values.get("column_id")) is not None:
-        its_board = COLUMNS.check(request, column_id)
-        return str(
-            column_id if board_id in (None, its_board) else refuse(400, "The column belongs to another board")
-        )
+        if board_id not in (None, COLUMNS.check(request, column_id)):
+            refuse(400, "The column belongs to another board")
+        return str(column_id)
     if board_id is not None:
         BOARDS.check(request, board_id)
     found = request.store.value(
