@@ -11,13 +11,11 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..faults import HttpDrop, HttpError, HttpSlow
-from ..records import AgentAccount
 from .exchange import ApiRequest, Desk, Refused, empty, error, refuse
 
 logger = logging.getLogger("arinova_agent_sync.local")
@@ -54,11 +52,12 @@ class Endpoint:
             await Response(status_code=405, headers=allowed)(scope, receive, send)
             return
         desk: Desk = scope["app"].state.desk
-        try:
-            data = b"" if scope["method"] in _READS else await _body(scope, receive, desk.max_file_size)
-        except ClientDisconnect:
-            return  # half a request is not to be carried out
-        request = ApiRequest(scope, receive, desk, _caller(desk, scope), data)
+        request = ApiRequest(scope, receive, desk)
+        if scope["method"] not in _READS:
+            try:
+                await request.collect(desk.max_file_size)
+            except ClientDisconnect:
+                return  # half a request is not to be carried out
         board, path = desk.hub.board, scope["path"]
         if board.quiet:
             await (await self._answer(handler, request))(scope, receive, send)
@@ -95,30 +94,6 @@ class Endpoint:
         except Exception:
             logger.exception("A route of the embedded server failed: %s %s", request.method, request.url.path)
             return error(500, "Internal server error")
-
-
-async def _body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
-    """Return a request's body, None if it is larger than its limit; then it is read to its end all the same."""
-    blocks: list[bytes] = []
-    size = 0
-    async for block in Request(scope, receive).stream():
-        size += len(block)
-        if size <= limit:
-            blocks.append(block)
-    return b"".join(blocks) if size <= limit else None
-
-
-def _caller(desk: Desk, scope: Scope) -> AgentAccount | None:
-    # A bot token without the prefix works on the socket and on the older routes, and not here.
-    headers = Headers(scope=scope)
-    token = headers.get("x-agent-token", "").strip()
-    if not token:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
-        v1 = not scope["path"].startswith("/api/agent/")
-        if v1 and (not token.startswith("ari_") or token.startswith("ari_cli_")):
-            return None
-    return desk.hub.chat.roster.find(token)
 
 
 async def _change(handler: Handler, request: ApiRequest) -> Response:

@@ -60,19 +60,44 @@ class ApiRequest(Request):
 
     Args:
         scope: as the application got it.
-        receive: as the application got it; the body has been read.
+        receive: as the application got it.
         desk: what the routes work with.
+
+    Attributes:
+        store: the database.
+        hub: the chat behind its lock.
+        august: whether the answers are those of August 2026.
         caller: whose token it has; only handlers of public routes meet None.
         data: its body, None if that was too large.
     """
 
-    def __init__(
-        self, scope: Scope, receive: Receive, desk: Desk, caller: AgentAccount | None, data: bytes | None
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, desk: Desk) -> None:
         super().__init__(scope, receive)
         self.store, self.hub = desk.store, desk.hub
         self.august = desk.hub.chat.rules.august
-        self.caller, self.data = caller, data
+        self.caller = self._caller()
+        self.data: bytes | None = b""
+
+    def _caller(self) -> AgentAccount | None:
+        # A bot token without the prefix works on the socket and on the older routes, and not here.
+        token = self.headers.get("x-agent-token", "").strip()
+        if not token:
+            scheme, _, token = self.headers.get("authorization", "").partition(" ")
+            token = token.strip() if scheme.lower() == "bearer" else ""
+            v1 = not self.scope["path"].startswith("/api/agent/")
+            if v1 and (not token.startswith("ari_") or token.startswith("ari_cli_")):
+                return None
+        return self.hub.chat.roster.find(token)
+
+    async def collect(self, limit: int) -> None:
+        """Read the body to its end, and keep it unless it is larger than its limit."""
+        blocks: list[bytes] = []
+        size = 0
+        async for block in self.stream():
+            size += len(block)
+            if size <= limit:
+                blocks.append(block)
+        self.data = b"".join(blocks) if size <= limit else None
 
     @property
     def agent(self) -> AgentAccount:
@@ -119,7 +144,9 @@ class ApiRequest(Request):
 
     def number(self, name: str, default: int, least: int = 1, most: int = 2**62) -> int:
         """Return a number of the query, cut to its bounds."""
-        text = self.query_params.get(name, str(default))
+        text = self.query_params.get(name)
+        if text is None:
+            return default
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             refuse_plainly(400, f"Failed to deserialize query string: {name}: invalid digit found in string")
         return min(max(least, int(text)), most)

@@ -84,8 +84,8 @@ LABELS = Kind(
 
 
 def list_boards(request: ApiRequest) -> Response:
-    with request.store.transaction():
-        if not request.store.value("SELECT 1 FROM boards LIMIT 1"):
+    if not request.store.value("SELECT 1 FROM boards LIMIT 1"):
+        with request.store.transaction():
             _grant(request, add_board(request.store, _DEFAULT_NAME))
     where = "id IN (SELECT board_id FROM board_grants WHERE agent_id = ?)"
     where += "" if request.flag("includeArchived") else " AND NOT archived"
