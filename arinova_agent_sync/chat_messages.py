@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
 from .names import folded
 from .payload import HistoryMessage, Member, ReplyTo
+from .protocol.json_values import clean_text
 from .settings import count, text
 from .trigger import AGENT_ROLES, HasHistory, find_trigger, is_own
 
@@ -118,3 +119,12 @@ def mentions_in(text: str, members: Sequence[Member]) -> list[str]:
         return []
     pattern = re.compile(rf"(?<!\w)@({'|'.join(map(re.escape, names))})(?!\w)")
     return list(dict.fromkeys(ids[name] for name in pattern.findall(folded(text))))
+
+
+def checked_mentions(mentions: Sequence[str] | None) -> tuple[str, ...]:
+    """Return agent ids as a tuple without repetitions; raise TypeError or ValueError for anything else."""
+    if mentions is None:
+        return ()
+    if isinstance(mentions, (str, bytes)) or not isinstance(mentions, Iterable):
+        raise TypeError(f"mentions must be a list of agent ids, not {type(mentions).__name__}")
+    return tuple(dict.fromkeys(clean_text("each of mentions", mention) for mention in mentions))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import payload
 from .action_results import ActionCallResult
-from .chat_messages import chat_messages, command_in, mentions_in
+from .chat_messages import chat_messages, checked_mentions, command_in, mentions_in
 from .errors import ArinovaError, TaskCancelled
 from .names import folded
 from .payload import (
@@ -18,7 +18,6 @@ from .payload import (
     ReplyTo,
 )
 from .protocol.frames import text
-from .protocol.json_values import clean_text
 from .settings import text as check_text
 
 if TYPE_CHECKING:
@@ -399,12 +398,3 @@ def say_the_rest(task: Task) -> None:
     half, task._half = task._half, ""
     if half:
         task._context.chunk(half)
-
-
-def checked_mentions(mentions: Sequence[str] | None) -> tuple[str, ...]:
-    """Return agent ids as a tuple without repetitions; raise TypeError or ValueError for anything else."""
-    if mentions is None:
-        return ()
-    if isinstance(mentions, (str, bytes)) or not isinstance(mentions, Iterable):
-        raise TypeError(f"mentions must be a list of agent ids, not {type(mentions).__name__}")
-    return tuple(dict.fromkeys(clean_text("each of mentions", mention) for mention in mentions))

@@ -11,7 +11,7 @@ from ..extras import install_command
 
 __all__ = ["main"]
 
-_EXTRA = {"click", "rich", "starlette", "uvicorn", "watchfiles", "websockets"}
+_EXTRA = {"click", "python_multipart", "rich", "starlette", "uvicorn", "watchfiles", "websockets"}
 _USAGE = 2  # exit code
 
 

@@ -14,6 +14,7 @@ This is the only part of the package that loads asyncio, and only when it is imp
 """
 
 try:
+    import python_multipart  # noqa: F401
     import starlette  # noqa: F401
     import uvicorn  # noqa: F401
     import websockets  # noqa: F401

@@ -11,7 +11,8 @@ from typing import Any
 from .hub import Hub
 from .records import AgentAccount
 from .rest import past
-from .rest.boards import COLUMNS
+from .rest.kanban import COLUMNS_OF_ALWAYS, add_board
+from .rest.notes import add_notebook, default_notebook
 from .rest.store import Store, new_id, now
 
 
@@ -131,12 +132,16 @@ class Owner:
             name: what it is called.
             agents: who may use it; the first agent by default, none with ``()``.
         """
-        notebook_id = new_id()
         with self._store.transaction():
-            self._store.insert("notebooks", id=notebook_id, name=name, created_at=now())
+            notebook_id = add_notebook(self._store, self._id, name)
             for agent in [self._agent] if agents is None else agents:
                 self._grant("notebook", notebook_id, agent)
         return notebook_id
+
+    @property
+    def default_notebook(self) -> str:
+        """The id of the notebook that gets the notes of deleted ones; no agent is granted it at first."""
+        return default_notebook(self._store, self._id)
 
     def grant_notebook(self, notebook_id: str, agent: AgentAccount | None = None) -> None:
         """Let an agent, the first by default, use a notebook; raise ValueError if there is none of that id."""
@@ -149,7 +154,7 @@ class Owner:
     def notes(self, notebook_id: str | None = None) -> list[LocalNote]:
         """Return the notes of a notebook, of all by default, oldest first."""
         rows = self._store.rows(
-            "SELECT id, notebook_id, title, content, tags, agent_id, archived FROM notes"
+            "SELECT id, notebook_id, title, content, tags, agent_id, archived_at IS NOT NULL AS archived FROM notes"
             " WHERE ? IN (notebook_id, '') ORDER BY rowid",
             notebook_id or "",
         )
@@ -163,7 +168,7 @@ class Owner:
     def create_board(
         self,
         name: str,
-        columns: Sequence[str] = COLUMNS,
+        columns: Sequence[str] = COLUMNS_OF_ALWAYS,
         agents: Sequence[AgentAccount] | None = None,
     ) -> str:
         """Make a board and return its id.
@@ -177,11 +182,8 @@ class Owner:
         """
         if len(set(columns)) < len(columns):
             raise ValueError(f"the columns of a board have different names, not {', '.join(columns)}")
-        board_id = new_id()
         with self._store.transaction():
-            self._store.insert("boards", id=board_id, name=name, created_at=now())
-            for place, column in enumerate(columns):
-                self._store.insert("columns", id=new_id(), board_id=board_id, name=column, sort_order=place)
+            board_id = add_board(self._store, name, columns)
             for agent in [self._agent] if agents is None else agents:
                 self._grant("board", board_id, agent)
         return board_id
@@ -241,9 +243,9 @@ class Owner:
                 description=description,
                 slash_command=slash_command,
                 prompt_content=prompt,
-                prompt_template=template,
+                prompt_template=template or "",
                 parameters=json.dumps(list(parameters)),
-                created_at=now(),
+                installed_at=now(),
             )
             self._tell_chat(agent)
 
@@ -273,6 +275,11 @@ class Owner:
             " ORDER BY files.rowid"
         )
         return [LocalFile(**row) for row in rows]
+
+    @property
+    def _id(self) -> str:
+        with self._hub.lock:
+            return self._hub.chat.owner.user_id
 
     def _grant(self, kind: str, thing_id: str, agent: AgentAccount | None) -> None:
         try:

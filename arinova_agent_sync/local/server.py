@@ -24,7 +24,7 @@ from .owner import Owner
 from .records import AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
 from .rest.app import Rest
-from .rest.desk import Desk
+from .rest.exchange import Desk
 from .rest.store import Store
 from .rules import Generation, Rules
 from .telemetry import TelemetryRow
@@ -53,7 +53,7 @@ class LocalServer:
             "description"}`` each, and ``"promptContent"`` if an agent may ask for it.
         data: a file that keeps the accounts, conversations, notes and so on for the next server with this
             file, which takes agents up again by their names; without, they end with this object.
-        max_file_size: bytes that an upload may have, with all that is around it.
+        max_file_size: bytes that the body of a request may have, such as an upload with all that is around it.
         routes: further HTTP and WebSocket routes, as Starlette has them; they come before the server's own.
         max_frames: frames that ``frames`` keeps.
 

@@ -31,7 +31,7 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, server: FakeServer) ->
         ({"max_retries": -1}, ValueError),
         ({"max_retries": True}, TypeError),
         ({"max_response_bytes": 0}, ValueError),
-        ({"proxy": "socks5://x"}, ValueError),
+        ({"proxy": "https://x"}, ValueError),
         ({"ssl_context": True}, TypeError),
     ],
 )

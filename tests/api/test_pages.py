@@ -87,14 +87,78 @@ def test_offsets(server: FakeServer, client: ArinovaClient) -> None:
         return Answer(json=[{"id": f"c{number}"} for number in range(offset, min(offset + 2, 5))])
 
     server.script = script
-    assert [found.id for found in client.conversations.list(type="dm")] == ["c0", "c1", "c2", "c3", "c4"]
+    assert [found.id for found in client.cards.list(search="x")] == ["c0", "c1", "c2", "c3", "c4"]
     assert [asked.query for asked in server.requests] == [
-        {"type": "dm"},
-        *({"type": "dm", "offset": offset} for offset in ("2", "4", "5")),
+        {"search": "x"},
+        *({"search": "x", "offset": offset} for offset in ("2", "4", "5")),
     ]
     server.requests.clear()
-    assert [found.id for found in client.conversations.list(offset=3, limit=2)] == ["c3", "c4"]
+    assert [found.id for found in client.cards.list(offset=3, limit=2)] == ["c3", "c4"]
     assert [asked.query["offset"] for asked in server.requests] == ["3", "5"]
+
+
+class TestConversations:
+    """The March 2026 server knows limits up to 200 and no offset; later ones know both."""
+
+    @pytest.fixture
+    def there(self, server: FakeServer) -> dict[str, int]:
+        """How many conversations there are, the most of a page, and whether offsets count."""
+        there = {"count": 60, "most": 200, "offsets": 0}
+
+        def script(asked: Asked) -> Answer:
+            limit = min(int(asked.query.get("limit", 50)), there["most"])
+            offset = int(asked.query.get("offset", 0)) if there["offsets"] else 0
+            ids = range(offset, min(offset + limit, there["count"]))
+            return Answer(json=[{"id": f"c{number}"} for number in ids])
+
+        server.script = script
+        return there
+
+    @pytest.mark.parametrize(
+        ("count", "most", "offsets", "limit", "found"),
+        [
+            (0, 200, 0, None, 0),
+            (1, 200, 0, None, 1),
+            (60, 200, 0, None, 60),
+            (60, 200, 0, 7, 60),
+            (230, 200, 0, None, 200),
+            (230, 200, 1, None, 230),
+            (230, 100, 1, None, 230),
+            (230, 100, 1, 3, 230),
+        ],
+    )
+    def test_all_are_listed(
+        self,
+        client: ArinovaClient,
+        there: dict[str, int],
+        count: int,
+        most: int,
+        offsets: int,
+        limit: int | None,
+        found: int,
+    ) -> None:
+        there.update(count=count, most=most, offsets=offsets)
+        listed = client.conversations.list(limit=limit)
+        assert [each.id for each in listed] == [f"c{number}" for number in range(found)]
+        assert sum(1 for _ in listed.pages()) < 12  # and comes to an end
+
+    def test_an_offset_is_told_from_one_that_is_ignored(
+        self, client: ArinovaClient, there: dict[str, int]
+    ) -> None:
+        with pytest.raises(ValueError, match="no offset"):
+            client.conversations.list(offset=5).page  # noqa: B018 - it asks
+        there["offsets"] = 1
+        assert [each.id for each in client.conversations.list(offset=57)] == ["c57", "c58", "c59"]
+        assert list(client.conversations.list(offset=70)) == []
+        there.update(count=0, offsets=0)
+        assert list(client.conversations.list(offset=5)) == []
+
+    def test_a_server_that_says_where_the_end_is_is_believed(
+        self, server: FakeServer, client: ArinovaClient
+    ) -> None:
+        server.script = lambda _: Answer(json={"conversations": [{"id": "c1"}], "hasMore": False})
+        assert [each.id for each in client.conversations.list()] == ["c1"]
+        assert len(server.requests) == 1
 
 
 def test_a_server_without_pages_is_not_asked_for_ever(server: FakeServer, client: ArinovaClient) -> None:

@@ -114,8 +114,8 @@ class Boards(Resource):
     def unarchive(self, board_id: str, *, timeout: float | None = None) -> None:
         """Bring a board back from the archive; do nothing if it is not archived.
 
-        The March 2026 server has no route for it: there, the board's state is looked up, and the route that
-        archives switches it back.
+        The March 2026 server has no route for it: there, a board is archived that only the list of all boards
+        has, and the route that archives switches it back.
         """
         path = route("/kanban/boards/{board_id}/unarchive", board_id=board_id)
         switch = route("/kanban/boards/{board_id}/archive", board_id=board_id)
@@ -127,9 +127,12 @@ class Boards(Resource):
                 board = self._find(board_id, deadline)
             except NotFoundError:
                 raise missing from None
-            if board is None or board.archived is None:
+            if board is None:
                 raise
-            if board.archived and _archived(self._transport.json("POST", switch, timeout=deadline)) is True:
+            archived = board.archived
+            if archived is None:
+                archived = self._find(board_id, deadline, include_archived=None) is None
+            if archived and _archived(self._transport.json("POST", switch, timeout=deadline)) is True:
                 # Somebody else brought it back in between, and this switched it off again.
                 self._transport.json("POST", switch, timeout=deadline)
 
@@ -145,8 +148,8 @@ class Boards(Resource):
             timeout=timeout,
         )
 
-    def _find(self, board_id: str, deadline: Deadline) -> Board | None:
-        boards = self._list(True, None, None, deadline)
+    def _find(self, board_id: str, deadline: Deadline, include_archived: bool | None = True) -> Board | None:
+        boards = self._list(include_archived, None, None, deadline)
         return next((board for board in boards if board.id == board_id), None)
 
 

@@ -94,7 +94,7 @@ class Columns(Resource):
         boards = self._offset_pages(
             route("/kanban/boards"),
             lambda answer: answer.models(Board, "boards"),
-            params={},
+            params={"includeArchived": True},
             limit=None,
             offset=None,
             timeout=deadline,

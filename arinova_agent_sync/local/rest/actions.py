@@ -5,97 +5,80 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from starlette.responses import Response
 
 from ..calls import SETTLED, Call, Send
 from ..records import Frame
-from .desk import Desk
-from .exchange import Answer, Body, Request, answer, as_uuid, refuse
-from .router import Routes
+from .exchange import ApiRequest, answer, body, refuse
 
-routes = Routes()
+if TYPE_CHECKING:
+    from ..hub import Hub
 
 _MANIFEST_VERSION = "2026-05-05"
 _PAGE, _MAX_PAGE = 50, 100
 
-
-class NewCall(Body):
-    """POST /actions/call: the parts of the frame that have to be right."""
-
-    id: str
-    action: str
-    arguments: dict[str, Any] | None = None
-    conversation_id: str | None = None
+# The parts of the frame that have to be right.
+_NEW_CALL = body(
+    id=str, action=str, arguments=(dict[str, Any] | None, None), conversation_id=(str | None, None)
+)
 
 
-@routes("GET /actions/agent-manifest", august=True, etag=True)
-def agent_manifest(desk: Desk, request: Request) -> Answer:  # noqa: ARG001 - every agent may call every action
-    return answer(_manifest(desk))
+def manifest(request: ApiRequest) -> Response:
+    with request.hub.lock:
+        actions = sorted(request.hub.calls.actions.items())  # every agent may call all of them
+    described = [action.described(name) for name, action in actions]
+    return answer({"manifestVersion": _MANIFEST_VERSION, "actions": described})
 
 
-@routes("GET /actions/manifest", august=True)
-def full_manifest(desk: Desk, request: Request) -> Answer:  # noqa: ARG001 - every agent may call every action
-    return answer(_manifest(desk))
+async def call_action(request: ApiRequest) -> Response:
+    values = request.read(_NEW_CALL)
+    if "conversation_id" in values:
+        request.conversation(values["conversation_id"])
+    frame: Frame = msgspec.json.decode(request.data or b"")
+    agent_id, calls = request.agent_id, request.hub.calls
+    return await _outcome(request.hub, lambda send, ended: calls.perform(agent_id, frame, send, ended))
 
 
-@routes("POST /actions/call", august=True)
-async def call_action(desk: Desk, request: Request) -> Answer:
-    body = request.json(NewCall)
-    if body.conversation_id is not None:
-        desk.conversation(request.agent, as_uuid(body.conversation_id) or "")
-    frame: Frame = msgspec.json.decode(request.body)
-    calls = desk.hub.calls
-    return await _outcome(desk, lambda send, ended: calls.perform(request.agent_id, frame, send, ended))
-
-
-@routes("GET /actions/pending", august=True)
-def list_pending(desk: Desk, request: Request) -> Answer:
+def list_pending(request: ApiRequest) -> Response:
     limit = request.number("limit", _PAGE, most=_MAX_PAGE)
-    since, cursor = _time(request.query.get("since")), request.query.get("cursor")
-    found = [
-        call for call in _own(desk, request) if call.open and (since is None or call.created_at >= since)
-    ]
+    since, cursor = _time(request.query_params.get("since")), request.query_params.get("cursor")
+    own = _own(request)
+    found = [call for call in own if call.open and (since is None or call.created_at >= since)]
     if cursor is not None:
-        last = next((call for call in _own(desk, request) if call.row_id == cursor), None)
-        if last is None:
-            refuse(400, "Invalid cursor")
+        last = next((call for call in own if call.row_id == cursor), None) or refuse(400, "Invalid cursor")
         found = [call for call in found if call.created_at > last.created_at]
     page, more = found[:limit], len(found) > limit
     shown = [_shown(call) for call in page]
     return answer({"pending": shown, "hasMore": more, "nextCursor": page[-1].row_id if more else None})
 
 
-@routes("GET /actions/history/{conversation_id}", august=True)
-def history(desk: Desk, request: Request) -> Answer:
-    place = desk.conversation(request.agent, request.uuid()).id
-    found = [call for call in desk.hub.calls.all() if call.frame.get("conversationId") == place]
+def history(request: ApiRequest) -> Response:
+    place = request.conversation(request.id()).id
+    found = [call for call in request.hub.calls.all() if call.frame.get("conversationId") == place]
     return answer({"actions": [_shown(call) for call in found]})
 
 
-@routes("POST /actions/confirm/{confirmation_id}", august=True)
-async def confirm(desk: Desk, request: Request) -> Answer:
-    call, calls = _waiting(desk, request), desk.hub.calls
-    return await _outcome(desk, lambda send, ended: calls.confirm(call, request.parts[0], send, ended))
+async def confirm(request: ApiRequest) -> Response:
+    call, calls, confirmation_id = _waiting(request), request.hub.calls, request.text()
+    return await _outcome(request.hub, lambda send, ended: calls.confirm(call, confirmation_id, send, ended))
 
 
-@routes("POST /actions/confirm/{confirmation_id}/reject", august=True)
-def reject(desk: Desk, request: Request) -> Answer:
-    return _cancel(desk, _waiting(desk, request))
+def reject(request: ApiRequest) -> Response:
+    return _cancel(request, _waiting(request))
 
 
-@routes("POST /actions/{call_id}/cancel", august=True)
-def cancel(desk: Desk, request: Request) -> Answer:
-    return _cancel(desk, _newest(desk, request, lambda call: call.id == request.parts[0]))
+def cancel(request: ApiRequest) -> Response:
+    return _cancel(request, _newest(request, lambda call: call.id == request.text()))
 
 
-@routes("POST /actions/by-id/{row_id}/cancel", august=True)
-def cancel_row(desk: Desk, request: Request) -> Answer:
-    return _cancel(desk, _newest(desk, request, lambda call: call.row_id == request.parts[0]))
+def cancel_row(request: ApiRequest) -> Response:
+    return _cancel(request, _newest(request, lambda call: call.row_id == request.text()))
 
 
-async def _outcome(desk: Desk, begin: Callable[[Send, Callable[[Call], object]], None]) -> Answer:
+async def _outcome(hub: Hub, begin: Callable[[Send, Callable[[Call], object]], None]) -> Response:
     """Begin a call and wait for its end, or for what an agent does not wait longer for."""
     outcome: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
 
@@ -105,39 +88,28 @@ async def _outcome(desk: Desk, begin: Callable[[Send, Callable[[Call], object]],
 
     def told(frame: Frame) -> None:
         if frame["status"] in SETTLED:
-            desk.hub.post(settle, frame)
+            hub.post(settle, frame)
 
-    begin(told, lambda call: desk.hub.post(settle, call.reply))
+    begin(told, lambda call: hub.post(settle, call.reply))
     return answer(await outcome)
 
 
-def _cancel(desk: Desk, call: Call) -> Answer:
-    if not desk.hub.calls.cancel(call):
+def _cancel(request: ApiRequest, call: Call) -> Response:
+    if not request.hub.calls.cancel(call):
         refuse(409, "The call has ended")
     return answer(call.reply)
 
 
-def _own(desk: Desk, request: Request) -> list[Call]:
-    return [call for call in desk.hub.calls.all() if call.agent_id == request.agent_id]
+def _own(request: ApiRequest) -> list[Call]:
+    return [call for call in request.hub.calls.all() if call.agent_id == request.agent_id]
 
 
-def _newest(desk: Desk, request: Request, fits: Callable[[Call], bool], what: str = "Action call") -> Call:
-    found = next(filter(fits, reversed(_own(desk, request))), None)
-    if found is None:
-        refuse(404, f"{what} not found")
-    return found
+def _newest(request: ApiRequest, fits: Callable[[Call], bool], what: str = "Action call") -> Call:
+    return next(filter(fits, reversed(_own(request))), None) or refuse(404, f"{what} not found")
 
 
-def _waiting(desk: Desk, request: Request) -> Call:
-    place = request.parts[0]
-    return _newest(desk, request, lambda call: call.confirmation_id() == place, "Confirmation")
-
-
-def _manifest(desk: Desk) -> Frame:
-    with desk.hub.lock:
-        actions = dict(desk.hub.calls.actions)
-    described = [actions[name].described(name) for name in sorted(actions)]
-    return {"manifestVersion": _MANIFEST_VERSION, "actions": described}
+def _waiting(request: ApiRequest) -> Call:
+    return _newest(request, lambda call: call.confirmation_id() == request.text(), "Confirmation")
 
 
 def _time(text: str | None) -> datetime | None:

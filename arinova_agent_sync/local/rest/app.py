@@ -1,65 +1,30 @@
-"""The ASGI application in front: who asks, what goes wrong on purpose, which route answers. No lock of its own."""
+"""The table of all routes, and the ASGI application that has them. Belongs to the event loop's thread."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Match
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
-from ..faults import HttpDrop, HttpError, HttpSlow
-from ..records import AgentAccount
-from . import (
-    actions,
-    boards,
-    card_links,
-    cards,
-    columns,
-    conversations,
-    files,
-    idempotency,
-    labels,
-    memories,
-    messages,
-    notebooks,
-    notes,
-    search,
-    skills,
-)
-from .desk import Desk
-from .exchange import Answer, Refused, Request, error, refuse_plainly
-from .router import Route, Router, Routes
-
-logger = logging.getLogger("arinova_agent_sync.local")
+from . import actions, cards, conversations, files, kanban, memories, messages, notes, search, skills
+from .cards import CARDS, COMMENTS, COMMITS, LINKED_NOTES
+from .endpoint import Endpoint, Handler
+from .exchange import Desk
+from .files import FILES
+from .kanban import COLUMNS, LABELS
+from .memories import MEMORIES
+from .notes import NOTEBOOKS, NOTES, THREAD, TITLES
 
 Drop = Callable[[Scope], None]
 
-_FAMILIES = (
-    actions,
-    boards,
-    card_links,
-    cards,
-    columns,
-    conversations,
-    files,
-    labels,
-    memories,
-    messages,
-    notebooks,
-    notes,
-    search,
-    skills,
-)
-_MAX_JSON = 2 * 1024 * 1024  # bytes; axum's default
-_READS = ("GET", "HEAD")
 
-
-class Rest:
-    """Answer the bots' routes, and leave all others to the user's.
+class Rest(Starlette):
+    """Answer the bots' routes, and the user's.
 
     Args:
         desk: what the routes work with.
@@ -68,150 +33,107 @@ class Rest:
     """
 
     def __init__(self, desk: Desk, routes: Sequence[BaseRoute], drop: Drop) -> None:
-        self._desk = desk
-        self._drop = drop
-        self._others = Starlette(routes=list(routes))
-        self._routes = list(routes)
-        self._router = Router(desk.august)
-        for family in _FAMILIES:
-            for routes in vars(family).values():
-                if isinstance(routes, Routes):
-                    routes.enter(self._router)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or WebSocket."""
-        if scope["type"] != "http" or any(own.matches(scope)[0] is Match.FULL for own in self._routes):
-            await self._others(scope, receive, send)
-            return
-        route, parts, methods = self._router.find(scope["method"], scope["raw_path"])
-        if route is not None:
-            await self._serve(route, parts, scope, receive, send)
-        elif methods:
-            await _send(send, Answer(405, content_type="", headers=[("allow", ",".join(methods))]))
-        else:
-            await self._others(scope, receive, send)
-
-    async def _serve(
-        self, route: Route, parts: Sequence[str], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        method = scope["method"]
-        headers = dict(scope["headers"])
-        request = Request(method, scope["path"], parts, scope["query_string"], headers)
-        request.caller = self._caller(headers, route)
-        limit = self._desk.max_file_size if route.upload else _MAX_JSON
-        try:
-            body = b"" if method in _READS else await _body(receive, limit)
-        except _Gone:
-            return
-        hub, path = self._desk.hub, request.path
-        agent_id = request.caller.agent_id if request.caller is not None else None
-        if hub.board.quiet:
-            await _send(send, await self._answer(route, request, body))
-            return
-        if (slow := hub.board.use_http(HttpSlow, agent_id, path)) is not None:
-            await asyncio.sleep(slow.seconds)
-        if (broken := hub.board.use_http(HttpError, agent_id, path)) is not None:
-            await _send(send, _failure(broken))
-        elif (dropped := hub.board.use_http(HttpDrop, agent_id, path)) is not None:
-            answer = await self._answer(route, request, body) if dropped.done or dropped.half else Answer()
-            if dropped.half:
-                await _send(send, answer, len(answer.body) // 2)
-            else:
-                self._drop(scope)
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-        else:
-            await _send(send, await self._answer(route, request, body))
-
-    def _caller(self, headers: Mapping[bytes, bytes], route: Route) -> AgentAccount | None:
-        # A bot token without the prefix works on the socket and on the older routes, and not here.
-        token = headers.get(b"x-agent-token", b"").decode("latin-1").strip()
-        if not token:
-            scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-            token = token.strip() if scheme.lower() == "bearer" else ""
-            if not route.legacy and (not token.startswith("ari_") or token.startswith("ari_cli_")):
-                return None
-        return self._desk.hub.chat.roster.find(token)
-
-    async def _answer(self, route: Route, request: Request, body: bytes | None) -> Answer:
-        try:
-            if request.caller is None and not route.public:
-                return error(401, "Unauthorized")
-            if body is None:
-                refuse_plainly(413, "Failed to buffer the request body: length limit exceeded")
-            request.body = body
-            if request.method in _READS:
-                answer = await _finished(route.handler(self._desk, request))
-                return self._marked(request, answer) if route.etag and self._desk.august else answer
-            return await self._change(route, request)
-        except Refused as refused:
-            return refused.answer
-        except Exception:
-            logger.exception("A route of the embedded server failed: %s %s", request.method, request.path)
-            return error(500, "Internal server error")
-
-    async def _change(self, route: Route, request: Request) -> Answer:
-        store = self._desk.store
-        key = request.headers.get(b"idempotency-key", b"").decode("latin-1") if self._desk.august else ""
-        with store.transaction():
-            if key and (known := idempotency.earlier(store, key, request)) is not None:
-                return known
-            answer = route.handler(self._desk, request)
-            if isinstance(answer, Answer):
-                if key:
-                    idempotency.keep(store, key, request, answer)
-                return answer
-        answer = await answer
-        if key:
-            idempotency.keep(store, key, request, answer)
-        return answer
-
-    def _marked(self, request: Request, answer: Answer) -> Answer:
-        mark = f'"{hashlib.blake2b(answer.body, digest_size=16).hexdigest()}"'
-        if request.headers.get(b"if-none-match") == mark.encode():
-            return Answer(304, content_type="", headers=[("etag", mark)])
-        return answer._replace(headers=[*answer.headers, ("etag", mark)])
+        super().__init__(routes=[*routes, *routes_of(desk.hub.chat.rules.august)])
+        self.router.default = _nothing
+        self.state.desk, self.state.drop = desk, drop
 
 
-class _Gone(Exception):
-    """The one who asked went away in the middle of it."""
+def _route(path: str, etag: bool = False, public: bool = False, **handlers: Handler) -> Route:
+    by_method = {method.upper(): handler for method, handler in handlers.items()}
+    return Route(path, Endpoint(by_method, etag, public))
 
 
-async def _finished(answer: Answer | Awaitable[Answer]) -> Answer:
-    return answer if isinstance(answer, Answer) else await answer
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    response = WebSocketClose() if scope["type"] == "websocket" else Response(status_code=404)
+    await response(scope, receive, send)
 
 
-def _failure(fault: HttpError) -> Answer:
-    headers = [] if fault.retry_after is None else [("retry-after", f"{fault.retry_after:g}")]
-    return error(fault.status, fault.error)._replace(headers=headers)
+def _mount(path: str, routes: Sequence[Route | Mount]) -> Mount:
+    by_names = sorted(routes, key=lambda route: "{" in route.path)  # like axum, exact paths before patterns
+    return Mount(path, Router(by_names, redirect_slashes=False, default=_nothing))
 
 
-async def _body(receive: Receive, limit: int) -> bytes | None:
-    """Return a request's body, None if it is larger than its limit; then it is read to its end all the same.
-
-    Raises _Gone if the end does not come: half a request is not to be carried out.
-    """
-    blocks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        block = message.get("body", b"")
-        size += len(block)
-        if size <= limit:
-            blocks.append(block)
-        if not message.get("more_body", False):
-            return b"".join(blocks) if size <= limit else None
+@cache
+def routes_of(august: bool) -> Sequence[BaseRoute]:
+    """Return all routes of a generation."""
+    kanban_routes = _mount("/kanban", [*_KANBAN, *(_KANBAN_AUGUST if august else ())])
+    return (
+        _mount("/api/v1", [kanban_routes, *_ROUTES, *(_AUGUST if august else ())]),
+        _mount("/api/agent", [*_OLDER, kanban_routes]),
+        _route("/uploads/attachments/{place}/{name}", public=True, get=files.serve),
+    )
 
 
-async def _send(send: Send, answer: Answer, cut: int | None = None) -> None:
-    """Send an answer; with ``cut`` only so many bytes of its body, behind which TCP ends."""
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
-    if answer.content_type:
-        headers.append((b"content-type", answer.content_type.encode("latin-1")))
-    if answer.status not in (204, 304):
-        headers.append((b"content-length", b"%d" % len(answer.body)))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    body = answer.body if cut is None else answer.body[:cut]
-    await send({"type": "http.response.body", "body": body, "more_body": cut is not None})
+_ROUTES = (
+    _route("/conversations", get=conversations.list_conversations),
+    _route("/messages/send", post=messages.send_message),
+    _route("/messages/search", get=messages.search_messages),
+    _route("/messages/{id}", etag=True, get=messages.history),
+    _route("/files/upload", post=files.upload),
+    _route("/notes", etag=True, get=notes.list_notes, post=notes.create_note),
+    _route("/notes/{id}", get=notes.get_note, patch=notes.update_note, delete=NOTES.deletes),
+    _route("/notes/{id}/thread", get=THREAD.lists, post=notes.add_to_thread),
+    _route("/notebooks", get=notes.list_notebooks, post=notes.create_notebook),
+    _route("/notebooks/{id}", get=NOTEBOOKS.shows, patch=NOTEBOOKS.updates, delete=NOTEBOOKS.deletes),
+    _route("/notebooks/{id}/notes", get=TITLES.lists),
+    _route("/memories", get=memories.list_memories, post=memories.remember),
+    _route("/memories/{id}", get=MEMORIES.shows, patch=MEMORIES.updates, delete=memories.forget),
+    _route("/capsules", get=memories.search_capsules),
+    _route("/skills/installed", get=skills.list_installed),
+    _route("/skills/{slug:path}/prompt", get=skills.get_prompt),
+    _route("/search", get=search.search_all),
+)
+_KANBAN = (
+    _route("/boards", get=kanban.list_boards, post=kanban.create_board),
+    _route("/boards/{id}", patch=kanban.update_board, delete=kanban.delete_board),
+    _route("/boards/{id}/archive", post=kanban.archive_board),
+    _route("/boards/{id}/archived-cards", get=cards.list_archived),
+    _route("/boards/{id}/columns", get=COLUMNS.lists, post=COLUMNS.creates),
+    _route("/boards/{id}/columns/reorder", post=kanban.reorder_columns),
+    _route("/boards/{id}/labels", get=LABELS.lists, post=LABELS.creates),
+    _route("/columns/{id}", patch=COLUMNS.updates, delete=COLUMNS.deletes),
+    _route("/labels/{id}", patch=LABELS.updates, delete=LABELS.deletes),
+    _route("/cards", get=cards.list_cards, post=cards.create_card),
+    _route("/cards/{id}", patch=CARDS.updates, delete=CARDS.deletes),
+    _route("/cards/{id}/complete", post=cards.complete_card),
+    _route("/cards/{id}/commits", get=COMMITS.lists, post=cards.add_commit),
+    _route("/cards/{id}/notes", get=LINKED_NOTES.lists, post=cards.link_note),
+    _route("/cards/{id}/notes/{other}", delete=cards.unlink),
+    _route("/cards/{id}/labels", post=cards.add_label),
+    _route("/cards/{id}/labels/{other}", delete=cards.unlink),
+)
+_KANBAN_AUGUST = (
+    _route("/boards/{id}/unarchive", post=kanban.unarchive_board),
+    _route("/cards/bulk-move", post=cards.move_cards),
+    _route("/cards/{id}/comments", get=COMMENTS.lists, post=COMMENTS.creates),
+    _route("/comments/{id}", get=COMMENTS.shows),
+)
+_OLDER = (_route("/capsules", get=memories.search_capsules),)
+_AUGUST = (
+    _route("/agents/{id}/conversations", post=conversations.open_conversation),
+    _route("/messages/{id}/feedback", get=messages.get_feedback, post=messages.set_feedback),
+    _route("/files", get=files.list_files),
+    _route("/files/usage", get=files.usage),
+    _route("/files/{id}", get=FILES.shows, patch=FILES.updates, delete=FILES.deletes),
+    _route("/files/{id}/content", get=files.download),
+    _route("/files/{id}/url", post=files.make_url),
+    _route("/notes/{id}/linked-cards", get=notes.list_linked_cards),
+    _route("/notebooks/{id}/archive", post=notes.archive_notebook),
+    _route("/notebooks/{id}/unarchive", post=notes.archive_notebook),
+    _route("/memories/search", get=memories.search),
+    _route("/memories/export", get=memories.export),
+    _route("/memories/cleanup", post=memories.clean_up),
+    _route("/memories/{id}/restore", post=memories.restore),
+    _route("/search/content", get=search.search_content),
+    _route("/resolve/{id}", get=search.resolve),
+    _route("/resolve-identifiers", post=search.resolve_identifiers),
+    _route("/actions/agent-manifest", etag=True, get=actions.manifest),
+    _route("/actions/manifest", get=actions.manifest),
+    _route("/actions/call", post=actions.call_action),
+    _route("/actions/pending", get=actions.list_pending),
+    _route("/actions/history/{id}", get=actions.history),
+    _route("/actions/confirm/{id:path}/reject", post=actions.reject),
+    _route("/actions/confirm/{id:path}", post=actions.confirm),
+    _route("/actions/by-id/{id}/cancel", post=actions.cancel_row),
+    _route("/actions/{id:path}/cancel", post=actions.cancel),
+)

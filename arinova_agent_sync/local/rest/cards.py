@@ -1,274 +1,208 @@
-"""Kanban cards: list, make, change, move, complete, archive."""
+"""Kanban cards, and what hangs on them: commits, notes, labels, comments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
-from .boards import MAX_PAGE, PAGE, board_for_new_card, readable_board, writable_board
-from .columns import writable_column
-from .desk import Desk
-from .exchange import Answer, Body, Int32, Request, answer, changed, done, empty, refuse, uuid_field
-from .labels import SHAPE as LABEL_SHAPE
-from .router import Routes
-from .store import Row, new_id, now
+from starlette.responses import Response
 
-routes = Routes("/api/v1", "/api/agent")
+from .exchange import ID, NUMBER, TEXT, ApiRequest, Values, answer, body, done, empty, refuse
+from .kanban import BOARDS, COLUMNS, LABELS, MAX_PAGE, PAGE, board_for_new_card
+from .kinds import Kind, utc
+from .notes import NOTES
+from .store import now
 
+JOINED = "JOIN columns ON columns.id = column_id JOIN boards ON boards.id = board_id"
+
+_FROM = f"cards {JOINED}"
 _ARCHIVED_PAGE, _MAX_ARCHIVED_PAGE = 20, 100
-_PRIORITY = "medium"
 _FIRST, _LAST = "Backlog", "Done"  # the columns that rules name
-_SHAPE = (
-    "cards.id, column_id AS columnId, columns.name AS columnName, board_id AS boardId, title, description,"
-    " priority, cards.sort_order AS sortOrder, cards.archived, cards.created_at AS createdAt,"
-    " cards.updated_at AS updatedAt"
-)
-_FROM = "FROM cards JOIN columns ON columns.id = column_id JOIN boards ON boards.id = board_id"
+_HASH_CHARACTERS = 40
+
+_CARD: dict[str, Any] = {"title": TEXT, "description": TEXT, "priority": TEXT, "column_id": ID}
+_NEW_CARD = body(**{**_CARD, "title": str}, column_name=TEXT, board_id=ID)
+_MOVES = body(moves=list[body(card_id=UUID, to_column_id=UUID)])  # type: ignore[misc]
+_NOTE_LINK, _LABEL_LINK = body(note_id=UUID), body(label_id=UUID)
+_NEW_COMMIT = body(commit_hash=str, message=TEXT, url=TEXT)
 
 
-class NewCard(Body):
-    """POST /kanban/cards."""
-
-    title: str
-    description: str | None = None
-    priority: str | None = None
-    column_name: str | None = None
-    column_id: str | None = None
-    board_id: str | None = None
-
-
-class MarchCardChanges(Body, forbid_unknown_fields=True):
-    """PATCH /kanban/cards/{id}, March 2026."""
-
-    title: str | None = None
-    description: str | None = None
-    priority: str | None = None
-    column_id: str | None = None
-    sort_order: Int32 | None = None
-
-
-class CardChanges(MarchCardChanges, forbid_unknown_fields=True):
-    """PATCH /kanban/cards/{id}, August 2026."""
-
-    column_name: str | None = None
-
-
-class Move(Body):
-    """Part of POST /kanban/cards/bulk-move."""
-
-    card_id: str
-    to_column_id: str
-
-
-class Moves(Body):
-    """POST /kanban/cards/bulk-move."""
-
-    moves: list[Move]
-
-
-@routes("GET /kanban/cards")
-def list_cards(desk: Desk, request: Request) -> Answer:
-    with desk.store.transaction():
-        _archive_old(desk, request.agent_id)
-    found = cards_of(desk, request.agent_id)
-    text = request.query.get("search", "").strip().casefold()
-    if text:
-        found = [card for card in found if text in f"{card['title']}\n{card['description'] or ''}".casefold()]
-    if desk.august:
-        offset = request.number("offset", 0, least=0)
-        found = found[offset : offset + request.number("limit", PAGE, most=MAX_PAGE)]
-    return answer(found)
-
-
-@routes("POST /kanban/cards")
-def create_card(desk: Desk, request: Request) -> Answer:
-    body = request.json(NewCard)
-    title = _title(body.title)
-    column_id = _column_for(desk, request, body)
-    card_id, time = new_id(), now()
-    desk.store.insert(
-        "cards",
-        id=card_id,
-        column_id=column_id,
-        title=title,
-        description=body.description,
-        priority=body.priority or _PRIORITY,
-        sort_order=_last_place(desk, column_id),
-        created_at=time,
-        updated_at=time,
-    )
-    return answer(writable_card(desk, request, card_id), 201)
-
-
-@routes("PATCH /kanban/cards/{card_id}")
-def update_card(desk: Desk, request: Request) -> Answer:
-    card_id, body = request.uuid(), request.json(CardChanges if desk.august else MarchCardChanges)
-    card, values = writable_card(desk, request, card_id), changed(body)
-    if "title" in values:
-        values["title"] = _title(values["title"])
+def _changing_card(request: ApiRequest, card_id: str, values: Values) -> None:
     if (name := values.pop("column_name", None)) is not None:
-        values.setdefault("column_id", _named_column(desk, card["boardId"], name))
+        values.setdefault("column_id", _named_column(request, CARDS.check(request, card_id), name))
     if "column_id" in values:
-        values["column_id"] = writable_column(desk, request, uuid_field("columnId", values["column_id"]))[
-            "id"
-        ]
-        if values["column_id"] != card["columnId"]:
-            values.setdefault("sort_order", _last_place(desk, values["column_id"]))
-    return _update(desk, request, card_id, **values)
+        COLUMNS.check(request, values["column_id"], write=True)
 
 
-@routes("DELETE /kanban/cards/{card_id}")
-def delete_card(desk: Desk, request: Request) -> Answer:
-    card = writable_card(desk, request, request.uuid())
-    desk.store.run("DELETE FROM cards WHERE id = ?", card["id"])
-    return empty() if desk.august else done()
+def _adding_comment(request: ApiRequest, _: str, values: Values) -> None:
+    values["content"] = values["content"].strip() or refuse(400, "Content is required")
+    values.update(agent_id=request.agent_id, agent_name=request.agent.name)
 
 
-@routes("POST /kanban/cards/{card_id}/complete")
-def complete_card(desk: Desk, request: Request) -> Answer:
-    card = writable_card(desk, request, request.uuid())
-    column_id = _named_column(desk, card["boardId"], _LAST)
-    place = _last_place(desk, column_id)
-    return _update(desk, request, card["id"], column_id=column_id, sort_order=place)
+CARDS = Kind(
+    "cards",
+    "Card",
+    "id column_id title description priority sort_order created_by created_at updated_at",
+    {
+        "dueDate": "NULL",
+        "columnName": "columns.name",
+        "labels": "(SELECT json_group_array(json_object('id', id, 'boardId', board_id, 'name', name,"
+        " 'color', color)) FROM (SELECT labels.* FROM card_labels JOIN labels ON id = label_id"
+        " WHERE card_id = cards.id ORDER BY labels.rowid))",
+    },
+    {"boardId": "board_id", "archived": "cards.archived"},
+    source=_FROM,
+    order="cards.updated_at DESC, cards.rowid DESC",
+    grants="board",
+    edit=body(strict=True, **_CARD, sort_order=NUMBER),
+    edit_august=body(strict=True, **_CARD, sort_order=NUMBER, column_name=TEXT),
+    ok=True,
+    changing=_changing_card,
+)
+COMMITS = Kind(
+    "commits",
+    "Commit",
+    "card_id commit_hash message",
+    {"createdAt": utc("created_at")},
+    {"url": "url"},
+    order="rowid DESC",
+    parent=CARDS,
+)
+LINKED_NOTES = Kind(
+    "notes",
+    "Note",
+    "id title tags",
+    {"createdAt": utc("created_at")},
+    source="card_notes JOIN notes ON id = note_id",
+    order="card_notes.rowid",
+    parent=CARDS,
+)
+COMMENTS = Kind(
+    "comments",
+    "Comment",
+    "id card_id content agent_id agent_name created_at",
+    source=f"comments JOIN cards ON cards.id = card_id {JOINED}",
+    key="comments",
+    parent=CARDS,
+    grants="board",
+    new=body(content=str),
+    stamps="created_at",
+    adding=_adding_comment,
+)
 
 
-@routes("POST /kanban/cards/bulk-move", august=True)
-def move_cards(desk: Desk, request: Request) -> Answer:
-    moves = request.json(Moves).moves
-    if not moves:
-        refuse(400, "moves must not be empty")
+def list_cards(request: ApiRequest) -> Response:
+    granted = "board_id IN (SELECT board_id FROM board_grants WHERE agent_id = ?)"
+    # As on the March 2026 server, nothing but this list archives what was done long ago.
+    request.store.run(
+        f"UPDATE cards SET archived = 1 WHERE id IN (SELECT cards.id FROM {_FROM} WHERE {granted}"
+        " AND columns.name = ? AND NOT cards.archived AND auto_archive_days > 0 AND cards.updated_at <"
+        " strftime('%Y-%m-%dT%H:%M:%f', 'now', '-' || min(auto_archive_days, 99999) || ' days'))",
+        request.agent_id,
+        _LAST,
+    )
+    where = (
+        f"{granted} AND NOT cards.archived AND instr(folded(title || ' ' || coalesce(description, '')), ?)"
+    )
+    page = request.page(PAGE, MAX_PAGE) if request.august else (-1, 0)
+    text = request.query_params.get("search", "").strip().casefold()
+    return answer(CARDS.rows(request, where, request.agent_id, text, page=page))
+
+
+def create_card(request: ApiRequest) -> Response:
+    values = request.read(_NEW_CARD)
+    column = _column_for(request, values)
+    request.store.run("UPDATE cards SET sort_order = sort_order + 1 WHERE column_id = ?", column)
+    values.update(column_id=column, sort_order=0, created_by=request.owner.user_id)
+    card = CARDS.get(request, CARDS.add(request, values))
+    if not request.august:
+        del card["columnName"], card["labels"]
+        times = {key: card[key].replace("+00:00", "Z") for key in ("createdAt", "updatedAt")}
+        card.update(shareToken=None, isPublic=False, **times)
+    return answer(card, 201)
+
+
+def complete_card(request: ApiRequest) -> Response:
+    card_id = request.id()
+    board_id = CARDS.check(request, card_id, write=True)
+    CARDS.change(request, card_id, {"column_id": _named_column(request, board_id, _LAST)})
+    return answer(CARDS.get(request, card_id)) if request.august else done()
+
+
+def move_cards(request: ApiRequest) -> Response:
+    moves = request.read(_MOVES)["moves"] or refuse(400, "moves must not be empty")
     for move in moves:
-        card = writable_card(desk, request, uuid_field("cardId", move.card_id))
-        column = writable_column(desk, request, uuid_field("toColumnId", move.to_column_id))
-        place = _last_place(desk, column["id"])
-        _update(desk, request, card["id"], column_id=column["id"], sort_order=place)
+        CARDS.check(request, str(move.card_id), write=True)
+        COLUMNS.check(request, str(move.to_column_id), write=True)
+        CARDS.change(request, str(move.card_id), {"column_id": str(move.to_column_id)})
     return answer({"moved": len(moves)})
 
 
-@routes("GET /kanban/boards/{board_id}/archived-cards")
-def list_archived(desk: Desk, request: Request) -> Answer:
-    board = readable_board(desk, request, request.uuid())
+def list_archived(request: ApiRequest) -> Response:
+    board_id = BOARDS.check(request, request.id(), write=True)  # in March 2026, without a grant, too
     page = request.number("page", 1, most=10**9)
     limit = request.number("limit", _ARCHIVED_PAGE, most=_MAX_ARCHIVED_PAGE)
-    rest = f"{_FROM} WHERE board_id = ? AND cards.archived"
-    total = desk.store.value(f"SELECT count(*) {rest}", board["id"])
-    found = desk.store.rows(
-        f"SELECT {_SHAPE} {rest} ORDER BY cards.updated_at DESC, cards.rowid DESC LIMIT ? OFFSET ?",
-        board["id"],
-        limit,
-        (page - 1) * limit,
-    )
-    return answer({"cards": _shown(desk, found), "total": total, "page": page, "limit": limit})
+    where = "board_id = ? AND cards.archived"
+    cards = CARDS.rows(request, where, board_id, page=(limit, (page - 1) * limit))
+    total = request.store.value(f"SELECT count(*) FROM {_FROM} WHERE {where}", board_id)
+    return answer({"cards": cards, "total": total, "page": page, "limit": limit})
 
 
-def cards_of(desk: Desk, agent_id: str) -> Sequence[Row]:
-    """Return the cards of all boards that an agent was granted, as they are shown, without archived ones."""
-    found = desk.store.rows(
-        f"SELECT {_SHAPE} {_FROM} JOIN board_grants USING (board_id) WHERE agent_id = ? AND NOT cards.archived"
-        " AND NOT boards.archived ORDER BY boards.rowid, columns.sort_order, cards.sort_order, cards.rowid",
-        agent_id,
-    )
-    return _shown(desk, found)
+def add_commit(request: ApiRequest) -> Response:
+    card_id, values = request.id(), request.read(_NEW_COMMIT)
+    CARDS.check(request, card_id, write=True)
+    name = values["commit_hash"]
+    if not 1 <= len(name) <= _HASH_CHARACTERS:
+        refuse(400, f"commitHash must have 1 to {_HASH_CHARACTERS} characters")
+    row = (card_id, name, values.get("message"), values.get("url"), now())
+    request.store.run("INSERT OR IGNORE INTO commits VALUES (?, ?, ?, ?, ?)", *row)
+    if not request.august:
+        return empty(201)
+    return answer(COMMITS.rows(request, "card_id = ? AND commit_hash = ?", card_id, name)[0], 201)
 
 
-def readable_card(desk: Desk, request: Request, card_id: str) -> Row:
-    """Return a card, as it is shown, of a board that the agent was granted."""
-    card = _card(desk, card_id)
-    readable_board(desk, request, card["boardId"])
-    return card
+def link_note(request: ApiRequest) -> Response:
+    card_id, note_id = request.id(), request.read(_NOTE_LINK)["note_id"]
+    CARDS.check(request, card_id, write=True)
+    NOTES.check(request, note_id)
+    request.store.run("INSERT OR IGNORE INTO card_notes VALUES (?, ?)", card_id, note_id)
+    return answer({"linked": True})
 
 
-def writable_card(desk: Desk, request: Request, card_id: str) -> Row:
-    """Return a card, as it is shown, of a board that the agent may change."""
-    card = _card(desk, card_id)
-    writable_board(desk, request, card["boardId"])
-    return card
+def add_label(request: ApiRequest) -> Response:
+    card_id, label_id = request.id(), request.read(_LABEL_LINK)["label_id"]
+    board_id = CARDS.check(request, card_id, write=True)
+    if not LABELS.rows(request, "id = ? AND board_id = ?", label_id, board_id):
+        refuse(400, "The board of this card has no such label")
+    request.store.run("INSERT OR IGNORE INTO card_labels VALUES (?, ?)", card_id, label_id)
+    return answer({"linked": True})
 
 
-def _card(desk: Desk, card_id: str) -> Row:
-    found = desk.store.rows(f"SELECT {_SHAPE} {_FROM} WHERE cards.id = ?", card_id)
-    if not found:
-        refuse(404, "Card not found")
-    return _shown(desk, found)[0]
+def unlink(request: ApiRequest) -> Response:
+    """Take a note or a label from a card, as the path says."""
+    card_id, other_id = request.id(), request.id("other")
+    CARDS.check(request, card_id, write=True)
+    what = "note" if "/notes/" in request.scope["path"] else "label"
+    request.store.run(f"DELETE FROM card_{what}s WHERE card_id = ? AND {what}_id = ?", card_id, other_id)
+    return empty()
 
 
-def _update(desk: Desk, request: Request, card_id: str, **values: Any) -> Answer:
-    desk.store.update("cards", card_id, **values, updated_at=now())
-    return answer(writable_card(desk, request, card_id)) if desk.august else done()
-
-
-def _archive_old(desk: Desk, agent_id: str) -> None:
-    # As on the March 2026 server, nothing but this list looks for cards that were done long ago.
-    for board in desk.store.rows(
-        "SELECT id, auto_archive_days AS days FROM boards JOIN board_grants ON board_id = id"
-        " WHERE agent_id = ? AND auto_archive_days > 0",
-        agent_id,
-    ):
-        limit = datetime.now(timezone.utc) - timedelta(days=min(board["days"], 100_000))
-        desk.store.run(
-            "UPDATE cards SET archived = 1 WHERE NOT archived AND updated_at < ?"
-            " AND column_id = (SELECT id FROM columns WHERE board_id = ? AND name = ?)",
-            limit.isoformat(timespec="microseconds"),
-            board["id"],
-            _LAST,
-        )
-
-
-def _column_for(desk: Desk, request: Request, body: NewCard) -> str:
-    column = (
-        None
-        if body.column_id is None
-        else writable_column(desk, request, uuid_field("columnId", body.column_id))
-    )
-    if body.board_id is not None:
-        board_id = str(writable_board(desk, request, uuid_field("boardId", body.board_id))["id"])
-    elif column is not None:
-        return str(column["id"])
-    else:
-        board_id = board_for_new_card(desk, request)
-    if column is not None:
-        if column["board_id"] != board_id:
+def _column_for(request: ApiRequest, values: Values) -> str:
+    board_id, name = values.pop("board_id", None), values.pop("column_name", _FIRST)
+    if (column_id := values.get("column_id")) is not None:
+        if board_id not in (None, COLUMNS.check(request, column_id)):
             refuse(400, "The column belongs to another board")
-        return str(column["id"])
-    if body.column_name is not None:
-        return _named_column(desk, board_id, body.column_name)
-    first = desk.store.value(
-        "SELECT id FROM columns WHERE board_id = ? ORDER BY name <> ?, sort_order, rowid", board_id, _FIRST
+        return str(column_id)
+    if board_id is not None:
+        BOARDS.check(request, board_id)
+    found = request.store.value(
+        "SELECT id FROM columns WHERE board_id = ? ORDER BY name <> ?, sort_order, rowid",  # else the first
+        board_id or board_for_new_card(request),
+        name,
     )
-    if first is None:
-        refuse(400, "The board has no columns")
-    return str(first)
+    return str(found or refuse(400, "The board has no columns"))
 
 
-def _named_column(desk: Desk, board_id: str, name: str) -> str:
-    found = desk.store.value("SELECT id FROM columns WHERE board_id = ? AND name = ?", board_id, name)
-    if found is None:
-        refuse(404, f'The board has no column "{name}"')
-    return str(found)
-
-
-def _last_place(desk: Desk, column_id: str) -> object:
-    return desk.store.value(
-        "SELECT coalesce(max(sort_order) + 1, 0) FROM cards WHERE column_id = ?", column_id
-    )
-
-
-def _title(text: str) -> str:
-    title = text.strip()
-    if not title:
-        refuse(400, "Title is required")
-    return title
-
-
-def _shown(desk: Desk, cards: Sequence[Row]) -> Sequence[Row]:
-    labels: dict[str, list[Row]] = {}
-    for label in desk.store.rows(
-        f"SELECT card_id, {LABEL_SHAPE} FROM card_labels JOIN labels ON id = label_id"
-        " WHERE card_id IN (SELECT value FROM json_each(?)) ORDER BY labels.rowid",
-        answer([card["id"] for card in cards]).body.decode(),
-    ):
-        labels.setdefault(label.pop("card_id"), []).append(label)
-    return [
-        {**card, "archived": bool(card["archived"]), "labels": labels.get(card["id"], [])} for card in cards
-    ]
+def _named_column(request: ApiRequest, board_id: str, name: str) -> str:
+    found = request.store.value("SELECT id FROM columns WHERE board_id = ? AND name = ?", board_id, name)
+    return str(found or refuse(404, f'The board has no column "{name}"'))

@@ -1,26 +1,30 @@
-"""A request as a route sees it, and the answers it may give."""
+"""A request as the routes see it, and the answers that they give."""
 
 from __future__ import annotations
 
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar
-from urllib.parse import parse_qsl
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Union
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope
 
-from ..records import AgentAccount
+from ..records import AgentAccount, Conversation, User
+from .store import Store
 
-B = TypeVar("B", bound="Body")
+if TYPE_CHECKING:
+    from ..hub import Hub
 
-Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]  # what the server keeps whole numbers in
+Body = type[msgspec.Struct]
+Values = dict[str, Any]  # of a body or a row, by the columns' names
 
-JSON_TYPE = "application/json"
-TEXT_TYPE = "text/plain; charset=utf-8"
+_INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]  # what the server keeps whole numbers in
+TEXT, NUMBER, ID = (Union[str, None], None), (Union[_INT32, None], None), (Union[uuid.UUID, None], None)
 
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 
@@ -28,48 +32,72 @@ _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class Body(msgspec.Struct, rename="camel", kw_only=True):
-    """What the JSON bodies share; fields that a route does not know are ignored."""
+@dataclass(frozen=True)
+class Desk:
+    """Hold what every route works with.
 
+    Attributes:
+        store: the database.
+        hub: the chat behind its lock; the lock is never held over a call into the database.
+        max_file_size: bytes that a request's body may have.
+    """
 
-class Answer(NamedTuple):
-    """What is sent back."""
-
-    status: int = 200
-    body: bytes = b""
-    content_type: str = JSON_TYPE
-    headers: Sequence[tuple[str, str]] = ()
+    store: Store
+    hub: Hub
+    max_file_size: int
 
 
 class Refused(Exception):
     """End a request with an answer that says why."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
 
 
-@dataclass
-class Request:
+class ApiRequest(Request):
     """Show one request.
 
+    Args:
+        scope: as the application got it.
+        receive: as the application got it.
+        desk: what the routes work with.
+
     Attributes:
-        method: in capitals.
-        path: all of it, decoded.
-        parts: what stands in the path where the route has names in braces, in order.
-        query_string: as it came.
-        headers: by lower-case name; of several with one name the last.
-        body: all of it.
+        store: the database.
+        hub: the chat behind its lock.
+        august: whether the answers are those of August 2026.
         caller: whose token it has; only handlers of public routes meet None.
+        data: its body, None if that was too large.
     """
 
-    method: str
-    path: str
-    parts: Sequence[str]
-    query_string: bytes
-    headers: Mapping[bytes, bytes]
-    body: bytes = b""
-    caller: AgentAccount | None = field(default=None)
+    def __init__(self, scope: Scope, receive: Receive, desk: Desk) -> None:
+        super().__init__(scope, receive)
+        self.store, self.hub = desk.store, desk.hub
+        self.august = desk.hub.chat.rules.august
+        self.caller = self._caller()
+        self.data: bytes | None = b""
+
+    def _caller(self) -> AgentAccount | None:
+        # A bot token without the prefix works on the socket and on the older routes, and not here.
+        token = self.headers.get("x-agent-token", "").strip()
+        if not token:
+            scheme, _, token = self.headers.get("authorization", "").partition(" ")
+            token = token.strip() if scheme.lower() == "bearer" else ""
+            v1 = not self.scope["path"].startswith("/api/agent/")
+            if v1 and (not token.startswith("ari_") or token.startswith("ari_cli_")):
+                return None
+        return self.hub.chat.roster.find(token)
+
+    async def collect(self, limit: int) -> None:
+        """Read the body to its end, and keep it unless it is larger than its limit."""
+        blocks: list[bytes] = []
+        size = 0
+        async for block in self.stream():
+            size += len(block)
+            if size <= limit:
+                blocks.append(block)
+        self.data = b"".join(blocks) if size <= limit else None
 
     @property
     def agent(self) -> AgentAccount:
@@ -83,74 +111,114 @@ class Request:
         """The id of who asks."""
         return self.agent.agent_id
 
-    @cached_property
-    def query(self) -> Mapping[str, str]:
-        """The parameters; of several with one name the last."""
-        return dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True))
+    @property
+    def owner(self) -> User:
+        """Who owns the agents."""
+        with self.hub.lock:
+            return self.hub.chat.owner
 
-    def uuid(self, place: int = 0) -> str:
-        """Return a part of the path that has to be a UUID; refuse others as axum's extractor does."""
-        text = self.parts[place]
-        found = as_uuid(text)
-        if found is None:
-            refuse_plainly(
-                400, f"Invalid URL: Cannot parse value at index {place} with value `{text}`: no UUID"
-            )
+    @property
+    def conversations(self) -> list[Conversation]:
+        """The conversations that the agent is in, oldest first."""
+        with self.hub.lock:
+            return [each for each in self.hub.chat.conversations.values() if self.agent in each.agents]
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """Return a conversation; refuse one that is not there, or that the agent is not in."""
+        with self.hub.lock:
+            found = self.hub.chat.conversations.get(as_uuid(conversation_id) or "")
+        if found is None or self.agent not in found.agents:
+            refuse(403, "Not a member of this conversation")
         return found
 
-    def number(self, name: str, default: int, least: int = 1, most: int | None = None) -> int:
+    def text(self, name: str = "id") -> str:
+        """Return a part of the path."""
+        return str(self.path_params[name])
+
+    def id(self, name: str = "id") -> str:
+        """Return a part of the path that has to be a UUID; refuse others as axum's extractor does."""
+        found = as_uuid(self.text(name))
+        if found is None:
+            refuse_plainly(400, f"Invalid URL: Cannot parse `{name}` with value `{self.text(name)}`: no UUID")
+        return found
+
+    def number(self, name: str, default: int, least: int = 1, most: int = 2**62) -> int:
         """Return a number of the query, cut to its bounds."""
-        text = self.query.get(name)
+        text = self.query_params.get(name)
         if text is None:
             return default
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             refuse_plainly(400, f"Failed to deserialize query string: {name}: invalid digit found in string")
-        value = max(least, int(text))
-        return value if most is None else min(value, most)
+        return min(max(least, int(text)), most)
+
+    def page(self, default: int, most: int, skips: bool = True) -> tuple[int, int]:
+        """Return the limit and the offset of the query, which not every route knows."""
+        return self.number("limit", default, most=most), self.number("offset", 0, least=0) if skips else 0
 
     def flag(self, name: str) -> bool | None:
         """Return a parameter that is true or false."""
-        text = self.query.get(name)
+        text = self.query_params.get(name)
         if text not in (None, "true", "false"):
             refuse_plainly(400, f"Failed to deserialize query string: {name}: not `true` or `false`")
         return None if text is None else text == "true"
 
-    def json(self, kind: type[B]) -> B:
-        """Return the body as what a route takes; refuse others as axum's extractor does."""
-        content_type = self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if content_type != b"application/json" and not content_type.endswith(b"+json"):
+    def read(self, kind: Body, nul: int = 400) -> Values:
+        """Return what the body says, null being nothing; refuse others as axum's extractor does.
+
+        Args:
+            kind: what the route takes.
+            nul: the status for a text with a NUL, which PostgreSQL does not keep.
+        """
+        content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json" and not content_type.endswith("+json"):
             refuse_plainly(415, "Expected request with `Content-Type: application/json`")
+        if self.data is None:
+            refuse_plainly(413, "Failed to buffer the request body: length limit exceeded")
         try:
-            body = msgspec.json.decode(self.body, type=kind)
+            values = msgspec.structs.asdict(msgspec.json.decode(self.data, type=kind))
         except msgspec.ValidationError as problem:
             refuse_plainly(422, f"Failed to deserialize the JSON body into the target type: {problem}")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             refuse_plainly(400, f"Failed to parse the request body as JSON: {problem}")
-        if b"\\u0000" in self.body and _NUL.search(self.body):
-            # PostgreSQL has no NUL in its texts, and the failing query is all that the caller hears of it.
-            refuse(500, "Database error")
-        return body
+        if b"\\u0000" in self.data and _NUL.search(self.data):
+            refuse(nul, "Database error" if nul == 500 else "A text must not hold a NUL")
+        as_text = {name: str(value) for name, value in values.items() if isinstance(value, uuid.UUID)}
+        return {name: value for name, value in {**values, **as_text}.items() if value is not None}
 
 
-def answer(value: object, status: int = 200) -> Answer:
+def body(strict: bool = False, snake: bool = False, **fields: Any) -> Body:
+    """Describe a JSON body.
+
+    Args:
+        strict: whether fields that it does not know are refused.
+        snake: whether its names are not in camel case.
+        fields: the type of each, or a type and a default.
+    """
+    given = [(name, *kind) if isinstance(kind, tuple) else (name, kind) for name, kind in fields.items()]
+    make = partial(msgspec.defstruct, "Body", given, forbid_unknown_fields=strict, kw_only=True)
+    return make() if snake else make(rename="camel")
+
+
+def answer(value: object, status: int = 200) -> Response:
     """Return an answer of JSON."""
     try:
-        return Answer(status, msgspec.json.encode(value))
+        encoded = msgspec.json.encode(value)
     except UnicodeEncodeError:  # half a surrogate pair, which a user's text may hold
-        return Answer(status, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(encoded, status, media_type="application/json")
 
 
-def empty(status: int = 204) -> Answer:
+def empty(status: int = 204) -> Response:
     """Return an answer without a body."""
-    return Answer(status, content_type="")
+    return Response(status_code=status)
 
 
-def done(**more: Any) -> Answer:
+def done(**more: Any) -> Response:
     """Return the March 2026 server's way to say that something was done."""
     return answer({"ok": True, **more})
 
 
-def error(status: int, text: str) -> Answer:
+def error(status: int, text: str) -> Response:
     """Return an error in the server's JSON."""
     return answer({"error": text}, status)
 
@@ -162,25 +230,9 @@ def refuse(status: int, text: str) -> NoReturn:
 
 def refuse_plainly(status: int, text: str) -> NoReturn:
     """End the request with a plain text, as axum's extractors do."""
-    raise Refused(Answer(status, text.encode("utf-8", "replace"), TEXT_TYPE))
+    raise Refused(Response(text.encode("utf-8", "replace"), status, media_type="text/plain"))
 
 
 def as_uuid(text: object) -> str | None:
     """Return a UUID as it is usually written, None for what is none."""
     return str(uuid.UUID(text)) if isinstance(text, str) and _UUID.fullmatch(text) else None
-
-
-def uuid_field(name: str, text: str) -> str:
-    """Return a field of a body that has to be a UUID; refuse others as axum's extractor does."""
-    found = as_uuid(text)
-    if found is None:
-        refuse_plainly(422, f"Failed to deserialize the JSON body into the target type: {name}: no UUID")
-    return found
-
-
-def changed(body: Body) -> dict[str, Any]:
-    """Return what a body changes, by its Python names; refuse a body that changes nothing."""
-    values = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not None}
-    if not values:
-        refuse(400, "No fields to update")
-    return values

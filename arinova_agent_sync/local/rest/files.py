@@ -1,75 +1,92 @@
 """Files: upload, list, rename, delete, download.
 
-Unlike the March 2026 server without its storage service, this one serves what was uploaded: its URLs lead to
-the content, for everyone who knows them.
+Like the real servers with their storage service, this one serves what was uploaded: its URLs lead to the content,
+for everyone who knows them.
 """
 
 from __future__ import annotations
 
 import time
-from pathlib import PurePath
-from typing import Any
+from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.responses import Response
+
 from ..records import AgentAccount
-from .desk import Desk
-from .exchange import Answer, Body, Request, answer, as_uuid, empty, refuse, refuse_plainly
-from .multipart import MalformedForm, parts
-from .router import Routes
+from .exchange import ApiRequest, Values, answer, as_uuid, body, empty, refuse, refuse_plainly
+from .kinds import Kind
 from .store import Row, Store, new_id, now
 
-routes = Routes()
-public = Routes("/uploads")
+# Files that an agent may see: its own, and those of the conversations whose ids the second parameter has.
+VISIBLE = "(agent_id = ? OR conversation_id IN (SELECT value FROM json_each(?)))"
 
-_BLOCKED = {
-    "application/x-executable",
-    "application/x-msdos-program",
-    "application/x-msdownload",
-    "application/x-sh",
-    "application/x-bat",
-    "application/x-csh",
-}
+_BLOCKED = [
+    f"application/x-{kind}" for kind in ("executable", "msdos-program", "msdownload", "sh", "bat", "csh")
+]
+_ANY_TYPE = "application/octet-stream"
 _PAGE, _MAX_PAGE = 50, 100
 _URL_LIVES = 3600  # seconds, as told; the URL itself stays
-_SHAPE = (
-    "id, file_name AS fileName, file_type AS fileType, file_size AS fileSize, url, "
-    "conversation_id AS conversationId, agent_id AS agentId, 'attachment' AS sourceType, "
-    "created_at AS createdAt"
+_FILTERS = {
+    "source_type": "'attachment' = ?",
+    "source_type_prefix": "instr('attachment', ?) = 1",
+    "content_type_prefix": "instr(file_type, ?) = 1",
+    "search": "instr(folded(file_name), folded(?))",
+    "conversation_id": "conversation_id = ?",
+    "folder_id": "? IS NULL",  # there are no folders, so a file is in none
+}
+
+
+class _Form(MultiPartParser):
+    # A body is in memory and bounded already; a copy on disk would need threads to write it.
+    spool_max_size = max_part_size = 2**40
+
+
+def _permit(request: ApiRequest, file_id: str, write: bool) -> None:
+    file = FILES.get(request, file_id)
+    if file["agentId"] != request.agent_id:
+        request.conversation(file["conversationId"])
+        if write:
+            refuse(403, "Only the agent that uploaded a file may change it")
+
+
+def _changing_file(_: ApiRequest, __: str, values: Values) -> None:
+    if not values["file_name"].strip():
+        refuse(400, "fileName is required")
+
+
+FILES = Kind(
+    "files",
+    "File",
+    "id file_name file_type file_size url conversation_id agent_id created_at",
+    {"sourceType": "'attachment'"},
+    order="created_at DESC, id",
+    edit=body(file_name=str),
+    stamps="created_at",
+    permit=_permit,
+    changing=_changing_file,
 )
 
 
-class NewName(Body):
-    """PATCH /files/{id}."""
-
-    file_name: str
-
-
 def add_file(
-    store: Store,
-    data: bytes,
-    file_name: str,
-    file_type: str,
-    conversation_id: str,
-    agent: AgentAccount | None,
-) -> dict[str, Any]:
+    store: Store, data: bytes, name: str, kind: str, conversation_id: str, agent: AgentAccount | None
+) -> Row:
     """Keep a file and return what an attachment tells of it; without an agent it is a user's."""
-    file_id = new_id()
-    ending = PurePath(file_name).suffix.removeprefix(".") or "bin"
-    url = f"/uploads/attachments/{conversation_id}/{file_id}_{int(time.time())}.{quote(ending, safe='')}"
+    file_id, ending = new_id(), quote(name.rpartition(".")[2], safe="")  # without a dot, it is the whole name
+    url = f"/uploads/attachments/{conversation_id}/{file_id}_{int(time.time())}.{ending}"
+    values = {
+        "file_name": name,
+        "file_type": kind,
+        "file_size": len(data),
+        "conversation_id": conversation_id,
+    }
+    agent_id = None if agent is None else agent.agent_id
     with store.transaction():
-        store.insert(
-            "files",
-            id=file_id,
-            conversation_id=conversation_id,
-            agent_id=None if agent is None else agent.agent_id,
-            file_name=file_name,
-            file_type=file_type,
-            file_size=len(data),
-            url=url,
-            created_at=now(),
-        )
+        store.insert("files", id=file_id, url=url, agent_id=agent_id, created_at=now(), **values)
         store.insert("contents", file_id=file_id, data=data)
-    return {"id": file_id, "fileName": file_name, "fileType": file_type, "fileSize": len(data), "url": url}
+    return {"id": file_id, "url": url, "fileName": name, "fileType": kind, "fileSize": len(data)}
 
 
 def remove_file(store: Store, file_id: str) -> None:
@@ -91,139 +108,89 @@ def users_urls(store: Store) -> set[str]:
     return {row["url"] for row in store.rows("SELECT url FROM files WHERE agent_id IS NULL")}
 
 
-@routes("POST /files/upload", upload=True)
-def upload(desk: Desk, request: Request) -> Answer:
+async def upload(request: ApiRequest) -> Response:
+    if request.data is None:
+        refuse(400, "Failed to read file data")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+        refuse_plainly(400, "Invalid `boundary` for `multipart/form-data` request")
     try:
-        form = parts(request.headers.get(b"content-type", b"").decode("latin-1"), request.body)
-    except MalformedForm as problem:
-        refuse_plainly(400, str(problem))
-    place, file = form.get("conversationId"), form.get("file")
-    if place is None:
-        refuse(400, "conversationId is required")
-    if file is None:
+        form = await _Form(request.headers, _whole(request.data)).parse()
+    except (MultiPartException, FormParserError) as problem:
+        refuse_plainly(400, f"Error parsing `multipart/form-data` request: {problem}")
+    try:
+        return await _taken(request, form)
+    finally:
+        await form.close()
+
+
+async def _whole(data: bytes) -> AsyncGenerator[bytes, None]:
+    yield data
+
+
+async def _taken(request: ApiRequest, form: FormData) -> Response:
+    place = form.get("conversationId") or refuse(400, "conversationId is required")
+    if (file := form.get("file")) is None:
         refuse(400, "No file provided")
-    conversation_id = as_uuid(place.data.decode("utf-8", "replace").strip())
+    conversation_id = as_uuid(place.strip() if isinstance(place, str) else None)
     if conversation_id is None:
         refuse(400, "Invalid conversationId")
-    desk.conversation(request.agent, conversation_id)
-    if file.content_type.partition(";")[0].strip().lower() in _BLOCKED:
+    request.conversation(conversation_id)
+    if isinstance(file, UploadFile):
+        data, name, kind = await file.read(), file.filename or "file", file.content_type or _ANY_TYPE
+    else:
+        data, name, kind = file.encode(), "file", _ANY_TYPE
+    if kind.partition(";")[0].strip().lower() in _BLOCKED:
         refuse(400, "File type not allowed")
-    name = file.file_name or "file"
-    kept = add_file(desk.store, file.data, name, file.content_type, conversation_id, request.agent)
+    kept = add_file(request.store, data, name, kind, conversation_id, request.agent)
     del kept["id"]
     return answer(kept, 201)
 
 
-@public("GET /attachments/{conversation_id}/{name}", public=True)
-def serve(desk: Desk, request: Request) -> Answer:
-    place, name = (quote(part, safe="") for part in request.parts)
-    file = desk.store.row(f"SELECT {_SHAPE} FROM files WHERE url = ?", f"/uploads/attachments/{place}/{name}")
-    return empty(404) if file is None else _content(desk, file)
+def serve(request: ApiRequest) -> Response:
+    place, name = (quote(request.text(part), safe="") for part in ("place", "name"))
+    found = FILES.rows(request, "url = ?", f"/uploads/attachments/{place}/{name}")
+    return _content(request, found[0]) if found else empty(404)
 
 
-@routes("GET /files", august=True)
-def list_files(desk: Desk, request: Request) -> Answer:
-    query = request.query
-    limit = request.number("limit", _PAGE, most=_MAX_PAGE)
-    offset = request.number("offset", 0, least=0)
-    sql, values = _visible(desk, request.agent)
-    for parameter, condition in (
-        ("source_type", "sourceType = ?"),
-        ("source_type_prefix", "sourceType LIKE ? || '%'"),
-        ("content_type_prefix", "fileType LIKE ? || '%'"),
-        ("search", "instr(lower(fileName), lower(?)) > 0"),
-        ("conversation_id", "conversationId = ?"),
-        ("folder_id", "? IS NULL"),  # there are no folders, so a file is in none
-    ):
-        if parameter in query:
-            sql += f" AND {condition}"
-            values.append(query[parameter])
-    order = {"name": "fileName", "size": "fileSize DESC"}.get(query.get("sort", ""), "createdAt DESC")
-    total = desk.store.value(f"SELECT count(*) FROM ({sql})", *values)
-    found = desk.store.rows(f"{sql} ORDER BY {order}, id LIMIT ? OFFSET ?", *values, limit, offset)
+def list_files(request: ApiRequest) -> Response:
+    query, (limit, offset) = request.query_params, request.page(_PAGE, _MAX_PAGE)
+    given = [name for name in _FILTERS if name in query]
+    where = " AND ".join([VISIBLE, *(_FILTERS[name] for name in given)])
+    values = [*visible(request), *(query[name] for name in given)]
+    order = {"name": "file_name, id", "size": "file_size DESC, id"}.get(query.get("sort", ""), "")
+    found = FILES.rows(request, where, *values, page=(limit, offset), order=order)
+    total = request.store.value(f"SELECT count(*) FROM files WHERE {where}", *values)
     return answer({"files": found, "total": total, "hasMore": offset + len(found) < total})
 
 
-@routes("GET /files/usage", august=True)
-def usage(desk: Desk, request: Request) -> Answer:
-    used = desk.store.row(
-        "SELECT count(*) AS fileCount, coalesce(sum(file_size), 0) AS usedBytes FROM files WHERE agent_id = ?",
-        request.agent_id,
-    )
-    return answer({**(used or {}), "quotaBytes": None})
+def usage(request: ApiRequest) -> Response:
+    sql = "SELECT count(*) AS fileCount, coalesce(sum(file_size), 0) AS usedBytes, NULL AS quotaBytes FROM files"
+    return answer(request.store.row(f"{sql} WHERE agent_id = ?", request.agent_id))
 
 
-@routes("GET /files/{file_id}", august=True)
-def get_file(desk: Desk, request: Request) -> Answer:
-    return answer(_file(desk, request))
+def download(request: ApiRequest) -> Response:
+    FILES.check(request, request.id())
+    return _content(request, FILES.get(request, request.id()))
 
 
-@routes("PATCH /files/{file_id}", august=True)
-def rename_file(desk: Desk, request: Request) -> Answer:
-    file, body = _own(desk, request), request.json(NewName)
-    if not body.file_name.strip():
-        refuse(400, "fileName is required")
-    desk.store.update("files", file["id"], file_name=body.file_name)
-    return answer({**file, "fileName": body.file_name})
+def make_url(request: ApiRequest) -> Response:
+    FILES.check(request, request.id())
+    return answer({"url": FILES.get(request, request.id())["url"], "expiresIn": _URL_LIVES})
 
 
-@routes("DELETE /files/{file_id}", august=True)
-def delete_file(desk: Desk, request: Request) -> Answer:
-    remove_file(desk.store, _own(desk, request)["id"])
-    return empty()
+def visible(request: ApiRequest) -> list[object]:
+    """Return the parameters of ``VISIBLE``."""
+    return [request.agent_id, bytes(answer([each.id for each in request.conversations]).body).decode()]
 
 
-@routes("GET /files/{file_id}/content", august=True)
-def download(desk: Desk, request: Request) -> Answer:
-    return _content(desk, _file(desk, request))
-
-
-@routes("POST /files/{file_id}/url", august=True)
-def make_url(desk: Desk, request: Request) -> Answer:
-    return answer({"url": _file(desk, request)["url"], "expiresIn": _URL_LIVES})
-
-
-def files_of(desk: Desk, agent: AgentAccount) -> list[Row]:
-    """Return all files that an agent may see, newest first."""
-    sql, values = _visible(desk, agent)
-    return desk.store.rows(f"{sql} ORDER BY createdAt DESC, id", *values)
-
-
-def _visible(desk: Desk, agent: AgentAccount) -> tuple[str, list[object]]:
-    places = [found.id for found in desk.conversations_of(agent)]
-    marks = ", ".join("?" * len(places))
-    sql = f"SELECT * FROM (SELECT {_SHAPE} FROM files) WHERE (agentId = ? OR conversationId IN ({marks}))"
-    return sql, [agent.agent_id, *places]
-
-
-def _file(desk: Desk, request: Request) -> Row:
-    file = desk.store.row(f"SELECT {_SHAPE} FROM files WHERE id = ?", request.uuid())
-    if file is None:
-        refuse(404, "File not found")
-    if file["agentId"] != request.agent_id:
-        desk.conversation(request.agent, file["conversationId"])
-    return file
-
-
-def _own(desk: Desk, request: Request) -> Row:
-    file = _file(desk, request)
-    if file["agentId"] != request.agent_id:
-        refuse(403, "Only the agent that uploaded a file may change it")
-    return file
-
-
-def _content(desk: Desk, file: Row) -> Answer:
-    data = desk.store.value("SELECT data FROM contents WHERE file_id = ?", file["id"])
-    shown = f"inline; filename*=UTF-8''{quote(file['fileName'])}"
+def _content(request: ApiRequest, file: Row) -> Response:
+    data = request.store.value("SELECT data FROM contents WHERE file_id = ?", file["id"])
+    kind = file["fileType"]
     # Whatever an agent uploads, no browser is to run it as a page of this server.
-    headers = [
-        ("content-disposition", shown),
-        ("content-security-policy", "default-src 'none'; sandbox"),
-        ("x-content-type-options", "nosniff"),
-    ]
-    return Answer(200, data, _header_value(file["fileType"]), headers)
-
-
-def _header_value(content_type: str) -> str:
-    printable = all(" " <= letter <= "~" for letter in content_type)
-    return content_type if printable else "application/octet-stream"
+    headers = {
+        "content-type": kind if all(" " <= letter <= "~" for letter in kind) else _ANY_TYPE,
+        "content-disposition": f"inline; filename*=UTF-8''{quote(file['fileName'])}",
+        "content-security-policy": "default-src 'none'; sandbox",
+        "x-content-type-options": "nosniff",
+    }
+    return Response(data, headers=headers)

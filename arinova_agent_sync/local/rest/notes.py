@@ -1,238 +1,230 @@
-"""Notes and the discussions under them. Only the agent that made a note may change it."""
+"""Notebooks, the notes in them, and the discussions under those. Only the agent that made a note may change it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import re
 
-from .desk import Desk
-from .exchange import Answer, Body, Request, answer, as_uuid, changed, empty, refuse, refuse_plainly
-from .notebooks import first_notebook, granted_notebook
-from .router import Routes
-from .store import Row, new_id, now
+from starlette.responses import Response
 
-routes = Routes()
+from .exchange import TEXT, ApiRequest, Values, answer, as_uuid, body, refuse, refuse_plainly
+from .kinds import Kind
+from .store import Store, new_id, now
 
 _PAGE, _MAX_PAGE = 20, 50
-_TITLE_BYTES = 200
+_TITLE_BYTES, _NAME_BYTES = 200, 255
+_DEFAULT = "My Notebook"
+_LINK = re.compile(r"\[\[(.+?)\]\]")
+
+_TAGS = (list[str] | None, None)
+_NEW_NOTEBOOK = body(name=str)
+_NEW_NOTE = body(title=str, content=TEXT, tags=_TAGS, notebook_id=TEXT)
+_NOTE_CHANGES = body(title=TEXT, content=TEXT, tags=_TAGS)
+_CONTRIBUTION = body(content=str)
 
 
-class NewNote(Body):
-    """POST /notes."""
-
-    title: str
-    content: str | None = None
-    tags: list[str] | None = None
-    notebook_id: str | None = None
+def _changing_notebook(_: ApiRequest, __: str, values: Values) -> None:
+    values["name"] = _checked("Name", values["name"], _NAME_BYTES)
 
 
-class NoteChanges(Body):
-    """PATCH /notes/{id}."""
-
-    title: str | None = None
-    content: str | None = None
-    tags: list[str] | None = None
-
-
-class Contribution(Body):
-    """POST /notes/{id}/thread."""
-
-    content: str
+def _removing_notebook(request: ApiRequest, notebook_id: str) -> None:
+    default = default_notebook(request.store, request.owner.user_id)
+    if notebook_id == default:
+        refuse(400, "Cannot delete the default notebook")
+    if request.august and not NOTEBOOKS.get(request, notebook_id)["archived"]:
+        refuse(400, "Only archived notebooks can be deleted")
+    request.store.run("UPDATE notes SET notebook_id = ? WHERE notebook_id = ?", default, notebook_id)
 
 
-@routes("GET /notes", etag=True)
-def list_notes(desk: Desk, request: Request) -> Answer:
-    query = request.query
-    limit = request.number("limit", _PAGE, most=_MAX_PAGE)
-    offset = request.number("offset", 0, least=0) if desk.august else 0
-    archived = request.flag("archived") or False
-    notebook = _notebook(desk, request, query.get("notebookId"), 400)
-    sql, values = "FROM notes WHERE notebook_id = ? AND archived = ?", [notebook["id"], archived]
+def _changing_note(request: ApiRequest, note_id: str, values: Values) -> None:
+    _check_author(request, note_id)
+    if "title" in values:
+        values["title"] = _checked("Title", values["title"], _TITLE_BYTES)
+
+
+def _check_author(request: ApiRequest, note_id: str) -> None:
+    if NOTES.get(request, note_id)["agentId"] != request.agent_id:
+        refuse(403, "Only the agent that created a note may change it")
+
+
+NOTEBOOKS = Kind(
+    "notebooks",
+    "Notebook",
+    "id owner_id name is_default sort_order created_at updated_at",
+    {"noteCount": "(SELECT count(*) FROM notes WHERE notebook_id = notebooks.id AND archived_at IS NULL)"},
+    {"archived": "archived"},
+    order="sort_order, rowid",
+    place="id",
+    grants="notebook",
+    missing=403,
+    edit=_NEW_NOTEBOOK,
+    changing=_changing_notebook,
+    removing=_removing_notebook,
+)
+NOTES = Kind(
+    "notes",
+    "Note",
+    "id notebook_id title content tags creator_id creator_type creator_name agent_id agent_name archived_at"
+    " created_at updated_at",
+    order="created_at DESC, rowid DESC",
+    grants="notebook",
+    edit=_NOTE_CHANGES,
+    changing=_changing_note,
+    removing=_check_author,
+)
+TITLES = Kind(
+    "notes",
+    "Note",
+    "id title tags created_at updated_at",
+    {"isPinned": "0"},
+    only="archived_at IS NULL",
+    order="created_at DESC, rowid DESC",
+    key="notes",
+    parent=NOTEBOOKS,
+)
+THREAD = Kind(
+    "note_thread",
+    "Message",
+    "id content created_at",
+    {"role": "'assistant'"},  # whichever agent it is
+    key="messages",
+    parent=NOTES,
+    stamps="created_at",
+)
+
+
+def list_notebooks(request: ApiRequest) -> Response:
+    granted = "id IN (SELECT notebook_id FROM notebook_grants WHERE agent_id = ?)"
+    return answer({"notebooks": NOTEBOOKS.rows(request, granted, request.agent_id)})
+
+
+def create_notebook(request: ApiRequest) -> Response:
+    name = _checked("Name", request.read(_NEW_NOTEBOOK)["name"], _NAME_BYTES)
+    notebook_id = add_notebook(request.store, request.owner.user_id, name)
+    request.store.insert("notebook_grants", notebook_id=notebook_id, agent_id=request.agent_id)
+    return answer(NOTEBOOKS.get(request, notebook_id), 201)
+
+
+def archive_notebook(request: ApiRequest) -> Response:
+    notebook_id = NOTEBOOKS.check(request, request.id(), write=True)
+    NOTEBOOKS.change(request, notebook_id, {"archived": request.url.path.endswith("/archive")})
+    return answer(NOTEBOOKS.get(request, notebook_id))
+
+
+def list_notes(request: ApiRequest) -> Response:
+    query = request.query_params
+    limit, offset = request.page(_PAGE, _MAX_PAGE, skips=request.august)
+    where = "notebook_id = ? AND archived_at IS " + ("NOT NULL" if request.flag("archived") else "NULL")
+    values = [_notebook(request, query.get("notebookId"))]
     for tag in filter(None, (tag.strip() for tag in query.get("tags", "").split(","))):
-        sql += " AND EXISTS (SELECT 1 FROM json_each(notes.tags) WHERE value = ?)"
+        where += " AND EXISTS (SELECT 1 FROM json_each(notes.tags) WHERE value = ?)"
         values.append(tag)
     if text := query.get("search", "").strip():
-        sql += " AND (instr(folded(title), ?) OR instr(folded(content), ?))"
+        where += " AND (instr(folded(title), ?) OR instr(folded(content), ?))"
         values += [text.casefold(), text.casefold()]
-    # An unknown cursor is none, and notes of the very same time as the cursor's are skipped.
-    cursor = as_uuid(query.get("before"))
-    before = desk.store.value("SELECT created_at FROM notes WHERE id = ?", cursor)
-    if before is not None:
-        sql += " AND created_at < ?"
-        values.append(before)
-    rows = desk.store.rows(
-        f"SELECT * {sql} ORDER BY created_at DESC, rowid DESC LIMIT ? OFFSET ?", *values, limit + 1, offset
-    )
-    notes = [_shown(desk, row) for row in rows[:limit]]
-    more = len(rows) > limit
+    if "before" in query:
+        cursor = as_uuid(query["before"])
+        if cursor is None:
+            refuse(400, "Invalid before cursor")
+        # An unknown cursor is none, and notes of the very same time as the cursor's are skipped.
+        where += " AND created_at < coalesce((SELECT created_at FROM notes WHERE id = ?), 'Z')"
+        values.append(cursor)
+    found = NOTES.rows(request, where, *values, page=(limit + 1, offset))
+    notes, more = found[:limit], len(found) > limit
     return answer({"notes": notes, "hasMore": more, "nextCursor": notes[-1]["id"] if more else None})
 
 
-@routes("POST /notes")
-def create_note(desk: Desk, request: Request) -> Answer:
-    body = request.json(NewNote)
-    if body.notebook_id is None and not desk.august:
+def create_note(request: ApiRequest) -> Response:
+    values, agent = request.read(_NEW_NOTE), request.agent
+    named = values.get("notebook_id")
+    if named is None and not request.august:
         refuse_plainly(422, "Failed to deserialize the JSON body into the target type: missing `notebookId`")
-    notebook = _notebook(desk, request, body.notebook_id, 422)
-    title = _title(body.title)
-    time, note_id = now(), new_id()
-    desk.store.insert(
-        "notes",
-        id=note_id,
-        notebook_id=notebook["id"],
-        title=title,
-        content=body.content or "",
-        tags=json.dumps(body.tags or []),
-        agent_id=request.agent_id,
-        agent_name=request.agent.name,
-        created_at=time,
-        updated_at=time,
+    values["notebook_id"] = _notebook(request, named)
+    values["title"] = _checked("Title", values["title"], _TITLE_BYTES)
+    values.update(agent_id=agent.agent_id, agent_name=agent.name, creator_id=request.owner.user_id)
+    values["creator_name"] = agent.name if request.august else request.owner.username
+    note_id = NOTES.add(request, values)
+    _link(request, note_id)
+    note = NOTES.get(request, note_id)
+    if not request.august:
+        del note["creatorName"], note["agentName"]  # here alone, the March 2026 server does not tell them
+    return answer(note, 201)
+
+
+def get_note(request: ApiRequest) -> Response:
+    NOTES.check(request, request.id())
+    backlinks = request.store.rows(
+        "SELECT id, title FROM note_links JOIN notes ON id = note_id WHERE target_id = ? ORDER BY notes.rowid",
+        request.id(),
     )
-    return answer(_shown(desk, readable_note(desk, request, note_id)), 201)
+    note = NOTES.get(request, request.id())
+    return answer({**note, "backlinks": backlinks, "linkedCards": _linked_cards(request)})
 
 
-@routes("GET /notes/{note_id}")
-def get_note(desk: Desk, request: Request) -> Answer:
-    note = readable_note(desk, request, request.uuid())
-    # A link to a note is its id, in whatever form the text has it.
-    backlinks = desk.store.rows(
-        "SELECT id, title FROM notes WHERE notebook_id = ? AND NOT archived AND instr(lower(content), ?)"
-        " AND id <> ? ORDER BY created_at",
-        note["notebook_id"],
-        note["id"],
-        note["id"],
-    )
-    linked = _linked_cards(desk, request, note["id"])
-    return answer({**_shown(desk, note), "backlinks": backlinks, "linkedCards": linked})
+def update_note(request: ApiRequest) -> Response:
+    response = NOTES.updates(request)
+    _link(request, request.id())
+    return response
 
 
-@routes("PATCH /notes/{note_id}")
-def update_note(desk: Desk, request: Request) -> Answer:
-    note_id, body = request.uuid(), request.json(NoteChanges)
-    note, values = _own(desk, request, note_id), changed(body)
-    if "title" in values:
-        values["title"] = _title(values["title"])
-    if "tags" in values:
-        values["tags"] = json.dumps(values["tags"])
-    values["updated_at"] = now()
-    desk.store.update("notes", note_id, **values)
-    return answer(_shown(desk, {**note, **values}))
+def list_linked_cards(request: ApiRequest) -> Response:
+    NOTES.check(request, request.id())
+    return answer({"cards": _linked_cards(request)})
 
 
-@routes("DELETE /notes/{note_id}")
-def delete_note(desk: Desk, request: Request) -> Answer:
-    note = _own(desk, request, request.uuid())
-    desk.store.run("DELETE FROM notes WHERE id = ?", note["id"])
-    return empty()
-
-
-@routes("GET /notes/{note_id}/linked-cards", august=True)
-def linked_cards(desk: Desk, request: Request) -> Answer:
-    note = readable_note(desk, request, request.uuid())
-    return answer({"cards": _linked_cards(desk, request, note["id"])})
-
-
-@routes("GET /notes/{note_id}/thread")
-def list_thread(desk: Desk, request: Request) -> Answer:
-    note = readable_note(desk, request, request.uuid())
-    rows = desk.store.rows("SELECT * FROM note_thread WHERE note_id = ? ORDER BY rowid", note["id"])
-    return answer({"messages": [_contribution(row) for row in rows]})
-
-
-@routes("POST /notes/{note_id}/thread")
-def add_to_thread(desk: Desk, request: Request) -> Answer:
-    note_id, content = request.uuid(), request.json(Contribution).content.strip()
-    readable_note(desk, request, note_id)
+def add_to_thread(request: ApiRequest) -> Response:
+    note_id, content = request.id(), request.read(_CONTRIBUTION)["content"].strip()
+    NOTES.check(request, note_id)
     if not content:
         refuse(400, "Content is required")
-    row = {
-        "id": new_id(),
-        "note_id": note_id,
-        "role": "assistant",  # whichever agent it is
-        "content": content,
-        "agent_id": request.agent_id,
-        "created_at": now(),
-    }
-    desk.store.insert("note_thread", **row)
-    return answer(_contribution(row), 201)
+    added = THREAD.get(request, THREAD.add(request, {"note_id": note_id, "content": content}))
+    return answer({key: added[key] for key in ("id", "role", "content")})
 
 
-def readable_note(desk: Desk, request: Request, note_id: str) -> Row:
-    """Return a note in a notebook that the agent may use."""
-    note = desk.store.row("SELECT * FROM notes WHERE id = ?", note_id)
-    if note is None:
-        refuse(404, "Note not found")
-    granted_notebook(desk, request, note["notebook_id"])
-    return note
+def add_notebook(store: Store, owner_id: str, name: str, default: bool = False) -> str:
+    """Make a notebook that nobody is granted, and return its id."""
+    notebook_id, time, place = new_id(), now(), store.value("SELECT count(*) FROM notebooks")
+    values = {"id": notebook_id, "owner_id": owner_id, "name": name, "is_default": default}
+    store.insert("notebooks", **values, sort_order=place, created_at=time, updated_at=time)
+    return notebook_id
 
 
-def notes_of(desk: Desk, agent_id: str) -> Sequence[Row]:
-    """Return the rows of all notes that an agent may read, newest first."""
-    return desk.store.rows(
-        "SELECT notes.* FROM notes JOIN notebook_grants USING (notebook_id)"
-        " WHERE notebook_grants.agent_id = ? AND NOT archived ORDER BY created_at DESC, notes.rowid DESC",
-        agent_id,
-    )
+def default_notebook(store: Store, owner_id: str) -> str:
+    """Return the id of the notebook that gets the notes of deleted ones; make it if it is not there."""
+    with store.transaction():
+        found = store.value("SELECT id FROM notebooks WHERE is_default")
+        return str(found or add_notebook(store, owner_id, _DEFAULT, default=True))
 
 
-def _own(desk: Desk, request: Request, note_id: str) -> Row:
-    note = desk.store.row("SELECT * FROM notes WHERE id = ?", note_id)
-    if note is None:
-        refuse(404, "Note not found")
-    if note["agent_id"] != request.agent_id:
-        refuse(403, "Only the agent that created a note may change it")
-    return note
-
-
-def _notebook(desk: Desk, request: Request, named: str | None, malformed: int) -> Row:
-    if named is None:
-        return first_notebook(desk, request)
-    notebook_id = as_uuid(named)
-    if notebook_id is None:
-        refuse_plainly(malformed, "Failed to deserialize: notebookId: no UUID")
-    return granted_notebook(desk, request, notebook_id)
-
-
-def _title(text: str) -> str:
-    title = text.strip()
-    if not 1 <= len(title.encode()) <= _TITLE_BYTES:
-        refuse(400, f"Title must have 1 to {_TITLE_BYTES} bytes")
-    return title
-
-
-def _linked_cards(desk: Desk, request: Request, note_id: str) -> Sequence[Row]:
-    return desk.store.rows(
-        "SELECT cards.id, cards.title, columns.board_id AS boardId, columns.name AS columnName"
-        " FROM card_notes JOIN cards ON cards.id = card_id JOIN columns ON columns.id = column_id"
-        " JOIN board_grants USING (board_id) WHERE note_id = ? AND agent_id = ? ORDER BY cards.rowid",
-        note_id,
+def _notebook(request: ApiRequest, named: str | None) -> str:
+    if named is not None:
+        return NOTEBOOKS.check(request, as_uuid(named) or refuse(400, "Invalid notebookId"))
+    first = request.store.value(
+        "SELECT id FROM notebook_grants JOIN notebooks ON id = notebook_id WHERE agent_id = ? AND NOT archived"
+        " ORDER BY notebook_grants.rowid",
         request.agent_id,
     )
+    return str(first or refuse(403, "No notebook access granted"))
 
 
-def _shown(desk: Desk, note: Row) -> Row:
-    shape = {
-        "id": note["id"],
-        "notebookId": note["notebook_id"],
-        "title": note["title"],
-        "content": note["content"],
-        "tags": json.loads(note["tags"]),
-        "archived": bool(note["archived"]),
-        "agentId": note["agent_id"],
-        "createdAt": note["created_at"],
-        "updatedAt": note["updated_at"],
-    }
-    if desk.august:
-        shape["agentName"] = shape["creatorName"] = note["agent_name"]
-    return shape
+def _checked(what: str, text: str, most: int) -> str:
+    text = text.strip()
+    if not 1 <= len(text.encode()) <= most:
+        refuse(400, f"{what} must have 1 to {most} bytes")
+    return text
 
 
-def _contribution(row: Row) -> Row:
-    return {
-        "id": row["id"],
-        "noteId": row["note_id"],
-        "role": row["role"],
-        "content": row["content"],
-        "agentId": row["agent_id"],
-        "createdAt": row["created_at"],
-    }
+def _link(request: ApiRequest, note_id: str) -> None:
+    # Done when a note is saved, so a link to a title that comes later leads nowhere.
+    note = NOTES.get(request, note_id)
+    request.store.run("DELETE FROM note_links WHERE note_id = ?", note_id)
+    request.store.run_all(
+        "INSERT OR IGNORE INTO note_links SELECT ?, id FROM notes WHERE notebook_id = ? AND title = ? AND id <> ?",
+        [(note_id, note["notebookId"], title.strip(), note_id) for title in _LINK.findall(note["content"])],
+    )
+
+
+def _linked_cards(request: ApiRequest) -> list[Values]:
+    return request.store.rows(
+        "SELECT id, title FROM card_notes JOIN cards ON id = card_id WHERE note_id = ? ORDER BY cards.rowid",
+        request.id(),
+    )

@@ -1,240 +1,134 @@
-"""Search over all that an agent may see, and what ids in texts stand for."""
+"""Search over all that an agent may see, and what ids in texts stand for. August 2026."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from .cards import cards_of
-from .desk import Desk
-from .exchange import Answer, Body, Int32, Request, answer, as_uuid, refuse
-from .files import files_of
-from .memories import memories_of
+from starlette.responses import Response
+
+from .cards import JOINED
+from .exchange import NUMBER, TEXT, ApiRequest, answer, body, refuse
+from .files import VISIBLE, visible
 from .messages import moment
-from .notes import notes_of
-from .router import Routes
-
-routes = Routes()
+from .store import Row
 
 _FOUND, _MAX_FOUND = 5, 50  # of each kind
 _CONTENT_FOUND = 50
 _SNIPPET = 200  # characters
 _TOKEN = 4  # characters; a rule of thumb
 _ID = re.compile(r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{7,40})\b", re.I)
+_TEXT = body(conversation_id=str, content=str, agent_id=TEXT, message_id=TEXT, max_tokens=NUMBER)
 
-Item = dict[str, Any]
+_ON_BOARDS = f"{JOINED} JOIN board_grants USING (board_id) WHERE agent_id = ?"
+# What is found beside messages; the keys behind authorId are those of one kind alone.
+_SOURCES = {
+    "note": "SELECT notes.id, title, content AS text, created_at AS createdAt, notes.agent_id AS authorId,"
+    " notebook_id AS notebookId FROM notes JOIN notebook_grants USING (notebook_id)"
+    " WHERE notebook_grants.agent_id = ? AND archived_at IS NULL ORDER BY created_at DESC, notes.rowid DESC",
+    "card": "SELECT cards.id, title, coalesce(description, '') AS text, cards.created_at AS createdAt,"
+    f" NULL AS authorId, board_id AS boardId FROM cards {_ON_BOARDS}"
+    " AND NOT cards.archived AND NOT boards.archived ORDER BY cards.updated_at DESC",
+    "memory": "SELECT id, summary AS title, coalesce(detail, '') AS text, created_at AS createdAt,"
+    " agent_id AS authorId FROM memories WHERE agent_id = ? AND NOT deleted ORDER BY last_used_at DESC",
+    "file": "SELECT id, file_name AS title, '' AS text, created_at AS createdAt, agent_id AS authorId,"
+    " conversation_id AS conversationId, file_type AS fileType"
+    f" FROM files WHERE {VISIBLE} ORDER BY created_at DESC",
+    "commit": "SELECT commit_hash AS id, coalesce(message, '') AS title, '' AS text, card_id AS cardId,"
+    " commits.created_at AS createdAt, NULL AS authorId"
+    f" FROM commits JOIN cards ON cards.id = card_id {_ON_BOARDS}",
+}
+_SEARCHED = ("message", "note", "card", "memory", "file")
+_FILTERS = {"author_id": "authorId", "file_type": "fileType", "conversation_id": "conversationId"}
 
 
-class Text(Body):
-    """POST /resolve-identifiers."""
-
-    conversation_id: str
-    content: str
-    agent_id: str | None = None
-    message_id: str | None = None
-    max_tokens: Int32 | None = None
-
-
-@routes("GET /search")
-def search_all(desk: Desk, request: Request) -> Answer:
-    if not desk.august:
-        refuse(403, "Only users may search everything")
+def search_all(request: ApiRequest) -> Response:
+    if not request.august:
+        refuse(401, "Unauthorized")  # only users may
     limit = request.number("limit", _FOUND, most=_MAX_FOUND)
-    found: dict[str, list[Item]] = {f"{kind}s" if kind != "memory" else "memories": [] for kind in _KINDS}
-    for kind, group in zip(_KINDS, found.values(), strict=True):
-        group += [_result(item) for item in _matching(desk, request, [kind])[:limit]]
-    return answer(found)
+    names = {kind: "memories" if kind == "memory" else f"{kind}s" for kind in _SEARCHED}
+    return answer({name: _shown(_matching(request, [kind])[:limit]) for kind, name in names.items()})
 
 
-@routes("GET /search/content", august=True)
-def search_content(desk: Desk, request: Request) -> Answer:
-    query = request.query
+def search_content(request: ApiRequest) -> Response:
+    query = request.query_params
     named = [kind.strip() for kind in query.get("entity_types", "").split(",") if kind.strip()]
-    found = _matching(desk, request, named or list(_KINDS))
-    begin, end = query.get("date_from", ""), query.get("date_to", "").removesuffix("Z")
+    begin, end = query.get("date_from", "").removesuffix("Z"), query.get("date_to", "").removesuffix("Z")
+    attached = request.flag("has_attachment")
     found = [
         item
-        for item in found
-        if item["createdAt"] >= begin.removesuffix("Z") and item["createdAt"][: len(end)] <= end
+        for item in _matching(request, named or _SEARCHED)
+        if item["createdAt"] >= begin
+        and item["createdAt"][: len(end)] <= end
+        and all(item.get(key) == query[name] for name, key in _FILTERS.items() if name in query)
+        and attached in (None, item.get("hasAttachment", False))
     ]
-    for parameter, key in (
-        ("author_id", "authorId"),
-        ("file_type", "fileType"),
-        ("conversation_id", "conversationId"),
-    ):
-        if parameter in query:
-            found = [item for item in found if item.get(key) == query[parameter]]
-    if (attached := request.flag("has_attachment")) is not None:
-        found = [item for item in found if item.get("hasAttachment", False) == attached]
     found.sort(key=lambda item: item["createdAt"], reverse=query.get("sort") != "oldest")
-    return answer({"results": [_result(item) for item in found[:_CONTENT_FOUND]], "total": len(found)})
+    return answer({"results": _shown(found[:_CONTENT_FOUND]), "total": len(found)})
 
 
-@routes("GET /resolve/{short_id}", august=True)
-def resolve(desk: Desk, request: Request) -> Answer:
-    text = request.parts[0]
+def resolve(request: ApiRequest) -> Response:
+    text = request.text()
     if not _ID.fullmatch(text):
         refuse(400, "An id has 7 to 40 hexadecimal digits, or is a UUID")
-    found = _resolved(list(_known(desk, request)), text)
-    if found is None:
-        refuse(404, "Nothing has this id")
-    return answer(found)
+    found = _resolved(_items(request, (*_SEARCHED, "commit")), text)
+    return answer(found or refuse(404, "Nothing has this id"))
 
 
-@routes("POST /resolve-identifiers", august=True)
-def resolve_identifiers(desk: Desk, request: Request) -> Answer:
-    body = request.json(Text)
-    desk.conversation(request.agent, as_uuid(body.conversation_id) or "")
-    known, left = list(_known(desk, request)), (body.max_tokens or 10**9) * _TOKEN
-    found: list[Item] = []
-    for text in dict.fromkeys(_ID.findall(body.content)):
+def resolve_identifiers(request: ApiRequest) -> Response:
+    values = request.read(_TEXT)
+    request.conversation(values["conversation_id"])
+    known, left = _items(request, (*_SEARCHED, "commit")), values.get("max_tokens", 10**9) * _TOKEN
+    found: list[Row] = []
+    for text in dict.fromkeys(_ID.findall(values["content"])):
         item = _resolved(known, text)
         if item is not None and (left := left - len(answer(item).body)) >= 0:
             found.append(item)
     return answer({"identifiers": found})
 
 
-def _messages(desk: Desk, request: Request) -> Iterator[Item]:
-    places = desk.conversations_of(request.agent)
-    with desk.hub.lock:
+def _items(request: ApiRequest, kinds: Sequence[str]) -> list[Row]:
+    items = []
+    for kind in kinds:
+        values = visible(request) if kind == "file" else [request.agent_id]
+        rows = _messages(request) if kind == "message" else request.store.rows(_SOURCES[kind], *values)
+        items += [{"entityType": kind, **row} for row in rows]
+    return items
+
+
+def _messages(request: ApiRequest) -> list[Row]:
+    places = request.conversations
+    with request.hub.lock:
         rows = [row for place in places for row in place.rows.values()]
-    for row in rows:
-        author = row.sender_agent_id or row.sender_user_id
-        yield _item(
-            "message",
-            row.id,
-            row.sender_name,
-            row.content,
-            moment(row.created_at),
-            author,
-            conversationId=row.conversation_id,
-            hasAttachment=bool(row.attachments),
-        )
-
-
-def _notes(desk: Desk, request: Request) -> Iterator[Item]:
-    for note in notes_of(desk, request.agent_id):
-        yield _item(
-            "note",
-            note["id"],
-            note["title"],
-            note["content"],
-            note["created_at"],
-            note["agent_id"],
-            notebookId=note["notebook_id"],
-        )
-
-
-def _cards(desk: Desk, request: Request) -> Iterator[Item]:
-    for card in cards_of(desk, request.agent_id):
-        yield _item(
-            "card",
-            card["id"],
-            card["title"],
-            card["description"] or "",
-            card["createdAt"],
-            None,
-            boardId=card["boardId"],
-        )
-
-
-def _memories(desk: Desk, request: Request) -> Iterator[Item]:
-    for memory in memories_of(desk, request.agent_id):
-        yield _item(
-            "memory",
-            memory["id"],
-            memory["summary"],
-            memory["detail"] or "",
-            memory["createdAt"],
-            memory["agentId"],
-        )
-
-
-def _files(desk: Desk, request: Request) -> Iterator[Item]:
-    for file in files_of(desk, request.agent):
-        yield _item(
-            "file",
-            file["id"],
-            file["fileName"],
-            "",
-            file["createdAt"],
-            file["agentId"],
-            conversationId=file["conversationId"],
-            fileType=file["fileType"],
-        )
-
-
-_KINDS: dict[str, Callable[[Desk, Request], Iterator[Item]]] = {
-    "message": _messages,
-    "note": _notes,
-    "card": _cards,
-    "memory": _memories,
-    "file": _files,
-}
-
-
-def _commits(desk: Desk, request: Request) -> Iterator[Item]:
-    for commit in desk.store.rows(
-        "SELECT commits.* FROM commits JOIN cards ON cards.id = card_id JOIN columns ON columns.id = column_id"
-        " JOIN board_grants USING (board_id) WHERE agent_id = ?",
-        request.agent_id,
-    ):
-        yield _item(
-            "commit",
-            commit["commit_hash"],
-            commit["message"] or "",
-            "",
-            commit["created_at"],
-            None,
-            cardId=commit["card_id"],
-        )
-
-
-def _item(
-    kind: str, item_id: str, title: str, text: str, created_at: str, author_id: str | None, **more: object
-) -> Item:
-    return {
-        "entityType": kind,
-        "id": item_id,
-        "title": title,
-        "text": text,
-        "createdAt": created_at,
-        "authorId": author_id,
-        **more,
-    }
-
-
-def _matching(desk: Desk, request: Request, kinds: Sequence[str]) -> list[Item]:
-    text = request.query.get("q", "").strip().casefold()
-    if not text:
-        refuse(400, "q is required")
-    unknown = [kind for kind in kinds if kind not in _KINDS]
-    if unknown:
-        refuse(400, f"entity_types has {unknown[0]!r}; there are {', '.join(_KINDS)}")
     return [
-        item
-        for kind in kinds
-        for item in _KINDS[kind](desk, request)
-        if text in f"{item['title']}\n{item['text']}".casefold()
+        {
+            "id": row.id,
+            "title": row.sender_name,
+            "text": row.content,
+            "createdAt": moment(row.created_at),
+            "authorId": row.sender_agent_id or row.sender_user_id,
+            "conversationId": row.conversation_id,
+            "hasAttachment": bool(row.attachments),
+        }
+        for row in rows
     ]
 
 
-def _known(desk: Desk, request: Request) -> Iterator[Item]:
-    for kind in _KINDS.values():
-        yield from kind(desk, request)
-    yield from _commits(desk, request)
+def _matching(request: ApiRequest, kinds: Sequence[str]) -> list[Row]:
+    text = request.query_params.get("q", "").strip().casefold() or refuse(400, "q is required")
+    if unknown := set(kinds).difference(_SEARCHED):
+        refuse(400, f"entity_types has {unknown.pop()!r}; there are {', '.join(_SEARCHED)}")
+    return [item for item in _items(request, kinds) if text in f"{item['title']}\n{item['text']}".casefold()]
 
 
-def _resolved(known: Sequence[Item], text: str) -> Item | None:
+def _resolved(known: Sequence[Row], text: str) -> Row | None:
     digits = text.lower().replace("-", "")
-    for item in known:
-        if item["id"].lower().replace("-", "").startswith(digits):
-            return {"identifier": text, **_result(item)}
-    return None
+    found = (item for item in known if item["id"].lower().replace("-", "").startswith(digits))
+    return next(({"identifier": text, **shown} for shown in _shown(found)), None)
 
 
-def _result(item: Item) -> Item:
-    shown = {**item, "snippet": item["text"][:_SNIPPET]}
-    del shown["text"]
-    return shown
+def _shown(items: Iterable[Row]) -> list[Row]:
+    return [
+        {**{key: item[key] for key in item if key != "text"}, "snippet": item["text"][:_SNIPPET]}
+        for item in items
+    ]

@@ -2,62 +2,48 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+import uuid
 
-from .desk import Desk
-from .exchange import Answer, Request, answer, refuse
-from .router import Routes
+from starlette.responses import Response
+
+from .exchange import ApiRequest, answer, refuse
+from .kinds import Kind
 from .store import Row
 
-routes = Routes("/api/v1", "/api/agent")
+_SKILLS = Kind(
+    "skills",
+    "Skill",
+    "id name slug description category slash_command prompt_template prompt_content parameters is_enabled config"
+    " installed_at",
+    only="is_enabled",
+)
+_COMMON: Row = {
+    "description": "",
+    "category": "general",
+    "slashCommand": None,
+    "promptTemplate": "",
+    "promptContent": "",
+    "parameters": [],
+    "isEnabled": True,
+    "config": {},
+    "installedAt": None,
+}
 
 
-@routes("GET /skills/installed")
-def list_installed(desk: Desk, request: Request) -> Answer:
-    return answer(_installed(desk, request))
+def list_installed(request: ApiRequest) -> Response:
+    return answer({"skills": _installed(request)})
 
 
-@routes("GET /skills/{slug}/prompt")
-def get_prompt(desk: Desk, request: Request) -> Answer:
-    found = next((skill for skill in _installed(desk, request) if skill["slug"] == request.parts[0]), None)
-    if found is None:
-        refuse(404, "Skill not found or not installed")
-    return answer({name: found[name] for name in ("promptContent", "promptTemplate", "parameters")})
+def get_prompt(request: ApiRequest) -> Response:
+    found = (skill for skill in _installed(request) if skill["slug"] == request.text("slug"))
+    skill = next(found, None) or refuse(404, "Skill not found or not installed")
+    return answer({name: skill[name] for name in ("promptContent", "promptTemplate", "parameters")})
 
 
-def _installed(desk: Desk, request: Request) -> Sequence[Row]:
-    own = desk.store.rows("SELECT * FROM skills WHERE agent_id = ? ORDER BY rowid", request.agent_id)
+def _installed(request: ApiRequest) -> list[Row]:
     # The agent's own come first, since of two with one slug that is the one which was meant for it.
-    return [_own(skill) for skill in own] + [_common(skill) for skill in desk.hub.chat.skills]
-
-
-def _own(skill: Row) -> Row:
-    return {
-        "id": skill["id"],
-        "slug": skill["slug"],
-        "name": skill["name"],
-        "description": skill["description"],
-        "slashCommand": skill["slash_command"],
-        "promptContent": skill["prompt_content"],
-        "promptTemplate": skill["prompt_template"],
-        "parameters": json.loads(skill["parameters"]),
-        "config": json.loads(skill["config"]),
-        "enabled": True,
-    }
-
-
-def _common(skill: Mapping[str, Any]) -> Row:
-    return {
-        "id": skill["slug"],
-        "slashCommand": None,
-        "description": "",
-        "promptContent": "",
-        "promptTemplate": None,
-        "parameters": [],
-        "config": {},
-        "enabled": True,
-        "name": skill["slug"],
-        **skill,
-    }
+    own = _SKILLS.rows(request, "agent_id = ?", request.agent_id)
+    return own + [
+        {"id": str(uuid.uuid5(uuid.NAMESPACE_URL, skill["slug"])), "name": skill["slug"], **_COMMON, **skill}
+        for skill in request.hub.chat.skills
+    ]

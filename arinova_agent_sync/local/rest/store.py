@@ -45,31 +45,24 @@ class Store:
                 self._connection = self._opened()
 
     def _opened(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
         try:
             # A path that cannot be opened is noticed here, with the errno that sqlite3 keeps for itself.
             if self.path is not None:
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))  # it will hold tokens
-            connection = sqlite3.connect(
-                self.path or ":memory:", timeout=0.0, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise OSError(f"cannot open {self.path}: {error}") from error
-        try:
+            target = self.path or ":memory:"
+            connection = sqlite3.connect(target, timeout=0.0, isolation_level=None, check_same_thread=False)
             self._prepare(connection)
-        except sqlite3.OperationalError as error:
-            connection.close()
-            if "locked" in str(error):
-                raise OSError(
-                    f"{self.path} is in use by another server; stop that one or choose another file"
-                ) from error
-            raise OSError(f"cannot use {self.path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            raise ValueError(
-                f"{self.path} is no data of an embedded server ({error}); choose another file"
-            ) from error
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.OperationalError):
+                used = " by another server; stop that one or choose another file"
+                told = f"is in use{used}" if "locked" in str(error) else f"cannot be used: {error}"
+                raise OSError(f"{self.path} {told}") from error
+            if isinstance(error, sqlite3.DatabaseError):
+                told = f"is no data of an embedded server ({error}); choose another file"
+                raise ValueError(f"{self.path} {told}") from error
             raise
         return connection
 
@@ -122,29 +115,22 @@ class Store:
             raise RuntimeError("the server's database is closed; start() opens it")
         return self._connection
 
-    def rows(self, sql: str, *values: object) -> list[Row]:
-        """Return what a query finds, each row by its columns' names."""
+    def rows(self, sql: str, *values: object, most: int = -1) -> list[Row]:
+        """Return what a query finds, or so many rows of it at most, each by its columns' names."""
         with self._lock:
             cursor = self.connection.execute(sql, values)
-            found = cursor.fetchall()
-        names = [column[0] for column in cursor.description]
+            found = cursor.fetchall() if most < 0 else cursor.fetchmany(most)
+            names = [column[0] for column in cursor.description]
+            cursor.close()
         return [dict(zip(names, row, strict=True)) for row in found]
 
     def row(self, sql: str, *values: object) -> Row | None:
         """Return the first row that a query finds."""
-        with self._lock:
-            cursor = self.connection.execute(sql, values)
-            found, names = cursor.fetchone(), [column[0] for column in cursor.description]
-            cursor.close()
-        return None if found is None else dict(zip(names, found, strict=True))
+        return next(iter(self.rows(sql, *values, most=1)), None)
 
     def value(self, sql: str, *values: object) -> Any:
         """Return the first column of the first row, None if there is no row."""
-        with self._lock:
-            cursor = self.connection.execute(sql, values)
-            found = cursor.fetchone()
-            cursor.close()
-        return None if found is None else found[0]
+        return next(iter((self.row(sql, *values) or {}).values()), None)
 
     def run(self, sql: str, *values: object) -> int:
         """Change something; return how many rows it was."""
@@ -158,8 +144,8 @@ class Store:
 
     def insert(self, table: str, **values: object) -> None:
         """Add a row."""
-        names, marks = ", ".join(values), ", ".join("?" * len(values))
-        self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values.values())
+        marks = ", ".join("?" * len(values))
+        self.run(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", *values.values())
 
     def update(self, table: str, row_id: str, **values: object) -> None:
         """Change columns of the row with an id."""

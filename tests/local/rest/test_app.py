@@ -72,14 +72,38 @@ class TestWhoAsks:
 class TestWhichRoute:
     def test_a_wrong_method_is_told_the_right_ones(self, ask: Ask) -> None:
         refused = ask("DELETE", "/conversations")
-        assert (refused.status, refused.headers["allow"], refused.body) == (405, "GET", b"")
+        assert (refused.status, refused.headers["allow"], refused.body) == (405, "GET,HEAD", b"")
 
     def test_a_head_is_a_get_without_its_body(self, ask: Ask) -> None:
         assert ask("HEAD", "/conversations")[::2] == (200, b"")
 
-    @pytest.mark.parametrize("path", ["/nothing", "/conversations/x/y", "/api/nothing", "/conversations/"])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/nothing",
+            "/conversations/x/y",
+            "/conversations/",
+            "/notes//thread",
+            "/kanban",
+            "/api/nothing",
+            "/api/agent/skills/installed",
+            "/uploads/attachments",
+        ],
+    )
     def test_unknown_paths(self, ask: Ask, path: str) -> None:
-        assert ask("GET", path).status == 404
+        refused = ask("GET", path)
+        assert (refused.status, refused.body) == (404, b"")
+
+    def test_what_is_named_exactly_comes_before_what_stands_for_anything(self, ask: Ask) -> None:
+        assert ask("GET", "/messages/search?q=x").json == {"results": []}
+
+    def test_a_socket_that_nobody_serves_is_closed(self, server: LocalServer) -> None:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            connection.sendall(
+                b"GET /ws/nothing HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            assert b" 403 " in connection.recv(1000)
 
     def test_the_users_own_routes_come_first(self, client_of, generation) -> None:
         async def own(request: Request) -> PlainTextResponse:
@@ -119,7 +143,8 @@ class TestWhatIsNoRequest:
             (b"\xff\xfe", "application/json", 400),
             (b'{"content": "\xff"}', "application/json", 400),
             (b'{"x": ' + b"[" * 100_000, "application/json", 400),
-            (b" " * (2 * 1024 * 1024 + 1), "application/json", 413),
+            (b" " * (10 * 1024 * 1024), "application/json", 400),
+            (b" " * (10 * 1024 * 1024 + 1), "application/json", 413),
         ],
     )
     def test_bodies(self, ask: Ask, body: bytes, content_type: str | None, status: int) -> None:

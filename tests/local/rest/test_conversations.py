@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from arinova_agent_sync import errors
@@ -23,9 +25,9 @@ def test_those_of_the_agent_are_listed_the_latest_first(server: LocalServer, cli
     first, group = server.conversation(), server.conversation(type="group")
     server.conversation(bob)
     client.messages.send(first.id, "hi")
-    found = list(client.conversations.list(limit=1))
+    found = list(client.conversations.list())
     assert [(each.id, each.type, each.name) for each in found] == [
-        (first.id, "h2a", "owner"),
+        (first.id, "h2a", "Agent"),
         (group.id, "group", "Agent, Bob"),
     ]
     assert (found[0].updated_at or "") > (found[1].updated_at or "")
@@ -35,7 +37,7 @@ def test_they_are_found_by_type_and_name(server: LocalServer, client: ArinovaCli
     server.add_agent("Bob")
     direct, group = server.conversation(), server.conversation(type="group")
     assert [each.id for each in client.conversations.list(type="group")] == [group.id]
-    assert [each.id for each in client.conversations.list(search="OWN")] == [direct.id]
+    assert [each.id for each in client.conversations.list(search="AGENT", type="h2a")] == [direct.id]
     assert list(client.conversations.list(search="nobody")) == []
 
 
@@ -45,6 +47,19 @@ def test_march_answers_an_array(server: LocalServer, ask: Ask) -> None:
     [found] = ask("GET", "/conversations").json
     assert set(found) == {"id", "type", "name", "updatedAt"}
     assert found["id"] == place.id
+    assert re.fullmatch(r"2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", found["updatedAt"])
+
+
+def test_the_client_lists_more_than_a_page(server: LocalServer, client: ArinovaClient) -> None:
+    ids = [server.conversation().id for _ in range(60)][::-1]
+    assert [each.id for each in client.conversations.list()] == ids
+
+
+def test_only_august_knows_offsets(server: LocalServer, ask: Ask, generation: str) -> None:
+    ids = [server.conversation().id for _ in range(3)][::-1]
+    found = [each["id"] for each in ask("GET", "/conversations?limit=2&offset=1").json]
+    assert found == (ids[:2] if generation == "march" else ids[1:])
+    assert ask("GET", "/conversations?offset=x").status == (200 if generation == "march" else 400)
 
 
 @august

@@ -46,6 +46,7 @@ def test_the_titles_of_a_notebook(client: ArinovaClient) -> None:
         (notes[1].id, "two", None),
         (notes[0].id, "one", None),
     ]
+    assert listed[0].extra["isPinned"] is False
 
 
 def test_a_notebook_without_a_grant_is_closed(server: LocalServer, client: ArinovaClient) -> None:
@@ -68,7 +69,7 @@ def test_a_notebook_without_a_grant_is_closed(server: LocalServer, client: Arino
 
 
 def test_what_is_not_there(client: ArinovaClient) -> None:
-    with pytest.raises(errors.NotFoundError):
+    with pytest.raises(errors.PermissionDeniedError):
         client.notebooks.get(str(uuid.uuid4()))
 
 
@@ -83,21 +84,40 @@ def test_ids_and_bodies_that_cannot_be_read_are_refused_in_plain_text(
     ):
         assert (answer.status, answer.headers["content-type"]) == (status, "text/plain; charset=utf-8")
     blank = ask("POST", "/notebooks", {"name": " "})
-    assert (blank.status, blank.json) == (400, {"error": "Name is required"})
+    assert (blank.status, blank.json) == (400, {"error": "Name must have 1 to 255 bytes"})
+    assert ask("POST", "/notebooks", {"name": "x" * 256}).status == 400
     assert client.notebooks.list() == []
 
 
 @march
 def test_march_deletes_at_once_and_has_no_archive(server: LocalServer, client: ArinovaClient) -> None:
     book = client.notebooks.create("Plans")
-    client.notes.create("gone with it", notebook_id=book.id)
+    client.notes.create("moves", notebook_id=book.id)
     for call in (client.notebooks.archive, client.notebooks.unarchive):
         with pytest.raises(errors.NotFoundError, match="August 2026"):
             call(book.id)
     assert "archived" not in book.extra
     client.notebooks.delete(book.id)
     assert client.notebooks.list() == []
-    assert server.owner.notes() == []
+    assert [note.title for note in server.owner.notes(server.owner.default_notebook)] == ["moves"]
+
+
+def test_the_default_notebook_stays(server: LocalServer, client: ArinovaClient) -> None:
+    default = server.owner.default_notebook
+    server.owner.grant_notebook(default)
+    with pytest.raises(errors.BadRequestError, match="default notebook"):
+        client.notebooks.delete(default)
+    [book] = client.notebooks.list()
+    assert (book.id, book.extra["isDefault"]) == (default, True)
+
+
+def test_what_a_notebook_tells(server: LocalServer, ask: Ask, client: ArinovaClient, generation: str) -> None:
+    book = ask("POST", "/notebooks", {"name": "Plans"}).json
+    client.notes.create("one", notebook_id=book["id"])
+    again = ask("GET", f"/notebooks/{book['id']}").json
+    keys = {"id", "ownerId", "name", "isDefault", "sortOrder", "noteCount", "createdAt", "updatedAt"}
+    assert set(again) == keys | ({"archived"} if generation == "august" else set())
+    assert (book["noteCount"], again["noteCount"], again["isDefault"]) == (0, 1, False)
 
 
 @august

@@ -43,8 +43,7 @@ class TestList:
 
     def test_an_unknown_cursor_is_none(self, client: ArinovaClient, book: str) -> None:
         client.notes.create("note", notebook_id=book)
-        for cursor in ("x", str(uuid.uuid4())):
-            assert len(client.notes.list(notebook_id=book, before=cursor).page.items) == 1
+        assert len(client.notes.list(notebook_id=book, before=str(uuid.uuid4())).page.items) == 1
 
     def test_only_august_knows_offsets(self, client: ArinovaClient, book: str, generation: str) -> None:
         for title in ("old", "new"):
@@ -83,9 +82,15 @@ class TestList:
         assert [note.title for note in client.notes.list(archived=False)] == ["note"]
 
     def test_parameters_that_cannot_be_read(self, ask: Ask, book: str) -> None:
-        for query in ("notebookId=b1", "limit=many", "archived=yes"):
+        for query, kind in (
+            ("notebookId=b1", "application/json"),
+            ("before=n1", "application/json"),
+            ("limit=many", "text/plain; charset=utf-8"),
+            ("archived=yes", "text/plain; charset=utf-8"),
+        ):
             answer = ask("GET", f"/notes?{query}")
-            assert (answer.status, answer.headers["content-type"]) == (400, "text/plain; charset=utf-8")
+            assert (answer.status, answer.headers["content-type"]) == (400, kind)
+        assert ask("GET", f"/notes?notebookId={uuid.uuid4()}").status == 403
 
     def test_only_august_marks_its_answers(self, ask: Ask, book: str, generation: str) -> None:
         mark = ask("GET", "/notes").headers.get("etag")
@@ -105,7 +110,10 @@ class TestCreate:
         assert made.notebook_id == book
         name = None if generation == "march" else server.agent.name
         assert (made.agent_name, made.creator_name) == (name, name)
-        assert client.notes.get(made.id).content == "milk\n"
+        again = client.notes.get(made.id)
+        assert (again.content, again.agent_name) == ("milk\n", server.agent.name)
+        assert again.creator_name == ("owner" if generation == "march" else server.agent.name)
+        assert (again.extra["creatorType"], again.extra["archivedAt"]) == ("agent", None)
         (kept,) = server.owner.notes(book)
         assert (kept.id, kept.title, kept.agent_id) == (made.id, "Shopping", server.agent.agent_id)
 
@@ -114,6 +122,8 @@ class TestCreate:
         with pytest.raises(errors.BadRequestError, match="notebookId") as caught:
             client.notes.create("note")
         assert (caught.value.status, isinstance(caught.value.body, str)) == (422, True)
+        with pytest.raises(errors.BadRequestError, match=r"\(400\)"):
+            client.notes.create("note", notebook_id="b1")
 
     @august
     def test_august_takes_the_first_granted_notebook(self, client: ArinovaClient, book: str) -> None:
@@ -171,23 +181,34 @@ class TestAround:
     def test_a_discussion(self, client: ArinovaClient, ask: Ask, book: str) -> None:
         note = client.notes.create("one", notebook_id=book)
         assert client.notes.thread(note.id) == []
+        raw = ask("POST", f"/notes/{note.id}/thread", {"content": "Well"})
+        assert (raw.status, set(raw.json)) == (200, {"id", "role", "content"})
         added = client.notes.comment(note.id, "I agree")
         assert (added["role"], added["content"]) == ("assistant", "I agree")
         client.notes.comment(note.id, "or not")
-        assert [message["content"] for message in client.notes.thread(note.id)] == ["I agree", "or not"]
+        assert [message["content"] for message in client.notes.thread(note.id)] == [
+            "Well",
+            "I agree",
+            "or not",
+        ]
         refused = ask("POST", f"/notes/{note.id}/thread", {"content": " "})
         assert (refused.status, refused.json) == (400, {"error": "Content is required"})
 
     def test_a_note_shows_what_points_to_it(self, client: ArinovaClient, book: str) -> None:
         note = client.notes.create("one", notebook_id=book)
-        other = client.notes.create("two", content=f"see {note.id}", notebook_id=book)
+        other = client.notes.create("two", content="see [[one]], [[three]] and [[two]]", notebook_id=book)
         card = client.cards.create("task")
         client.cards.link_note(card.id, note.id)
         found = client.notes.get(note.id).extra
         assert found["backlinks"] == [{"id": other.id, "title": "two"}]
-        (linked,) = found["linkedCards"]
-        assert (linked["id"], linked["title"], linked["columnName"]) == (card.id, "task", "Backlog")
+        assert found["linkedCards"] == [{"id": card.id, "title": "task"}]
         assert client.notes.get(other.id).extra["backlinks"] == []
+        # Links are made when the note that has them is saved.
+        third = client.notes.create("three", notebook_id=book)
+        assert client.notes.get(third.id).extra["backlinks"] == []
+        client.notes.update(other.id, content="see [[three]]")
+        assert client.notes.get(third.id).extra["backlinks"] == [{"id": other.id, "title": "two"}]
+        assert client.notes.get(note.id).extra["backlinks"] == []
 
     @august
     def test_the_cards_of_a_note(self, client: ArinovaClient, book: str) -> None:

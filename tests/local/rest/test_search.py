@@ -44,7 +44,7 @@ def found_by(results: Any) -> dict[str, str]:
 
 @march
 def test_march_lets_users_only(client: ArinovaClient, conversation: LocalConversation) -> None:
-    with pytest.raises(errors.PermissionDeniedError, match="users"):
+    with pytest.raises(errors.PermissionDeniedError, match="Unauthorized"):
         client.search.all("x")
     for call in (
         lambda: client.search.content("x"),

@@ -31,7 +31,12 @@ def test_an_agent_has_the_platforms_skills_and_its_own(
     assert installed["draw"].items() >= DRAW.items()
     own = installed["translate"]
     assert (own["name"], own["slashCommand"], own["promptContent"]) == ("translate", "/tr", "Translate it.")
-    assert (own["config"], own["enabled"]) == ({}, True)
+    assert (own["config"], own["isEnabled"], own["promptTemplate"]) == ({}, True, "")
+    keys = {
+        "id", "name", "slug", "description", "category", "slashCommand", "promptTemplate", "promptContent",
+        "parameters", "isEnabled", "config", "installedAt",
+    }  # fmt: skip
+    assert set(own) == set(installed["draw"]) == keys
     assert [skill["slug"] for skill in client_of(server, bob).skills.installed()] == ["draw"]
 
 
@@ -44,7 +49,11 @@ def test_what_a_skill_tells_the_model(server: LocalServer, client: ArinovaClient
     assert prompt.parameters == ({"name": "language"},)
     server.owner.install_skill("draw", "Draw it.")
     assert client.skills.prompt("draw").prompt_content == "Draw it."
-    assert ask("GET", "/api/agent/skills/draw/prompt").json["promptContent"] == "Draw it."
+    assert ask("GET", "/skills/draw/prompt").json == {
+        "promptContent": "Draw it.",
+        "promptTemplate": "",
+        "parameters": [],
+    }
 
 
 def test_what_is_not_installed(server: LocalServer, client: ArinovaClient) -> None:
