@@ -21,7 +21,7 @@ from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.protocol import wire
 
 from ..runtime.fault_server import Peer, authority, connect_proxy, frame, serving
-from ..test_demo import Terminal
+from .test_demo import Terminal
 from .conftest import Command
 
 TOKEN = "ari_" + "1f" * 24

@@ -18,7 +18,7 @@ from arinova_agent_sync.cli.run import _Runner
 from arinova_agent_sync.cli.run import command as run
 from arinova_agent_sync.local import LocalServer
 
-from ..test_demo import CTRL_C, Terminal
+from .test_demo import CTRL_C, Terminal
 from .conftest import ECHO, PATIENCE, Command, Write
 
 Start = Callable[..., Command]
