@@ -87,12 +87,14 @@ __all__ = [
     "TokenClaim",
     "Undelivered",
     "__version__",
+    "interruptible",
     "run",
 ]
 
 if TYPE_CHECKING:
     from .api import ArinovaClient
     from .attachments import Attachment
+    from .interrupts.clients import interruptible
     from .protocol.session import OnboardingSeed, TokenClaim
     from .runtime.stats import Stats
     from .runtime.undelivered import Undelivered
@@ -105,6 +107,7 @@ _LATER = {
     "Stats": ".runtime.stats",
     "TokenClaim": ".protocol.session",
     "Undelivered": ".runtime.undelivered",
+    "interruptible": ".interrupts.clients",
 }
 
 

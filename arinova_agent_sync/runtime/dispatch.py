@@ -31,6 +31,7 @@ from .writer import Writer
 
 if TYPE_CHECKING:
     from ..api import ArinovaClient
+    from ..interrupts.scope import Scope
 
 SHUTTING_DOWN = "The agent is shutting down."
 NO_THREAD = "The agent cannot run more tasks at the moment."
@@ -163,6 +164,7 @@ class Dispatch:
             )
         self.writer.flush()
         self._start(runs)
+        run.close_scope()
         return True
 
     def has_said(self, run: TaskRun) -> bool:
@@ -181,6 +183,7 @@ class Dispatch:
             )
         self.writer.flush()
         self._start(runs)
+        run.close_scope()
         return True
 
     def detach(self, run: TaskRun) -> None:
@@ -232,21 +235,28 @@ class Dispatch:
 
     def _work(self, run: TaskRun) -> None:
         """Run a task, and those that take its place: this worker is free for one of them."""
+        from ..interrupts.scope import Scope  # here: a program that runs no task loads nothing of it
+
         runs = [run]
         while runs:
             run, *others = runs
             self._start(others)
             with self.state.lock:
                 open_still = run.ended is None
+                run.scope = Scope(run.task_id)
                 run.thread = threading.get_ident()
             if open_still:
-                contextvars.copy_context().run(self._handle, run)
+                contextvars.copy_context().run(self._handle, run, run.scope)
             with self.state.lock:
                 run.handling = False
                 run.thread = None
-                runs = self._release(run) if run.ended is not None else []
+                over = run.ended is not None
+                runs = self._release(run) if over else []
+            if over:
+                run.close_scope()
 
-    def _handle(self, run: TaskRun) -> None:
+    def _handle(self, run: TaskRun, scope: Scope) -> None:
+        scope.enter()
         task = run.task()
         handler = self._handler_for(task)
         try:
@@ -319,6 +329,9 @@ class Dispatch:
             calls = list(run.calls)
             runs += self._next()
             self.state.flush_soon()
+        if run.scope is not None:
+            run.scope.cancel()
+            run.close_scope()
         for call in calls:
             call.cancel()
         for function in functions:

@@ -15,6 +15,7 @@ from ..task import Task
 
 if TYPE_CHECKING:
     from ..api import ArinovaClient
+    from ..interrupts.scope import Scope
     from .actions import PendingCall
     from .dispatch import Dispatch
 
@@ -45,6 +46,7 @@ class TaskRun:
         "handling",
         "last_chunk",
         "patience",
+        "scope",
         "slow_write",
         "started",
         "thread",
@@ -62,6 +64,7 @@ class TaskRun:
         self.started = False
         self.handling = False  # its handler is on a worker
         self.detached = False
+        self.scope: Scope | None = None  # what a cancel ends; made when the handler starts
         self.thread: int | None = None  # the worker's, while its handler is on it
         self.last_chunk = float("-inf")
         self.slow_write = False  # the last write took long
@@ -159,6 +162,11 @@ class TaskRun:
     ) -> ActionCallResult:
         """Run an action on the platform on behalf of the task."""
         return self._dispatch.call_action(self, action, arguments, options)
+
+    def close_scope(self) -> None:
+        """End what a task that has ended left open, once its handler is over. Called without the state lock."""
+        if self.scope is not None and not self.handling:
+            self.scope.close()
 
     def refuse(self) -> None:
         """Meet a send after the end: raise in the handler of a cancelled task, else do nothing."""
