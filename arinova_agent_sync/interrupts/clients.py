@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
-from . import httpcore_pools, sleeps, urllib3_pools
+from . import httpx_clients, sleeps, urllib3_pools
 
 T = TypeVar("T")
 
 # By module and class: found there if the program has loaded it, never imported.
 _ADAPTERS: tuple[tuple[str, str, Callable[[Any, str], None]], ...] = (
-    ("httpx", "Client", httpcore_pools.adapt_client),
-    ("httpx2", "Client", httpcore_pools.adapt_client),
+    ("httpx", "Client", httpx_clients.adapt_client),
+    ("httpx2", "Client", httpx_clients.adapt_client),
     ("requests", "Session", urllib3_pools.adapt_session),
     ("urllib3", "PoolManager", urllib3_pools.adapt_manager),
     ("botocore.httpsession", "URLLib3Session", urllib3_pools.adapt_botocore),
@@ -25,27 +25,27 @@ _DEPTH = 4  # attributes of attributes: an agent's own class that holds a boto3 
 def interruptible(client: T) -> T:
     """Let a cancel end the requests that a client makes for the cancelled task.
 
-    Call it once, at start-up: ``client = interruptible(openai.OpenAI())``. When a task is cancelled, whatever call of
-    the client its handler waits for raises TaskCancelled, the provider sees the connection end, and every further call
-    in that handler raises TaskCancelled. Responses that a handler leaves unfinished are closed when its task ends.
-    Requests outside of handlers are as before. See docs/stopping.md for what it covers.
+    Call it once, at start-up: ``client = interruptible(openai.OpenAI())``. When a task is cancelled, the call
+    of the client that its handler waits for raises TaskCancelled, as does each further one; and the provider sees
+    the connection end. Responses that a handler leaves unfinished are closed when its task
+    ends. Requests outside of handlers are as before. See docs/stopping.md for what it covers.
 
     Args:
         client: a client that stands on httpx, httpx2, requests, urllib3 or boto3, or one of theirs.
 
     Returns the same object. Calling it again, or in a handler, does no harm.
 
-    Raises TypeError if there is no such client in it, for a custom transport, or for a release of these libraries that
-    it does not fit; ValueError for a client that is closed, in the midst of a request, or set to HTTP/2.
+    Raises TypeError if there is no such client in it, for a custom transport, and for a release of these libraries
+    that it does not fit; ValueError for a client that is closed, in the midst of a request, or set to HTTP/2.
     """
     found = list(_http_clients(client))
     if not found and callable(make := getattr(client, "_get_client", None)):
         found = list(_http_clients(make()))  # llama-index makes its client late
     if not found:
         raise TypeError(
-            f"interruptible() finds no HTTP client in {type(client).__module__}.{type(client).__qualname__}. It takes "
-            "httpx.Client, httpx2.Client, requests.Session, urllib3.PoolManager, boto3 clients and what stands on "
-            "these; async clients need none of it, since async handlers are cancelled where they wait"
+            f"interruptible() finds no HTTP client in {type(client).__module__}.{type(client).__qualname__}. It "
+            "takes httpx.Client, httpx2.Client, requests.Session, urllib3.PoolManager, boto3 clients and what "
+            "stands on these; async clients need none of it, since async handlers are cancelled where they wait"
         )
     for adapt, library, http_client in found:
         adapt(http_client, library)

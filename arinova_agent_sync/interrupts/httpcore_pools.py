@@ -1,86 +1,19 @@
-"""httpcore and httpcore2, and with them httpx and httpx2: their connections in the hands of scopes.
+"""httpcore and httpcore2: their connections in the hands of scopes.
 
-An HTTP/1.1 connection is a task's in each blocking call, and while the task holds a response that it has not read to
-its end. In between, while httpcore looks at what has come, nobody may shut the connection down: once httpcore has seen
-the end of the response, any other thread can get the connection.
+An HTTP/1.1 connection is a task's in each blocking call, and while the task holds a response that it has not read
+to its end. In between, while httpcore looks at what has come, nobody may shut the connection down: once httpcore
+has seen the end of the response, any other thread can get the connection.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 from .scope import Scope, current_scope
 from .sockets import Guard, Handshake, connect
-from .versions import unknown_release
-
-
-def adapt_client(client: Any, library: str) -> None:
-    """Make a Client of a library, "httpx" or "httpx2", interruptible.
-
-    Raises ValueError for one that is closed, busy or speaks HTTP/2, TypeError for a transport of another kind.
-    """
-    if client.is_closed:
-        raise ValueError("interruptible() was given a client that is closed")
-    for name in ("_transport", "_mounts"):
-        if not hasattr(client, name):
-            raise unknown_release(library, f"Client.{name}")
-    transports = {
-        id(found): found for found in (client._transport, *client._mounts.values()) if found is not None
-    }
-    for pool in [_pool_of(transport, library) for transport in transports.values()]:
-        if isinstance(pool, InterruptiblePool):
-            continue
-        if any(not connection.is_idle() for connection in pool.connections):
-            raise ValueError(
-                "interruptible() was given a client in the midst of a request; call it at start-up"
-            )
-        pool.close()  # idle connections: they were made without guards
-        pool._network_backend = Backend(pool._network_backend)
-    for transport in transports.values():
-        if not isinstance(transport._pool, InterruptiblePool):
-            transport._pool = InterruptiblePool(transport._pool, _core_of(transport._pool))
-
-
-def _pool_of(transport: Any, library: str) -> Any:
-    pool = getattr(transport, "_pool", None)
-    if isinstance(pool, InterruptiblePool):
-        return pool
-    if pool is None and isinstance(transport, sys.modules[library].HTTPTransport):
-        raise unknown_release(library, "HTTPTransport._pool")
-    core = _core_of(pool)
-    if core is None:
-        raise TypeError(
-            f"interruptible() does not know the transport {_name(transport)}; it takes {library}.HTTPTransport "
-            "and its subclasses"
-        )
-    for name in ("_network_backend", "_max_connections", "_http2"):
-        if not hasattr(pool, name):
-            raise unknown_release(core.__name__, f"ConnectionPool.{name}")
-    if not isinstance(pool._network_backend, core.SyncBackend):
-        raise TypeError(
-            f"interruptible() does not know the network backend {_name(pool._network_backend)}; it takes "
-            f"{core.__name__}.SyncBackend"
-        )
-    if pool._http2:
-        raise ValueError(
-            "interruptible() was given a client with http2=True; tasks share an HTTP/2 connection, so it cannot be "
-            "shut down for one of them. Leave http2 out: HTTP/1.1 is the default"
-        )
-    return pool
-
-
-def _core_of(pool: object) -> ModuleType | None:
-    cores = [core for name in ("httpcore", "httpcore2") if (core := sys.modules.get(name))]
-    return next((core for core in cores if isinstance(pool, core.ConnectionPool)), None)
-
-
-def _name(thing: object) -> str:
-    return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
 class Backend:
@@ -284,7 +217,7 @@ class Body:
                 chunk = next(chunks)
             except StopIteration:
                 return
-            # httpcore has not seen the end of the response: it will close the connection if it is shut from here on.
+            # httpcore has not seen the end of the response, so it closes the connection if it is shut from here on.
             scope.own(self)
             yield chunk
 

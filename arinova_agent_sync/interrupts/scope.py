@@ -90,7 +90,7 @@ class Scope:
             return event.is_set()
 
     def cancel(self) -> None:
-        """End what the task waits for, and all that it will wait for. Takes microseconds; any thread may call it."""
+        """End what the task waits for, and all that it will wait for. Any thread may call it."""
         with self._lock:
             self.cancelled = True
             self._shut()

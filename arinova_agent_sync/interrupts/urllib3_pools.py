@@ -1,7 +1,7 @@
 """urllib3, and with it requests and botocore: their connections in the hands of scopes.
 
-A connection is a task's from the task's first call on it until it goes back into the pool. The pool's queue takes it
-away from the scope, and closes it if the scope has shut it down, before another thread can get it.
+A connection is a task's from the task's first call on it until it goes back into the pool. The pool's queue takes
+it away from the scope, and closes it if the scope has shut it down, before another thread can get it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from queue import Empty, LifoQueue
 from typing import Any
 
+from ..errors import TaskCancelled
 from .scope import current_scope
 from .sockets import Guard, Handshake, connect
 from .versions import unknown_release
@@ -168,7 +169,13 @@ class _Reader(io.RawIOBase):
 class _Queue(LifoQueue[Any]):
     """The connections of a pool that nobody uses."""
 
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self._not_taken = 0  # what urllib3 will put back although a cancelled get() gave it nothing
+
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if item is None and self._take_back():
+            return
         sock = getattr(item, "sock", None)
         if isinstance(sock, _Socket) and not sock.is_reusable():
             item.close()  # the next user connects it anew
@@ -178,14 +185,25 @@ class _Queue(LifoQueue[Any]):
         scope = current_scope()
         if scope is None or not block:
             return super().get(block, timeout)
-        with scope.waking(self._wake), self.not_empty:
-            self.not_empty.wait_for(lambda: self.queue or scope.cancelled, timeout)
-            scope.check()
-            if not self.queue:
-                raise Empty
-            self.not_full.notify()
-            return self.queue.pop()
+        try:
+            with scope.waking(self._wake), self.not_empty:
+                self.not_empty.wait_for(lambda: self.queue or scope.cancelled, timeout)
+                scope.check()
+                if not self.queue:
+                    raise Empty
+                self.not_full.notify()
+                return self.queue.pop()
+        except TaskCancelled:
+            with self.mutex:
+                self._not_taken += 1
+            raise
 
     def _wake(self) -> None:
         with self.not_empty:
             self.not_empty.notify_all()
+
+    def _take_back(self) -> bool:
+        with self.mutex:
+            if owed := self._not_taken > 0:
+                self._not_taken -= 1
+            return owed

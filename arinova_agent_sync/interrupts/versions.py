@@ -19,6 +19,6 @@ def unknown_release(library: str, missing: str) -> TypeError:
     """Return the error for a library that lacks a name which every known release has."""
     version = getattr(sys.modules.get(library), "__version__", "of an unknown version")
     return TypeError(
-        f"interruptible() does not fit {library} {version}: it has no {missing}. It knows {library} "
-        f"{KNOWN.get(library, '')}; install one of these, or leave interruptible() out and give the client a timeout"
+        f"interruptible() does not fit {library} {version}: it lacks {missing}. Known is {library} "
+        f"{KNOWN.get(library, '')}: install that, or leave interruptible() out and give the client a timeout"
     )
