@@ -5,7 +5,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3.10 3; do command -v python$$v >/dev/
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fast lint bench clean
+.PHONY: demo test fast llm-tests lint bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m arinova_agent_sync.local
@@ -15,6 +15,11 @@ test: $(VENV)/.ready
 
 fast: $(VENV)/.ready
 	$(BIN)/python -m pytest -m "not slow"
+
+# With the clients of models themselves, in environments of their own.
+llm-tests: $(VENV)-llm/.ready $(VENV)-llama-index/.ready
+	$(VENV)-llm/bin/python -m pytest tests/interrupts
+	$(VENV)-llama-index/bin/python -m pytest tests/interrupts -k llama
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -40,5 +45,13 @@ $(VENV)/.ready: pyproject.toml setup.cfg | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
 
+$(VENV)-llm/.ready: EXTRA = llm-tests
+$(VENV)-llama-index/.ready: EXTRA = llm-tests-llama-index
+$(VENV)-llm/.ready $(VENV)-llama-index/.ready: pyproject.toml setup.cfg
+	@echo "Setting up $(@D) for tests with the clients of models ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(VENV)-llm $(VENV)-llama-index build *.egg-info

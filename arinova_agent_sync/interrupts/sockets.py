@@ -87,15 +87,13 @@ class Handshake:
 
     def __init__(self) -> None:
         self._scope = current_scope()
-        self._guard: Guard | None = None
         self._handle: socket.socket | None = None
 
     def begin(self, sock: socket.socket) -> None:
         """Name the socket; raise TaskCancelled if the task was cancelled."""
         if self._scope is not None:
             self._handle = socket.fromfd(sock.fileno(), sock.family, sock.type)
-            self._guard = Guard(self._handle)
-            self._scope.own(self._guard)
+            self._scope.own(self)
 
     def __enter__(self) -> Handshake:
         return self
@@ -103,13 +101,24 @@ class Handshake:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        scope, handle, guard = self._scope, self._handle, self._guard
-        if scope is None or handle is None or guard is None:
+        if self._scope is None or self._handle is None:
             return
-        scope.give_up(guard)
-        handle.close()
+        self._scope.give_up(self)
+        self._handle.close()
         if isinstance(error, Exception):
-            scope.check()  # after a success, the first write on the connection checks
+            self._scope.check()  # after a success, the first write on the connection checks
+
+    def shut(self) -> None:
+        """Wake who waits for the peer, who is told when the connection is closed."""
+        try:
+            # Only to read: wrap_socket takes what is shut for writing, too, for unconnected, and may leave it open.
+            if self._handle is not None:
+                self._handle.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass  # it has ended by itself
+
+    def abandon(self) -> None:
+        """Leave it to the thread that shakes hands."""
 
 
 def connect(make: Callable[[], C]) -> C:

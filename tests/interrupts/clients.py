@@ -127,7 +127,12 @@ def litellm(base: str) -> tuple[Any, Ask]:
 
     def ask() -> Iterator[str]:
         answer = litellm.completion(
-            model="openai/m", messages=MESSAGES, stream=True, api_base=f"{base}/v1", api_key="key", timeout=TIMEOUT
+            model="openai/m",
+            messages=MESSAGES,
+            stream=True,
+            api_base=f"{base}/v1",
+            api_key="key",
+            timeout=TIMEOUT,
         )
         for chunk in answer:
             yield chunk.choices[0].delta.content or ""
@@ -256,7 +261,9 @@ def close(client: Any) -> None:
 def kinds(*, repeats: bool = False) -> list[Any]:
     """Return the kinds of clients for a test's parameters; those that are missing here are skipped."""
     return [
-        pytest.param(kind, id=name, marks=pytest.mark.skipif(not installed(kind.module), reason=f"needs {kind.module}"))
+        pytest.param(
+            kind, id=name, marks=pytest.mark.skipif(not installed(kind.module), reason=f"needs {kind.module}")
+        )
         for name, kind in KINDS.items()
         if kind.repeats or not repeats
     ]

@@ -6,12 +6,14 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import wait
 
 import pytest
 
 from arinova_agent_sync import TaskCancelled
 from arinova_agent_sync.interrupts.scope import Scope
 
+from .clients import installed
 from .stub import AUTHORITY
 
 AT_ONCE = 0.5  # seconds: what a busy machine may make of the 50 ms that it takes at most
@@ -59,6 +61,15 @@ class Handler:
         finally:
             self.ended = time.monotonic()
             self.scope.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _litellms_threads() -> None:
+    """Start the threads that litellm keeps for its log, before a test counts what it leaves behind."""
+    if installed("litellm"):
+        from litellm.litellm_core_utils.thread_pool_executor import executor
+
+        wait([executor.submit(time.sleep, 0.1) for _ in range(20)])
 
 
 @pytest.fixture

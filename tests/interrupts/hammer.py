@@ -43,7 +43,7 @@ def client(stack: str, url: str, authority: str) -> tuple[Any, Get]:
         import requests
 
         http = requests.Session()
-        http.verify = authority
+        http.verify, http.trust_env = authority, False
         http.mount(url, requests.adapters.HTTPAdapter(pool_maxsize=PLACES, pool_block=True))
 
         def get(count: int) -> str:
@@ -70,14 +70,16 @@ class Hammer:
     Args:
         get: asks for so many pieces.
         cancels: how many there shall be.
+        until_failure: whether to stop at the first failure.
     """
 
-    def __init__(self, get: Get, cancels: int) -> None:
+    def __init__(self, get: Get, cancels: int, until_failure: bool = False) -> None:
         self.count: Counter[str] = Counter()
         self.failures: list[str] = []
         self.delays: list[float] = []
         self._get = get
         self._cancels = cancels
+        self._until_failure = until_failure
         self._over = threading.Event()
         self._running: dict[int, tuple[Scope, float]] = {}
         self._cancelled: dict[int, float] = {}
@@ -111,7 +113,7 @@ class Hammer:
     def _victim(self, number: int, scope: Scope, choose: Callable[[tuple[int, ...]], int]) -> None:
         scope.enter()
         try:
-            for _ in range(choose((1, 2, 3))):
+            for _ in range(choose((1, 3, 9))):
                 self._ask(choose((1, 1, 1, 2, 5)), "victim")
         except TaskCancelled:
             self.count["ended by a cancel"] += 1
@@ -145,21 +147,23 @@ class Hammer:
 
     def _cancel(self) -> None:
         chance = random.Random(7)
-        while self.count["cancels"] < self._cancels:
-            time.sleep(chance.choice((0, 0, 0.0002, 0.001)))
+        while self.count["cancels"] < self._cancels and not (self._until_failure and self.failures):
+            time.sleep(chance.choice((0, 0.0002, 0.001, 0.003)))
             running = list(self._running.copy().values())
             for scope, started in chance.sample(running, k=min(3, len(running))):
-                if not scope.cancelled and time.monotonic() - started > chance.choice((0, 0.0005, 0.001, 0.003)):
+                if not scope.cancelled and time.monotonic() - started > chance.choice(
+                    (0, 0.003, 0.01, 0.03, 0.1)
+                ):
                     self._cancelled[id(scope)] = time.monotonic()
                     scope.cancel()
                     self.count["cancels"] += 1
 
 
-def hammer(stack: str, tls: bool, cancels: int, authority: str) -> Hammer:
+def hammer(stack: str, tls: bool, cancels: int, authority: str, until_failure: bool = False) -> Hammer:
     """Run a hammer; afterwards ask once more on each place of the pool."""
     with stub(tls) as provider:
         http, get = client(stack, provider.url, authority)
-        done = Hammer(get, cancels)
+        done = Hammer(get, cancels, until_failure)
         done.run()
         after = [threading.Thread(target=done._ask, args=(5, "later")) for _ in range(PLACES)]
         for thread in after:

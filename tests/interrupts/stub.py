@@ -37,7 +37,13 @@ def piece(path: str, number: int) -> bytes:
     text = text_of(number)
     if path.endswith("/chat/completions"):
         choice = {"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": None}
-        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+        chunk = {
+            "id": "x",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": [choice],
+        }
         return b"data: " + json.dumps(chunk).encode() + b"\n\n"
     if path.endswith("/messages"):
         delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
@@ -92,7 +98,15 @@ def aws_event(payload: bytes) -> bytes:
 
 def last_piece(path: str) -> bytes:
     if path.endswith("/chat/completions"):
-        return b"data: [DONE]\n\n"
+        choice = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        chunk = {
+            "id": "x",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": [choice],
+        }
+        return b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"
     if path.endswith("/messages"):
         return server_event("message_stop", {"type": "message_stop"})
     if path.endswith("/api/chat"):
@@ -127,7 +141,9 @@ class Handler(socketserver.BaseRequestHandler):
         request_line = reader.readline()
         if not request_line:
             return False
-        headers = dict(line.decode("latin1").lower().strip().split(": ", 1) for line in iter(reader.readline, b"\r\n"))
+        headers = dict(
+            line.decode("latin1").lower().strip().split(": ", 1) for line in iter(reader.readline, b"\r\n")
+        )
         path = request_line.decode().split(" ")[1].split("?")[0]
         does = path.split("/")[1]
         if does == "swallow":

@@ -36,7 +36,9 @@ NO_CLIENT = "finds no HTTP client in "
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_has_no_client(client: object, kind: str) -> None:
-    with pytest.raises(TypeError, match=f"{NO_CLIENT}{kind}.*It takes httpx.Client, .*async clients need none"):
+    with pytest.raises(
+        TypeError, match=f"{NO_CLIENT}{kind}.*It takes httpx.Client, .*async clients need none"
+    ):
         interruptible(client)
 
 
@@ -45,7 +47,10 @@ class OwnTransport(httpx.BaseTransport):
 
 
 def test_a_custom_transport() -> None:
-    with httpx.Client(transport=OwnTransport()) as client, pytest.raises(TypeError, match="OwnTransport; it takes httpx.HTTPTransport"):
+    with (
+        httpx.Client(transport=OwnTransport()) as client,
+        pytest.raises(TypeError, match="OwnTransport; it takes httpx.HTTPTransport"),
+    ):
         interruptible(client)
 
 
@@ -78,7 +83,10 @@ def test_a_custom_network_backend() -> None:
 
     transport = httpx.HTTPTransport()
     transport._pool = httpcore.ConnectionPool(network_backend=OwnBackend())
-    with httpx.Client(transport=transport) as client, pytest.raises(TypeError, match="OwnBackend; it takes httpcore.SyncBackend"):
+    with (
+        httpx.Client(transport=transport) as client,
+        pytest.raises(TypeError, match="OwnBackend; it takes httpcore.SyncBackend"),
+    ):
         interruptible(client)
 
 
@@ -97,7 +105,10 @@ def test_a_closed_client() -> None:
 
 def test_a_client_in_the_midst_of_a_request() -> None:
     with stub() as provider, httpx.Client() as client:
-        with client.stream("GET", f"{provider.url}/stall"), pytest.raises(ValueError, match="call it at start-up"):
+        with (
+            client.stream("GET", f"{provider.url}/stall"),
+            pytest.raises(ValueError, match="call it at start-up"),
+        ):
             interruptible(client)
         interruptible(client)
 

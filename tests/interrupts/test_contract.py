@@ -24,7 +24,9 @@ def test_httpx_client(name: str, attribute: str) -> None:
     with library.Client() as client:
         assert hasattr(client, attribute)
         delattr(client, attribute)
-        with pytest.raises(TypeError, match=rf"does not fit {name} [\d.]+: it lacks Client.{attribute}\. Known is {name} "):
+        with pytest.raises(
+            TypeError, match=rf"does not fit {name} [\d.]+: it lacks Client.{attribute}\. Known is {name} "
+        ):
             interruptible(client)
         setattr(client, attribute, {} if attribute == "_mounts" else library.HTTPTransport())
 
@@ -63,7 +65,9 @@ def test_urllib3_new_connection() -> None:
 
     with urllib3.PoolManager() as manager:
         manager.pool_classes_by_scheme = {"http": Pool}
-        with pytest.raises(TypeError, match=r"urllib3 [\d.]+: it lacks Moved._new_conn\. Known is urllib3 2.2"):
+        with pytest.raises(
+            TypeError, match=r"urllib3 [\d.]+: it lacks Moved._new_conn\. Known is urllib3 2.2"
+        ):
             interruptible(manager)
 
 
@@ -109,7 +113,9 @@ def test_waits_between_retries(name: str) -> None:
 
 def test_a_client_that_waits_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(importlib.import_module("urllib3.util.retry"), "time")
-    with pytest.raises(TypeError, match=r"urllib3 [\d.]+: it lacks urllib3.util.retry.time\. Known is urllib3 2.2"):
+    with pytest.raises(
+        TypeError, match=r"urllib3 [\d.]+: it lacks urllib3.util.retry.time\. Known is urllib3 2.2"
+    ):
         sleeps.make_interruptible()
 
 
@@ -118,6 +124,11 @@ def test_a_second_handle_on_a_tls_socket_is_a_plain_one() -> None:
     import socket
 
     ours, theirs = socket.socketpair()
-    with theirs, ssl.create_default_context().wrap_socket(ours, do_handshake_on_connect=False, server_hostname="x") as tls:
+    with (
+        theirs,
+        ssl.create_default_context().wrap_socket(
+            ours, do_handshake_on_connect=False, server_hostname="x"
+        ) as tls,
+    ):
         with socket.fromfd(tls.fileno(), tls.family, tls.type) as handle:
             assert type(handle) is socket.socket

@@ -145,7 +145,9 @@ def test_plain_threads_do_not_inherit_the_scope() -> None:
 
 
 @pytest.mark.parametrize(("cancelled", "there"), [(False, False), (True, True)])
-def test_a_task_that_has_ended_is_no_more_current_unless_it_was_cancelled(cancelled: bool, there: bool) -> None:
+def test_a_task_that_has_ended_is_no_more_current_unless_it_was_cancelled(
+    cancelled: bool, there: bool
+) -> None:
     """A late call of a cancelled handler must not go out; a helper thread of one that has finished may go on."""
 
     def entered() -> bool:
