@@ -1,6 +1,6 @@
 """Random cancels against clients that share one pool with requests of nobody's: no innocent request may fail.
 
-``python -m tests.interrupts.hammer 10000`` does so many cancels on each stack, plain and TLS, and prints what came of it.
+``python -m tests.interrupts.hammer 10000`` does so many cancels on each stack and prints the outcome.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A model's provider on this machine: it streams in the providers' forms, and notes when a connection ends.
 
 What it does stands in the first part of the path: ``think`` never answers, ``stall`` stops after three pieces,
-``drip`` gives a piece every 20 ms, ``busy`` asks to be tried again in six seconds, ``swallow`` reads a large body slowly,
-``quick`` gives three pieces and ends, ``echo-5`` five tiny ones.
+``drip`` gives a piece every 20 ms, ``busy`` asks to be tried again in six seconds, ``swallow`` reads a large body
+slowly, ``quick`` gives three pieces and ends, ``echo-5`` five tiny ones.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class OwnTransport(httpx.BaseTransport):
 def test_a_custom_transport() -> None:
     with (
         httpx.Client(transport=OwnTransport()) as client,
-        pytest.raises(TypeError, match="OwnTransport; it takes httpx.HTTPTransport"),
+        pytest.raises(TypeError, match=r"OwnTransport; it takes httpx.HTTPTransport"),
     ):
         interruptible(client)
 
@@ -85,21 +85,21 @@ def test_a_custom_network_backend() -> None:
     transport._pool = httpcore.ConnectionPool(network_backend=OwnBackend())
     with (
         httpx.Client(transport=transport) as client,
-        pytest.raises(TypeError, match="OwnBackend; it takes httpcore.SyncBackend"),
+        pytest.raises(TypeError, match=r"OwnBackend; it takes httpcore.SyncBackend"),
     ):
         interruptible(client)
 
 
 def test_http2() -> None:
     pytest.importorskip("h2")
-    with httpx.Client(http2=True) as client, pytest.raises(ValueError, match="http2=True.*Leave http2 out"):
+    with httpx.Client(http2=True) as client, pytest.raises(ValueError, match=r"http2=True.*Leave http2 out"):
         interruptible(client)
 
 
 def test_a_closed_client() -> None:
     client = httpx.Client()
     client.close()
-    with pytest.raises(ValueError, match="a client that is closed"):
+    with pytest.raises(ValueError, match=r"a client that is closed"):
         interruptible(client)
 
 
@@ -122,7 +122,7 @@ def test_a_custom_adapter() -> None:
 
     with requests.Session() as session:
         session.mount("http://", OwnAdapter())
-        with pytest.raises(TypeError, match="OwnAdapter; it takes requests.adapters.HTTPAdapter"):
+        with pytest.raises(TypeError, match=r"OwnAdapter; it takes requests.adapters.HTTPAdapter"):
             interruptible(session)
 
 

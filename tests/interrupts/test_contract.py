@@ -1,5 +1,7 @@
-"""The private names of other libraries that interruptible() needs, one test each: a release that moves one fails here
-by its name, and at run time by a TypeError that names it and the releases that are known."""
+"""The private names of other libraries that interruptible() needs, one test each.
+
+A release that moves one fails here by its name, and at run time by a TypeError that names it.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,7 @@ def test_botocore_pool_classes() -> None:
     assert set(session._pool_classes_by_scheme) == {"http", "https"}
     assert session._manager.pool_classes_by_scheme is session._pool_classes_by_scheme
     del session._pool_classes_by_scheme
-    with pytest.raises(TypeError, match="botocore .* lacks URLLib3Session._pool_classes_by_scheme"):
+    with pytest.raises(TypeError, match=r"botocore .* lacks URLLib3Session._pool_classes_by_scheme"):
         interruptible(session)
 
 
@@ -129,6 +131,6 @@ def test_a_second_handle_on_a_tls_socket_is_a_plain_one() -> None:
         ssl.create_default_context().wrap_socket(
             ours, do_handshake_on_connect=False, server_hostname="x"
         ) as tls,
+        socket.fromfd(tls.fileno(), tls.family, tls.type) as handle,
     ):
-        with socket.fromfd(tls.fileno(), tls.family, tls.type) as handle:
-            assert type(handle) is socket.socket
+        assert type(handle) is socket.socket

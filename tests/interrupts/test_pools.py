@@ -1,4 +1,4 @@
-"""The pools keep their promises: a wait for a connection can be ended, no place is lost, what is whole is used again."""
+"""A wait for a pool's connection can be ended, no place is lost, and what is whole is used again."""
 
 from __future__ import annotations
 
