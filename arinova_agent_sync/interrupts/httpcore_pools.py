@@ -69,9 +69,13 @@ class Stream:
 
     def start_tls(self, *args: Any, **kwargs: Any) -> Stream:
         """Encrypt the connection."""
-        with Handshake() as handshake:
-            handshake.begin(self._inner.get_extra_info("socket"))
-            return Stream(self._inner.start_tls(*args, **kwargs))
+        try:
+            with Handshake() as handshake:
+                handshake.begin(self._inner.get_extra_info("socket"))
+                return Stream(self._inner.start_tls(*args, **kwargs))
+        except BaseException:
+            self._inner.close()  # as httpcore's own does; nobody else would
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         """Tell something about the connection."""

@@ -174,10 +174,10 @@ class _Queue(LifoQueue[Any]):
         self._not_taken = 0  # what urllib3 will put back although a cancelled get() gave it nothing
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        if item is None and self._take_back():
-            return
-        sock = getattr(item, "sock", None)
-        if isinstance(sock, _Socket) and not sock.is_reusable():
+        if item is None:
+            if self._take_back():
+                return
+        elif isinstance(item.sock, _Socket) and not item.sock.is_reusable():
             item.close()  # the next user connects it anew
         super().put(item, block, timeout)
 

@@ -87,7 +87,7 @@ def mistralai(base: str) -> tuple[Any, Ask]:
 
     def ask() -> Iterator[str]:
         for event in client.chat.stream(model="m", messages=MESSAGES):
-            yield event.data.choices[0].delta.content
+            yield event.data.choices[0].delta.content or ""
 
     return client, ask
 
