@@ -164,7 +164,12 @@ def bedrock(base: str) -> tuple[Any, Ask]:
             region_name="us-east-1",
             aws_access_key_id="key",
             aws_secret_access_key="secret",
-            config=Config(read_timeout=TIMEOUT, connect_timeout=TIMEOUT),
+            # With its three attempts it would be through in no time.
+            config=Config(
+                read_timeout=TIMEOUT,
+                connect_timeout=TIMEOUT,
+                retries={"mode": "standard", "total_max_attempts": 20},
+            ),
         )
     )
 
