@@ -1,7 +1,7 @@
 """The waits between retries: some clients spend them in ``time.sleep``, which nothing wakes, for up to a minute.
 
-In their modules the name ``time`` gets a stand-in, whose ``sleep`` a cancel ends. ``time.sleep`` itself stays: every
-library uses it, a database's driver amid a commit too.
+In their modules the name ``time`` gets a stand-in, whose ``sleep`` a cancel ends. ``time.sleep`` itself stays:
+every library uses it, a database's driver amid a commit too.
 """
 
 from __future__ import annotations

@@ -121,7 +121,8 @@ def looking_up(kind: Kind) -> Measured:
         answer.wait(10)
         raise socket.gaierror("no such host")
 
-    client, ask = kind.make("http://provider.invalid/think")
+    # A new name each time: langchain keeps one HTTP client for each.
+    client, ask = kind.make(f"http://provider-{time.monotonic_ns()}.invalid/think")
     socket.getaddrinfo = slow
     try:
         handler = Handler(lambda: list(ask()))
