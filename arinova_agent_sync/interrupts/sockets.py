@@ -104,16 +104,21 @@ class Handshake:
         if self._scope is None or self._handle is None:
             return
         self._scope.give_up(self)
+        if error is not None:
+            self._shutdown(socket.SHUT_RDWR)  # the peer is told, whatever still refers to the socket
         self._handle.close()
         if isinstance(error, Exception):
             self._scope.check()  # after a success, the first write on the connection checks
 
     def shut(self) -> None:
-        """Wake who waits for the peer, who is told when the connection is closed."""
+        """Wake who waits for the peer."""
+        # Only to read: wrap_socket takes what is shut for writing, too, for unconnected, and may leave it open.
+        self._shutdown(socket.SHUT_RD)
+
+    def _shutdown(self, how: int) -> None:
         try:
-            # Only to read: wrap_socket takes what is shut for writing, too, for unconnected, and may leave it open.
             if self._handle is not None:
-                self._handle.shutdown(socket.SHUT_RD)
+                self._handle.shutdown(how)
         except OSError:
             pass  # it has ended by itself
 
