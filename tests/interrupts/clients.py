@@ -11,6 +11,7 @@ import pytest
 
 from arinova_agent_sync import interruptible
 
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the internet when it is imported
 TIMEOUT = 8.0  # seconds that a client waits by itself
 MESSAGES = [{"role": "user", "content": "hi"}]
 
