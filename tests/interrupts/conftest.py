@@ -13,8 +13,8 @@ import pytest
 from arinova_agent_sync import TaskCancelled
 from arinova_agent_sync.interrupts.scope import Scope
 
-from .clients import installed
-from .stub import AUTHORITY
+from .clients import KINDS, close, installed
+from .stub import AUTHORITY, stub
 
 AT_ONCE = 0.5  # seconds: what a busy machine may make of the 50 ms that it takes at most
 
@@ -64,11 +64,17 @@ class Handler:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _litellms_threads() -> None:
-    """Start the threads that litellm keeps for its log, before a test counts what it leaves behind."""
+def _litellm_has_run() -> None:
+    """Let litellm start the threads and the event loop that it keeps, before a test counts what is left behind."""
     if installed("litellm"):
         from litellm.litellm_core_utils.thread_pool_executor import executor
 
+        wait([executor.submit(time.sleep, 0.1) for _ in range(20)])
+        with stub() as provider, pytest.MonkeyPatch.context() as monkeypatch:
+            without_proxy(monkeypatch)
+            client, ask = KINDS["litellm"].make(f"{provider.url}/quick")
+            list(ask())
+            close(client)
         wait([executor.submit(time.sleep, 0.1) for _ in range(20)])
 
 
@@ -84,6 +90,10 @@ def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_proxy(monkeypatch)
+
+
+def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Meet no proxy of whoever runs the tests."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
