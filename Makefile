@@ -5,7 +5,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3.10 3; do command -v python$$v >/dev/
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fast chaos lint bench clean
+.PHONY: demo test fast llm-tests chaos lint bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m arinova_agent_sync.cli.demo
@@ -19,6 +19,11 @@ fast: $(VENV)/.ready
 # 10,000 faults in all: five seeds, both moods of the server, plain and TLS. Six minutes or so.
 chaos: $(VENV)/.ready
 	$(BIN)/python -m tests.chaos --faults 500 --seed 1 2 3 4 5 --all
+
+# With the clients of models themselves, in environments of their own.
+llm-tests: $(VENV)-llm/.ready $(VENV)-llama-index/.ready
+	$(VENV)-llm/bin/python -m pytest tests/interrupts
+	$(VENV)-llama-index/bin/python -m pytest tests/interrupts -k llama
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -44,5 +49,13 @@ $(VENV)/.ready: pyproject.toml setup.cfg | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
 
+$(VENV)-llm/.ready: EXTRA = llm-tests
+$(VENV)-llama-index/.ready: EXTRA = llm-tests-llama-index
+$(VENV)-llm/.ready $(VENV)-llama-index/.ready: pyproject.toml setup.cfg
+	@echo "Setting up $(@D) for tests with the clients of models ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(VENV)-llm $(VENV)-llama-index build *.egg-info

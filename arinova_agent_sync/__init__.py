@@ -80,12 +80,14 @@ __all__ = [
     "TokenClaim",
     "Undelivered",
     "__version__",
+    "interruptible",
     "run",
 ]
 
 if TYPE_CHECKING:
     from .api import ArinovaClient
     from .attachments import Attachment
+    from .interrupts.clients import interruptible
     from .protocol.session import OnboardingSeed, TokenClaim
     from .runtime.rescue import Undelivered
     from .runtime.stats import Stats
@@ -98,6 +100,7 @@ _LATER = {
     "Stats": ".runtime.stats",
     "TokenClaim": ".protocol.session",
     "Undelivered": ".runtime.rescue",
+    "interruptible": ".interrupts.clients",
 }
 
 

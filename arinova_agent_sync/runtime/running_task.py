@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ..protocol.answer import Answer
 
 if TYPE_CHECKING:
+    from ..interrupts.scope import Scope
     from .connection import PendingCall
 
 Outcome = Literal["completed", "failed", "cancelled", "refused"]
@@ -37,6 +38,7 @@ class RunningTask:
         "handling",
         "last_chunk",
         "patience",
+        "scope",
         "slow_write",
         "started",
         "thread",
@@ -51,6 +53,7 @@ class RunningTask:
         self.started = False
         self.handling = False  # its handler is on a worker
         self.detached = False
+        self.scope: Scope | None = None  # what a cancel ends; made when the handler starts
         self.thread: int | None = None  # the worker's, while its handler is on it
         self.last_chunk = float("-inf")
         self.slow_write = False  # the last write took long

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from ..interrupts.scope import Scope
 from ..log import logger
 from ..protocol import frames
 from ..protocol.answer import LARGEST_CHUNK
@@ -148,6 +149,7 @@ class TaskLifecycle:
             )
         self._writer.flush()
         self.start(waiting)
+        self._close_scope(task)
         return True
 
     def has_streamed(self, task: RunningTask) -> bool:
@@ -165,6 +167,7 @@ class TaskLifecycle:
             waiting = self._end(task, "failed", Terminal(task.answer, payload, message))
         self._writer.flush()
         self.start(waiting)
+        self._close_scope(task)
         return True
 
     def detach(self, task: RunningTask) -> None:
@@ -203,18 +206,29 @@ class TaskLifecycle:
     def is_open(self, task: RunningTask) -> bool:
         """Note that a worker begins with a task; tell whether the task is still open."""
         with self._state.lock:
+            if task.ended is not None:
+                return False
             task.thread = threading.get_ident()
-            return task.ended is None
+            task.scope = Scope(task.task_id)
+            return True
 
     def handled(self, task: RunningTask) -> list[RunningTask]:
         """Note that a task's handler is over; return the tasks that start in its place."""
         with self._state.lock:
             task.handling = False
             task.thread = None
-            if task.ended is not None:
-                return self._release(task)
-            self._state.scheduler.detached_from_worker(task.task_id)
-            return self._next()
+            over = task.ended is not None
+            if not over:
+                self._state.scheduler.detached_from_worker(task.task_id)
+            waiting = self._release(task) if over else self._next()
+        if over:
+            self._close_scope(task)
+        return waiting
+
+    def _close_scope(self, task: RunningTask) -> None:
+        """End what a task that has ended left open, once its handler is over."""
+        if task.scope is not None and not task.handling:
+            task.scope.close()
 
     def _give_up(self, task: RunningTask) -> list[RunningTask]:
         """Fail a task that no thread could be started for; return those that take its place."""
@@ -268,6 +282,9 @@ class TaskLifecycle:
             calls = list(task.calls)
             waiting += self._next()
             self._state.flush_soon()
+        if task.scope is not None:
+            task.scope.cancel()
+            self._close_scope(task)
         for call in calls:
             call.cancel()
         self._callbacks.at_once("cancel", functions)

@@ -93,6 +93,8 @@ class TaskRunner:
             tasks = self.lifecycle.handled(running)
 
     def _handle(self, running: RunningTask, handle: Callable[[], object]) -> None:
+        if running.scope is not None:
+            running.scope.enter()
         try:
             handle()
             if running.ended is None and not running.detached:
