@@ -9,12 +9,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from msgspec.structs import replace
 
 from arinova_agent_sync import ArinovaAgent
 from arinova_agent_sync.local import LocalServer
+from arinova_agent_sync.runtime.writer import Writer
 
 # A shell that starts the tests in its background has them ignore Ctrl-C, and the programs that they start, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -82,6 +84,18 @@ def make_agent() -> Iterator[Callable[..., ArinovaAgent]]:
     yield make
     for agent in made:
         agent.disconnect(timeout=2.0)
+
+
+@contextmanager
+def holding(writer: Writer) -> Iterator[None]:
+    """Keep the turn to write: everything waits, until the block's end writes it."""
+    writer._turn = holder = object()
+    try:
+        yield
+    finally:
+        assert writer._turn is holder
+        writer._end_turn()
+        writer.flush()
 
 
 class PackageLog(logging.Handler):

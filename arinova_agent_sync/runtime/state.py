@@ -9,13 +9,9 @@ Threads, and what each owns:
 
 All are daemons and start in connect().
 
-Locks, in the order in which they may be taken:
-
-    write -> state      the writer takes frames out of the outbox
-    write -> guard      the writer writes
-
-``state`` and a guard's lock are never held together. ``state`` is held for memory operations only: no I/O, no
-logging, no user code, no join.
+Two locks: ``state`` and the guarded socket's own, which are never held together. ``state`` is held for memory
+operations only: no I/O, no logging, no user code, no join. Whose turn it is to write is a note under ``state``, see
+runtime/writer.py.
 """
 
 from __future__ import annotations

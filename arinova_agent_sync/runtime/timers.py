@@ -63,6 +63,8 @@ class Pinger:
 
     def _do(self, timer: str) -> None:
         state = self._state
+        if timer == "recover":
+            self._writer.recover()
         with state.lock:
             now = state.clock()
             if timer == "stable":

@@ -1,8 +1,13 @@
 """The one door to the wire.
 
-Every frame goes into the outbox under the state lock, and whoever gets the write lock writes what waits there,
-in order. A thread that finds the write lock taken goes on: its frame leaves with the holder's. So the order of
-the outbox is the order on the wire, and a frame is either handed to the kernel whole or still in the outbox.
+Every frame goes into the outbox under the state lock, and whoever gets the turn writes what waits there, in order.
+A thread that finds the turn taken goes on: its frame leaves with the holder's. So the order of the outbox is the
+order on the wire, and a frame is either handed to the kernel whole or still in the outbox.
+
+The turn is a note of who writes, made and unmade under the state lock, and no lock of its own: an exception may be
+raised at any point of a thread that a user interrupts or stops (Ctrl-C, a time-out library), also between acquiring
+a lock and the block that would release it. Whoever leaves without having finished leaves the turn to the pinger,
+which nobody interrupts: it keeps what was under way and drops the connection. A write that fails ends so, too.
 
 A chunk is written at once by the thread that made it, unless the task's last one was made a moment ago: chunks
 that pile up leave together, once there are enough of them or the pinger's late timer comes.
@@ -12,6 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from ..log import logger
 from ..protocol import websocket_frames
@@ -40,6 +46,9 @@ _AT_ONCE = 0.002  # seconds
 _HANDED_OVER = 0.1  # seconds
 
 
+_BROKEN: Final = object()  # the turn of a thread that did not finish what it wrote
+
+
 class Writer:
     """Write what waits in the outbox.
 
@@ -60,7 +69,13 @@ class Writer:
         self._state = state
         self._undelivered = undelivered
         self._late = late
-        self._write = threading.Lock()  # taken before the state lock and the guard's, see state.py
+        # Under the state lock, but for a look.
+        self._turn: object = None  # whose turn it is to write, None for nobody's
+        self._waiting = 0  # threads that wait for it
+        self._turn_ended = threading.Condition(state.lock)
+        self._under_way: tuple[WebSocket, Sequence[Piece]] | None = (
+            None  # taken out, and not known to have left
+        )
 
     def chunk(self, running: RunningTask, text: str) -> bool:
         """Stream a piece of a task's answer; False, and nothing, if the task has ended."""
@@ -70,12 +85,18 @@ class Writer:
         if (
             since >= (_AT_ONCE if running.slow_write else _PILE_UP)
             and now >= running.handed_over
-            and self._write.acquire(blocking=False)
+            and self._turn is None
         ):
-            try:
-                open_still = self._straight(running, text)
+            me = object()
+            try:  # twice: an exception may come in the first one's finally, too
+                try:
+                    open_still = self._straight(me, running, text)
+                finally:
+                    if self._turn is me:
+                        self._end_turn()
             finally:
-                self._write.release()
+                if self._turn is me:
+                    self._end_turn()
             if open_still is not None:
                 self._note_write(running, now)
                 if self._state.outbox.entries:
@@ -97,7 +118,7 @@ class Writer:
             much = count >= _HIGH_PILE or waiting.size > _HIGH_WATER
             running.patience = 0 if state.link is None else _PILE
             if running.patience:
-                if not much and self._write.locked():
+                if not much and self._turn is not None:
                     # Whoever writes looks once more before it goes. It may wait for the interpreter's lock till
                     # then; meanwhile this thread goes on with less ado.
                     return True
@@ -135,12 +156,8 @@ class Writer:
         state = self._state
         # Looked at without the lock: whoever added a frame sees it, and that is enough.
         while state.link is not None and state.outbox:
-            if not self._write.acquire(timeout=patience):
+            if not self._drain_in_turn(patience):
                 return
-            try:
-                self._drain()
-            finally:
-                self._write.release()
         if state.outbox.gaps or state.outbox.given_up or state.outbox.unsure:
             self.report_losses()
 
@@ -150,16 +167,27 @@ class Writer:
         self.flush(self._state.settings.send_timeout if much else 0.0)
 
     def finish(self, link: WebSocket, timeout: float) -> None:
-        """Write what waits and say goodbye, waiting up to timeout seconds for another writer."""
-        if not self._write.acquire(timeout=max(0.0, timeout)):
-            return
+        """Write what waits and say goodbye, waiting up to timeout seconds for another writer. For the pinger."""
+        with self._state.lock:
+            self._waiting += 1
+            self._turn_ended.wait_for(lambda: self._turn is None or self._turn is _BROKEN, max(0.0, timeout))
+            self._waiting -= 1
+        self.recover()
+        me = object()
         try:
-            self._drain()
-            link.send_close(1000)
-        except WebSocketError:
-            pass  # it is gone already, which is what is wanted
+            try:
+                if self._take_turn(me, 0.0):
+                    self._drain()
+                    link.send_close(1000)
+            except WebSocketError:
+                pass  # it is gone already, which is what is wanted
+            finally:
+                if self._turn is me:
+                    self._end_turn()
         finally:
-            self._write.release()
+            if self._turn is me:
+                self._end_turn()
+        self.recover()  # this is the pinger, and it has no other turn
 
     def report_losses(self) -> None:
         """Log what was lost for want of a connection, and hand undelivered answers over."""
@@ -179,27 +207,96 @@ class Writer:
         for terminal in given_up:
             self._undelivered(terminal)
 
-    # Under the write lock
+    def recover(self) -> None:
+        """Keep what a failed or interrupted write had under way, and drop its connection. For the pinger."""
+        state = self._state
+        with state.lock:
+            if self._turn is not _BROKEN or self._under_way is None:
+                return
+            link, pieces = self._under_way
+            state.outbox.put_back(pieces)
+            state.take_link_down(link)
+            self._free_turn()
+        link.abort()
 
-    def _straight(self, running: RunningTask, text: str) -> bool | None:
+    # The turn
+
+    def _take_turn(self, me: object, patience: float) -> bool:
+        """Make it this thread's turn; wait patience seconds for another's end. False if it took longer."""
+        state = self._state
+        with state.lock:
+            if self._turn is not None:
+                if not patience:
+                    return False
+                self._waiting += 1
+                try:
+                    if not self._turn_ended.wait_for(lambda: self._turn is None, patience):
+                        return False
+                finally:
+                    self._waiting -= 1
+            self._turn = me
+            return True
+
+    def _end_turn(self) -> None:
+        state = self._state
+        with state.lock:
+            if self._under_way is None:
+                self._free_turn()
+            else:  # the mark comes last: until then whoever ends the turn once more does all of it
+                state.schedule("recover", state.clock())
+                self._turn_ended.notify_all()
+                self._turn = _BROKEN
+
+    def _free_turn(self) -> None:
+        """Let another thread write. Under the state lock."""
+        self._under_way = None
+        if self._waiting:
+            self._turn_ended.notify()
+        self._turn = None
+
+    def _drain_in_turn(self, patience: float) -> bool:
+        """Write what waits once it is this thread's turn; False if that took longer than patience seconds."""
+        me = object()
+        try:
+            try:
+                if not self._take_turn(me, patience):
+                    return False
+                self._drain()
+                return True
+            finally:
+                if self._turn is me:
+                    self._end_turn()
+        finally:
+            if self._turn is me:
+                self._end_turn()
+
+    # In turn
+
+    def _straight(self, me: object, running: RunningTask, text: str) -> bool | None:
         """Write a chunk past the outbox; None, and nothing, if something waits there or it cannot be written."""
         state, answer = self._state, running.answer
         with state.lock:
             if running.ended is not None:
                 return False
             link = state.link
-            if link is None or state.outbox.entries or len(text) > LARGEST_CHUNK:
+            if self._turn is not None or link is None or state.outbox.entries or len(text) > LARGEST_CHUNK:
                 return None
+            # Noted before anything is taken: interrupted between the two, the connection is dropped all the same.
+            self._under_way = (link, ())
+            self._turn = me
             texts = answer.speak(text)
-        if len(texts) != 1:
-            if texts:
-                self._send(link, (Chunks(answer, texts),))
+            chunks = (Chunks(answer, texts),) if texts else ()
+            self._under_way = (link, chunks)
+        if len(texts) == 1:
+            try:
+                size = link.send_text(answer.chunk_prefix + encode_text(texts[0]) + b"}")
+                state.counters.count_written(1, 1, size)
+            except WriteFailed as failure:
+                self._failed(link, failure, chunks)
+                return True
+        elif texts and self._send(link, chunks) is not None:
             return True
-        try:
-            size = link.send_text(answer.chunk_prefix + encode_text(texts[0]) + b"}")
-            state.counters.count_written(1, 1, size)
-        except WriteFailed as failure:
-            self._failed(link, failure, (Chunks(answer, texts),))
+        self._under_way = None
         return True
 
     def _drain(self) -> None:
@@ -209,9 +306,13 @@ class Writer:
                 link, connection = state.link, state.connection
                 if link is None or connection is None or not state.outbox:
                     return
+                self._under_way = (link, ())  # before anything is taken, as above
                 pieces = state.outbox.take(_BATCH)
+                self._under_way = (link, pieces)
                 late = self._note_answers(connection, pieces)
             rest = self._send(link, pieces)
+            if rest is None:
+                self._under_way = None
             if late := [terminal for terminal in late if rest is None or terminal not in rest]:
                 self._late(late)
             if rest is not None:
@@ -268,13 +369,10 @@ class Writer:
         return None
 
     def _failed(self, link: WebSocket, failure: WriteFailed, rest: Sequence[Piece]) -> None:
-        """Keep what did not leave whole, and drop the link: nothing can follow half a frame."""
-        logger.debug("a write failed: %s", failure)
-        state = self._state
-        with state.lock:
-            state.outbox.put_back(rest)
-            state.take_link_down(link)
+        """Leave what did not leave whole to be kept, and end the link: nothing can follow half a frame."""
+        self._under_way = (link, rest)
         link.abort()
+        logger.debug("a write failed: %s", failure)
 
 
 def _behind(pieces: Sequence[Piece], frames: int) -> list[Piece]:

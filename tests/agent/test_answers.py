@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from arinova_agent_sync import ArinovaAgent, Reply, Task, TaskCancelled
 from arinova_agent_sync.local import LocalServer
 
+from ..conftest import holding
+
 
 def returned(task: Task) -> str:
     return "hello"
@@ -417,7 +419,7 @@ def test_a_chunk_behind_the_end_is_refused_while_another_thread_writes(server, m
 
     @agent.on_task
     def handle(task):
-        with agent._engine.writer._write:  # everything waits now
+        with holding(agent._engine.writer):  # everything waits now
             task.send_chunk("the whole answer")
             task.send_complete()
             for _ in range(3):
@@ -439,7 +441,7 @@ def test_of_a_failed_task_nothing_else_leaves_any_more(server, make_agent):
 
     @agent.on_task
     def handle(task):
-        with agent._engine.writer._write:  # everything waits now
+        with holding(agent._engine.writer):  # everything waits now
             task.send_chunk("which the error takes the place of")
             task.send_error("that failed")
         done.set()

@@ -10,6 +10,8 @@ import pytest
 from arinova_agent_sync import TaskCancelled
 from arinova_agent_sync.local import LocalServer
 
+from ..conftest import holding
+
 
 @pytest.fixture
 def stopped_handler(server, make_agent):
@@ -331,7 +333,7 @@ def test_what_waits_of_a_cancelled_task_does_not_leave(server, make_agent):
 
     @agent.on_task
     def handle(task):
-        with agent._engine.writer._write:  # everything waits now
+        with holding(agent._engine.writer):  # everything waits now
             task.send_chunk("never to be seen")
             said.set()
             assert task.cancelled.wait(5)

@@ -11,10 +11,9 @@ import pytest
 
 from arinova_agent_sync.net import guarded_socket as guard_module
 from arinova_agent_sync.runtime import state as state_module
-from arinova_agent_sync.runtime import writer as writer_module
 
 # Which locks may be held already when one is taken, as runtime/state.py says.
-ALLOWED = {"write": (), "state": ("write",), "guard": ("write",)}
+ALLOWED: dict[str, tuple[str, ...]] = {"state": (), "guard": ()}
 
 
 class Watch:
@@ -70,7 +69,6 @@ class WatchedLock:
 def watch(monkeypatch):
     watch = Watch()
     monkeypatch.setattr(state_module, "threading", watch.module("state"))
-    monkeypatch.setattr(writer_module, "threading", watch.module("write"))
     monkeypatch.setattr(guard_module, "threading", watch.module("guard"))
     return watch
 

@@ -17,6 +17,8 @@ from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.net import happy_eyeballs
 from arinova_agent_sync.runtime import writer
 
+from ..conftest import holding
+
 
 class Wire:
     """Every byte that the sockets made through it took.
@@ -248,7 +250,7 @@ def test_a_piece_that_comes_just_after_the_end_is_no_part_of_the_answer(answered
         task.send_chunk("one, ")
         task.send_chunk("two")
         interrupt(task._context, task.send_complete)
-        with out._write:  # the end waits for the wire
+        with holding(out):  # the end waits for the wire
             task.send_chunk(", three")
         out.flush()
 

@@ -1,0 +1,185 @@
+"""An exception at any bytecode of the writer's functions: locks are released, and nothing is lost in silence.
+
+A user's thread may be interrupted anywhere: by Ctrl-C, and by libraries that throw a time-out into a thread.
+"""
+
+from __future__ import annotations
+
+import dis
+import json
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import cast
+
+import pytest
+
+from arinova_agent_sync.protocol import frames
+from arinova_agent_sync.protocol.life import Life
+from arinova_agent_sync.protocol.outbox import Terminal
+from arinova_agent_sync.runtime import writer as module
+from arinova_agent_sync.runtime.connection import Connection
+from arinova_agent_sync.runtime.running_task import RunningTask
+from arinova_agent_sync.runtime.state import State
+from arinova_agent_sync.runtime.websocket import WebSocket
+from arinova_agent_sync.runtime.writer import Writer
+from arinova_agent_sync.settings import check
+
+MOST = 5_000  # bytecodes
+
+
+class Interrupt(BaseException):
+    """What comes from outside."""
+
+
+class FakeLink:
+    """Takes frames, until it is aborted."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.aborted = False
+
+    def send_texts(self, payloads: list[bytes]) -> int:
+        assert not self.aborted
+        for payload in payloads:
+            frame = json.loads(payload)
+            self.said.append(frame.get("chunk") or frame["type"])
+        return 1
+
+    def send_text(self, payload: bytes) -> int:
+        return self.send_texts([payload])
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Bench:
+    """A writer with a connection, and a task that has said something."""
+
+    def __init__(self) -> None:
+        settings = check({"server_url": "http://localhost:1", "bot_token": "ari_x"})
+        self.state = State(settings, clock=lambda: 1000.0)
+        self.state.life = Life.RUNNING
+        self.writer = Writer(self.state, undelivered=lambda _: None, late=lambda _: None)
+        self.links: list[FakeLink] = []
+        self.task = RunningTask("t1", "c1", 1)
+        self.connect()
+        assert self.writer.chunk(self.task, "one ")
+
+    def connect(self) -> None:
+        link = FakeLink()
+        self.links.append(link)
+        with self.state.lock:
+            self.state.connection = Connection(len(self.links), cast(WebSocket, link))
+            self.state.link = cast(WebSocket, link)
+            self.state.outbox.go_online()
+
+    @property
+    def said(self) -> list[str]:
+        return [text for link in self.links for text in link.said]
+
+
+def straight(bench: Bench) -> None:
+    """Write a chunk past the outbox."""
+    bench.task.last_chunk = float("-inf")
+    bench.writer.chunk(bench.task, "two ")
+
+
+def piled(bench: Bench) -> None:
+    """Put a chunk behind what waits, and write all of it."""
+    with bench.state.lock:
+        bench.state.outbox.add_chunk(bench.task.answer, "two ")
+    bench.writer.flush()
+
+
+def ended(bench: Bench) -> None:
+    """Write the end of another task."""
+    other = RunningTask("t2", "c2", 1)
+    with bench.state.lock:
+        bench.state.outbox.add_terminal(Terminal(other.answer, frames.agent_error("t2", "no"), "no"))
+    bench.writer.flush(1.0)
+
+
+def beyond_reach(code: CodeType) -> set[int]:
+    """Return the offsets between the end of a with block and the call of its exit, and of what only marks a line.
+
+    The interpreter looks for exceptions from outside after calls, at jumps back and where functions begin: never at
+    these places, where nothing would catch one.
+    """
+    instructions = list(dis.get_instructions(code))
+    found = {each.offset for each in instructions if each.opname == "NOP"}
+    for place, _ in enumerate(instructions):
+        nones = instructions[place : place + 3]
+        if len(nones) == 3 and all(each.opname == "LOAD_CONST" and each.argval is None for each in nones):
+            found |= {each.offset for each in instructions[place : place + 6]}
+    return found
+
+
+class Tracer:
+    """Raises Interrupt at the n-th bytecode that the writer's functions run."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+        self._spared: dict[CodeType, set[int]] = {}
+
+    def __call__(self, frame: FrameType, event: str, arg: object) -> Callable[..., object] | None:
+        if frame.f_code.co_filename != module.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            spared = self._spared.setdefault(frame.f_code, beyond_reach(frame.f_code))
+            if frame.f_lasti not in spared:
+                self.left -= 1
+                if self.left == 0:
+                    raise Interrupt
+        return self
+
+
+@pytest.mark.parametrize("act", [straight, piled, ended])
+def test_at_every_bytecode(act: Callable[[Bench], None]) -> None:
+    before = sys.gettrace()
+    for number in range(1, MOST):
+        bench = Bench()
+        tracer = Tracer(number)
+        sys.settrace(tracer)
+        try:
+            act(bench)
+        except Interrupt:
+            interrupted = True
+        else:
+            interrupted = False
+        finally:
+            sys.settrace(before)
+        check_bench(bench, number)
+        if not interrupted:
+            assert bench.links[0].said[0] == "one "
+            assert number > 50
+            return
+    pytest.fail("the writer ran on and on")
+
+
+def check_bench(bench: Bench, number: int) -> None:
+    state, first = bench.state, bench.links[0]
+    assert not state.lock.locked(), number
+    if state.timers.take(1000.0) is not None:  # the pinger's turn
+        bench.writer.recover()
+    assert bench.writer._turn is None, number
+    if first.aborted:
+        assert state.link is None, number
+        bench.connect()
+    else:
+        assert state.link is not None, number
+    bench.writer.flush()
+    assert not state.outbox.entries, number
+    bench.task.last_chunk = float("-inf")
+    assert bench.writer.chunk(bench.task, "three"), number
+    said = bench.said
+    assert said[-1] == "three", number
+    # Whatever was said is on the wire, or counted as written on the connection that was dropped: then the next one
+    # begins with the whole text, or tells a gap.
+    answer = bench.task.answer
+    streamed = "".join(text for text in said if not text.startswith("agent_"))
+    assert answer.written >= len(answer.text) or first.aborted, number
+    if not first.aborted:
+        assert streamed == answer.text, number
+    assert said.count("agent_error") <= 2, number
