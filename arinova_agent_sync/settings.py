@@ -236,6 +236,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     action_timeout: float = 60.0  # seconds
     exit_timeout: float = 5.0  # seconds, for disconnect() at the interpreter's exit
     max_buffered_terminals: int = 1_000
+    max_queued_bytes: int = 64 * 1024 * 1024  # bytes of payload of all tasks that wait
+    max_outgoing_bytes: int = 8 * 1024 * 1024  # bytes of one frame; the March 2026 server takes 16 MiB
     max_finished_ids: int = 1_024
     leftover_factor: int = 4  # x max_workers handlers of cancelled tasks that still run
 

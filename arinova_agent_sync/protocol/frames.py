@@ -53,6 +53,15 @@ def _whole_escape(escape: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if escape.lastgroup else escape[0]
 
 
+def check_size(payload: bytes, most: int) -> None:
+    """Raise ValueError for a frame of more than so many bytes: a server may break the connection over it."""
+    if len(payload) > most:
+        raise ValueError(
+            f"this is a frame of {len(payload):,} bytes; the most is {most:,} (max_outgoing_bytes): "
+            "send less at once"
+        )
+
+
 def frame(type: str, /, **fields: object) -> bytes:
     """Return a frame of that type; fields that are None are left out."""
     if None in fields.values():

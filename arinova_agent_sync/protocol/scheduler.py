@@ -40,6 +40,7 @@ class Scheduler:
         mode: "per-conversation", "agent-wide" or "unbounded".
         max_running: tasks at a time.
         max_waiting: tasks that may wait, over all lanes.
+        max_waiting_bytes: bytes of their payloads, all together.
         max_consecutive: agent-wide, tasks of one conversation in a row while others wait.
         max_leftovers: handlers of cancelled tasks that still run, above which no task starts.
         max_finished: finished task ids remembered.
@@ -51,6 +52,7 @@ class Scheduler:
         *,
         max_running: int,
         max_waiting: int,
+        max_waiting_bytes: int,
         max_consecutive: int,
         max_leftovers: int,
         max_finished: int,
@@ -58,6 +60,7 @@ class Scheduler:
         self._mode = mode
         self._max_running = 1 if mode == "agent-wide" else max_running
         self._max_waiting = max_waiting
+        self._max_waiting_bytes = max_waiting_bytes
         self._max_consecutive = max_consecutive
         self._max_leftovers = max_leftovers
         self._max_finished = max_finished
@@ -67,6 +70,8 @@ class Scheduler:
         self._busy: set[Hashable] = set()
         self._lanes: dict[Hashable, deque[tuple[int, str]]] = {}  # (arrival, task id), only lanes that wait
         self._waiting: dict[str, Hashable] = {}
+        self._sizes: dict[str, int] = {}  # bytes, of those that wait
+        self._waiting_bytes = 0
         self._ready: list[tuple[int, Hashable]] = []  # heap of (arrival of its first, lane); stale ones too
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._leftovers: set[str] = set()
@@ -106,16 +111,20 @@ class Scheduler:
             or task_id in self._leftovers
         )
 
-    def arrived(self, task_id: str, conversation_id: str | None) -> Start | Wait | Overflow | Duplicate:
-        """Decide about a new task."""
+    def arrived(
+        self, task_id: str, conversation_id: str | None, size: int = 0
+    ) -> Start | Wait | Overflow | Duplicate:
+        """Decide about a new task, whose payload has so many bytes."""
         if self.knows(task_id):
             return Duplicate()
         lane = self._lane(task_id, conversation_id)
         if self._has_room() and lane not in self._busy and lane not in self._lanes:
             self._start(task_id, lane)
             return Start()
-        if len(self._waiting) >= self._max_waiting:
+        if len(self._waiting) >= self._max_waiting or self._waiting_bytes + size > self._max_waiting_bytes:
             return Overflow()
+        self._sizes[task_id] = size
+        self._waiting_bytes += size
         self._arrivals += 1
         queue = self._lanes.get(lane)
         if queue is None:
@@ -138,6 +147,7 @@ class Scheduler:
         if not queue:
             del self._lanes[lane]
         del self._waiting[task_id]
+        self._waiting_bytes -= self._sizes.pop(task_id)
         self._start(task_id, lane)
         return task_id
 
@@ -216,6 +226,7 @@ class Scheduler:
 
     def _unqueue(self, task_id: str) -> None:
         lane = self._waiting.pop(task_id)
+        self._waiting_bytes -= self._sizes.pop(task_id)
         queue = self._lanes[lane]
         was_first = queue[0][1] == task_id
         self._lanes[lane] = queue = deque(entry for entry in queue if entry[1] != task_id)

@@ -78,10 +78,17 @@ class TokenClaim(msgspec.Struct, frozen=True):
 
 
 class TaskArrived(msgspec.Struct, frozen=True):
-    """A user wants an answer."""
+    """A user wants an answer.
+
+    Attributes:
+        task_id: the task's id.
+        payload: the whole frame.
+        size: bytes that it came in.
+    """
 
     task_id: str
     payload: JSONObject
+    size: int = 0
 
 
 class TaskMalformed(msgspec.Struct, frozen=True):
@@ -136,22 +143,28 @@ Event = Union[
 
 
 class Session:
-    """One connection's share of the protocol."""
+    """One connection's share of the protocol.
 
-    def __init__(self, most_early_tasks: int) -> None:
+    Args:
+        most_early_tasks: tasks that may come before auth_ok.
+        most_early_bytes: bytes of their frames, all together.
+    """
+
+    def __init__(self, most_early_tasks: int, most_early_bytes: int = 64 * 1024 * 1024) -> None:
         self.authenticated = False
         self._early: dict[str, TaskArrived] = {}
         self._most_early_tasks = most_early_tasks
+        self._most_early_bytes = most_early_bytes
 
-    def received(self, message: JSONObject) -> list[Event]:
-        """Return what a frame means, in the order in which it is to be acted on.
+    def received(self, message: JSONObject, size: int = 0) -> list[Event]:
+        """Return what a frame of so many bytes means, in the order in which it is to be acted on.
 
         A task may come before auth_ok (the March 2026 server registers the connection first and answers
         last): it is kept, and follows the Authenticated event.
         """
         kind = message.get("type")
         if kind == "task":
-            return self._task(message)
+            return self._task(message, size)
         if kind == "cancel_task":
             return self._cancel(message)
         if kind == "auth_ok":
@@ -168,13 +181,14 @@ class Session:
             return [_action_result(message)]
         return [Ignored(kind if isinstance(kind, str) else "")]
 
-    def _task(self, message: JSONObject) -> list[Event]:
-        event = _task(message)
+    def _task(self, message: JSONObject, size: int) -> list[Event]:
+        event = _task(message, size)
         if self.authenticated or isinstance(event, TaskMalformed):
             return [event]
         if event.task_id in self._early:
             return []
-        if len(self._early) >= self._most_early_tasks:
+        early_bytes = sum(early.size for early in self._early.values())
+        if len(self._early) >= self._most_early_tasks or early_bytes + size > self._most_early_bytes:
             return [TaskMalformed(event.task_id, "queue_overflow")]
         self._early[event.task_id] = event
         return []
@@ -238,7 +252,7 @@ def _claim(message: JSONObject) -> Event:
     return TokenClaim(string(message, "agentId"), token, string(message, "tokenId"))
 
 
-def _task(message: JSONObject) -> TaskArrived | TaskMalformed:
+def _task(message: JSONObject, size: int) -> TaskArrived | TaskMalformed:
     task_id = string(message, "taskId")
     if task_id is None:
         return TaskMalformed(None, "missing_task_id")
@@ -248,7 +262,7 @@ def _task(message: JSONObject) -> TaskArrived | TaskMalformed:
             return TaskMalformed(task_id, "missing_content")
     elif not isinstance(content, str):
         return TaskMalformed(task_id, "invalid_content")
-    return TaskArrived(task_id, message)
+    return TaskArrived(task_id, message, size)
 
 
 def _action_result(message: JSONObject) -> Event:

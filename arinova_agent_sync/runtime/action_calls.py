@@ -45,6 +45,7 @@ class ActionCalls:
             _text(options, "call_id") or f"call_{uuid.uuid4().hex}", clean_text("action", action)
         )
         payload = _payload(call, arguments, options)
+        frames.check_size(payload, self._state.settings.max_outgoing_bytes)
         connection = self._send(call, payload, running)
         try:
             self._writer.flush()
@@ -57,6 +58,7 @@ class ActionCalls:
 
     def progress(self, payload: bytes) -> None:
         """Report how far an action is that this agent runs."""
+        frames.check_size(payload, self._state.settings.max_outgoing_bytes)
         with self._state.lock:
             if self._state.link is None:
                 raise ConnectionLost("there is no connection to report the progress on")

@@ -10,6 +10,7 @@ from ..credentials import Credentials
 from ..errors import AuthenticationError, ConnectionLost
 from ..handlers import TaskHandler
 from ..log import logger
+from ..protocol.frames import check_size
 from ..protocol.life import Life
 from ..protocol.outbox import Terminal
 from ..settings import Settings
@@ -122,6 +123,7 @@ class Engine:
     def send(self, payload: bytes) -> None:
         """Send a frame, on the next connection if there is none; raise ConnectionLost if there will be none."""
         state = self.state
+        check_size(payload, state.settings.max_outgoing_bytes)
         with state.lock:
             if state.closing or state.over:
                 raise ConnectionLost(DISCONNECTED)
@@ -132,6 +134,7 @@ class Engine:
 
     def send_now(self, payload: bytes) -> bool:
         """Send a frame on the connection that there is; False, and nothing, if there is none or it is choked."""
+        check_size(payload, self.state.settings.max_outgoing_bytes)
         with self.state.lock:
             if self.state.link is None or self.state.closing or not self.state.outbox.add_frame(payload):
                 return False

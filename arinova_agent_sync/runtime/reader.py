@@ -159,7 +159,7 @@ class Reader:
         link.send_text(
             frames.agent_auth(self._credentials.token, settings.skills, __version__, sys.implementation.name)
         )
-        session = Session(settings.max_queued_tasks + settings.max_workers)
+        session = Session(settings.max_queued_tasks + settings.max_workers, settings.max_queued_bytes)
         by: Deadline | None = Deadline(settings.connect_timeout)
         while True:
             for event in self._receive(connection, session, by):
@@ -187,7 +187,7 @@ class Reader:
             return [Ignored("")]
         if logger.enabled(logging.DEBUG):
             logger.debug("received %s", _described(message, len(data)))
-        return session.received(message)
+        return session.received(message, len(data))
 
     def _act(self, connection: Connection, event: Event) -> None:
         if isinstance(event, TaskArrived):

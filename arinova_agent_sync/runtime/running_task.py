@@ -23,6 +23,7 @@ class RunningTask:
         task_id: the task's id.
         conversation_id: its conversation's, None for a wakeup.
         connection: the number of the connection that it came on.
+        size: bytes of its payload.
     """
 
     __slots__ = (
@@ -39,13 +40,15 @@ class RunningTask:
         "last_chunk",
         "patience",
         "scope",
+        "size",
         "slow_write",
         "started",
         "thread",
     )
 
-    def __init__(self, task_id: str, conversation_id: str | None, connection: int) -> None:
+    def __init__(self, task_id: str, conversation_id: str | None, connection: int, size: int = 0) -> None:
         self.answer = Answer(task_id, conversation_id, connection)
+        self.size = size
         self.ended: Outcome | None = None
         # Calls the handler. Gone once it is called: it refers to the task, which refers to this record, and a ring
         # would be left to the garbage collector, with every task's texts in it.

@@ -75,6 +75,7 @@ class State:
             settings.concurrency_mode,
             max_running=settings.max_workers,
             max_waiting=settings.max_queued_tasks,
+            max_waiting_bytes=settings.max_queued_bytes,
             max_consecutive=settings.max_consecutive_per_conversation,
             max_leftovers=settings.leftover_factor * settings.max_workers,
             max_finished=settings.max_finished_ids,

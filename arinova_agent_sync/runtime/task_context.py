@@ -10,6 +10,7 @@ from ..action_results import ActionCallResult, ActionOptions
 from ..errors import TaskCancelled
 from ..protocol.json_values import clean
 from .running_task import RunningTask
+from .task_lifecycle import shortened
 
 if TYPE_CHECKING:
     from ..api import ArinovaClient
@@ -153,7 +154,7 @@ class ThreadTaskContext:
 
     def error(self, message: str, keep_partial: bool) -> None:
         """End the task with an error, or with what was streamed and the error's text behind it."""
-        message = clean(message)
+        message = shortened(clean(message))
         if keep_partial and self._lifecycle.has_streamed(self._running):
             ended = self._lifecycle.complete(self._running, None, (), tail=f"\n\n{message}")
         else:

@@ -28,7 +28,15 @@ from .writer import Writer
 SHUTTING_DOWN = "The agent is shutting down."
 NO_THREAD = "The agent cannot run more tasks at the moment."
 CANCELLED = "cancelled"
-_LARGEST_CONTENT = 8 * LARGEST_CHUNK  # characters: beyond it the text goes out as chunks alone
+_LARGEST_CONTENT = 4 * LARGEST_CHUNK  # characters: beyond it the text goes out as chunks alone
+_LARGEST_ERROR = 64 * 1024  # characters of an error's text, which nobody reads to its end
+
+
+def shortened(message: str) -> str:
+    """Return an error's text, cut if it is long: a frame that the server does not take breaks the connection."""
+    if len(message) <= _LARGEST_ERROR:
+        return message
+    return f"{message[: _LARGEST_ERROR - 40]}… ({len(message):,} characters)"
 
 
 class Refusal(NamedTuple):
@@ -101,7 +109,7 @@ class TaskLifecycle:
             if state.scheduler.knows(task_id):
                 return Duplicate()
             return self._refuse(task_id, SHUTTING_DOWN if state.stopping else "no_task_handler")
-        admission = state.scheduler.arrived(task_id, task.answer.conversation_id)
+        admission = state.scheduler.arrived(task_id, task.answer.conversation_id, task.size)
         if isinstance(admission, Duplicate):
             return admission
         if isinstance(admission, Overflow):
@@ -163,6 +171,7 @@ class TaskLifecycle:
             if task.ended is not None:
                 return False
             task.answer.muted = True
+            message = shortened(message)
             payload = frames.agent_error(task.task_id, message)
             waiting = self._end(task, "failed", Terminal(task.answer, payload, message))
         self._writer.flush()

@@ -21,7 +21,7 @@ from .callbacks import Callbacks
 from .running_task import RunningTask
 from .state import State
 from .task_context import ThreadTaskContext
-from .task_lifecycle import TaskLifecycle
+from .task_lifecycle import TaskLifecycle, shortened
 from .workers import Workers
 from .writer import Writer
 
@@ -66,7 +66,7 @@ class TaskRunner:
     def arrived(self, event: TaskArrived, connection: int) -> None:
         """Take a task in that came on the connection of that number."""
         payload = event.payload
-        running = RunningTask(event.task_id, text(payload, "conversationId") or None, connection)
+        running = RunningTask(event.task_id, text(payload, "conversationId") or None, connection, event.size)
         context = ThreadTaskContext(
             running,
             lifecycle=self.lifecycle,
@@ -131,4 +131,4 @@ class TaskRunner:
         except BaseException as failure:  # the task must end whatever the user's function raises
             logger.error("error_text failed", exc_info=failure)
             shown = str(failure)
-        return clean(shown) or type(error).__name__
+        return shortened(clean(shown)) or type(error).__name__

@@ -24,7 +24,7 @@ def scheduler(mode: ConcurrencyMode = "per-conversation", **bounds: int) -> Sche
         "max_finished": 1_024,
         **bounds,
     }
-    return Scheduler(mode, **given)
+    return Scheduler(mode, **{"max_waiting_bytes": 1_000, **given})
 
 
 def arrive(made: Scheduler, name: str, conversation: str | None) -> str | tuple[int, int]:

@@ -9,6 +9,7 @@ import dis
 import json
 import sys
 from collections.abc import Callable
+from functools import cache
 from types import CodeType, FrameType
 from typing import cast
 
@@ -100,6 +101,7 @@ def ended(bench: Bench) -> None:
     bench.writer.flush(1.0)
 
 
+@cache
 def beyond_reach(code: CodeType) -> set[int]:
     """Return the offsets between the end of a with block and the call of its exit, and of what only marks a line.
 
@@ -120,18 +122,15 @@ class Tracer:
 
     def __init__(self, number: int) -> None:
         self.left = number
-        self._spared: dict[CodeType, set[int]] = {}
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> Callable[..., object] | None:
         if frame.f_code.co_filename != module.__file__:
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode":
-            spared = self._spared.setdefault(frame.f_code, beyond_reach(frame.f_code))
-            if frame.f_lasti not in spared:
-                self.left -= 1
-                if self.left == 0:
-                    raise Interrupt
+        if event == "opcode" and frame.f_lasti not in beyond_reach(frame.f_code):
+            self.left -= 1
+            if self.left == 0:
+                raise Interrupt
         return self
 
 
