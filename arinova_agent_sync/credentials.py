@@ -20,6 +20,7 @@ class Credentials:
         self._settings = settings
         self._api: ArinovaClient | None = None
         self.token = settings.bot_token
+        logger.hide(self.token)
         self.after_fork()
         renew_after_fork(self.after_fork)
 
@@ -52,6 +53,7 @@ class Credentials:
 
     def replace_token(self, token: str) -> None:
         """Use a permanent token in place of the bootstrap token that it was exchanged for."""
+        logger.hide(token)
         with self._lock:
             self.token = token
             api = self._api

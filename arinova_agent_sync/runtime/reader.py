@@ -239,7 +239,7 @@ class Reader:
             state.flush_soon()
             state.due.notify()
             state.changed.notify_all()
-        logger.info("connected as %s", event.agent_name or event.agent_id or "an agent")
+        logger.notice("connected as %s", event.agent_name or event.agent_id or "an agent")
         if event.permanent_token is not None:
             self._take_token(TokenClaim(event.agent_id, event.permanent_token, None))
         self._callbacks.fire("connected")
