@@ -85,7 +85,8 @@ class _Logger:
         try:
             heard = _is_heard(_NAME)
             if not heard or (sys.stderr.isatty() and not self.enabled(logging.INFO)):
-                print(text % self._without_tokens(values), file=sys.stderr, flush=True)
+                sys.stderr.write(f"{text % self._without_tokens(values)}\n")
+                sys.stderr.flush()
         except Exception:  # noqa: BLE001 - standard error was closed, or is an object of the program's
             pass
 

@@ -1,4 +1,4 @@
-"""Where the package's warnings go: to the program's logging, else to standard error, never twice, without tokens."""
+"""Where warnings go: to the program's logging, else to standard error, never to both, and without tokens."""
 
 from __future__ import annotations
 
