@@ -8,7 +8,7 @@ import traceback
 
 from .redaction import redact
 
-__all__ = ["StandardError", "logger"]
+__all__ = ["StandardError", "WithoutTokens", "logger"]
 
 _NAME = "arinova_agent_sync"
 _FALLBACK = "arinova_agent_sync: standard error"
@@ -105,9 +105,13 @@ class _Logger:
                 except Exception:  # noqa: BLE001 - there is no place left to say it
                     pass
 
+    def redacted(self, text: str) -> str:
+        """Return a text without the tokens that are hidden."""
+        return redact(text, *self._tokens)
+
     def _without_tokens(self, values: tuple[object, ...]) -> tuple[object, ...]:
         return tuple(
-            redact(str(value), *self._tokens) if isinstance(value, (str, BaseException)) else value
+            self.redacted(str(value)) if isinstance(value, (str, BaseException)) else value
             for value in values
         )
 
@@ -123,3 +127,17 @@ def _is_heard(name: str) -> bool:
 
 
 logger = _Logger()
+
+
+class WithoutTokens(logging.Filter):
+    """Keep hidden tokens out of the records of a library that logs what a server sent."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record where it shows one; let it pass."""
+        text = record.getMessage()
+        if (shown := logger.redacted(text)) != text:
+            record.msg, record.args = shown, ()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and logger.redacted(str(error)) != str(error):
+            record.exc_info = record.exc_text = None
+        return True

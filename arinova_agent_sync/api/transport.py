@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from .._version import __version__
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
+from ..log import logger
 from ..net.chance import chance
 from ..net.deadline import Deadline
 from ..net.forks import importing, renew_after_fork
@@ -104,6 +105,7 @@ class ApiSession:
         self.server_url = server_url
         self.base_path = routes.target(urlsplit(server_url)).rstrip("/")
         self.token = token
+        logger.hide(token)
         self.proxy = proxy
         self.ssl_context = ssl_context
         self.etags = ETags()
@@ -135,6 +137,7 @@ class ApiSession:
     def replace_token(self, token: str) -> None:
         """Use another token from the next request on, and forget what the old one was answered."""
         self.token = token
+        logger.hide(token)
         self.etags.belong_to(token)
 
     def close(self) -> None:
