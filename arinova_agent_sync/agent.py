@@ -124,7 +124,7 @@ class ArinovaAgent:
         return self.on("disconnected", function)
 
     def on_error(self, function: Function) -> Function:
-        """Call a function with an exception: a handler raised, or a message had to be dropped."""
+        """Call a function with each error: of a handler, a failed attempt to connect, or a dropped message."""
         return self.on("error", function)
 
     def on_auth_failed(self, function: Function) -> Function:
