@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .log import logger
 from .net.forks import importing, renew_after_fork
 from .settings import Settings
+from .shadows import naming_shadows
 
 if TYPE_CHECKING:
     from .api import ArinovaClient
@@ -41,7 +42,7 @@ class Credentials:
 
     def new_client(self) -> ArinovaClient:
         """Return an HTTP client of its own for the caller to close."""
-        with importing():  # here: an agent that never uses HTTP loads none of it
+        with importing(), naming_shadows():  # here: an agent that never uses HTTP loads none of it
             from .api import ArinovaClient
 
         return ArinovaClient(

@@ -31,6 +31,7 @@ class _Readiness(Protocol):
 
     def within(self, seconds: float | None, events: int) -> int:
         """Return which of the events came within so many seconds, 0 for none."""
+        ...
 
 
 _TLS_RECORD: Final = 16 * 1024  # bytes; what TLS encrypts, and hands to the kernel, as one piece

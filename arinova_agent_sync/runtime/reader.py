@@ -17,7 +17,7 @@ from ..errors import ProtocolError
 from ..log import logger
 from ..net.chance import chance
 from ..net.deadline import Deadline
-from ..net.proxies import proxy_for
+from ..net.proxies import Proxy, proxy_for
 from ..net.tls import default_context
 from ..protocol import frames
 from ..protocol.outbox import Passing, PongReply
@@ -61,7 +61,7 @@ class Reader:
         credentials: the token in use.
         give_up: called with what stops the agent for good.
 
-    Raises ValueError for an environment that names an unusable proxy.
+    Raises ValueError for an environment that names a proxy or certificates that cannot be used.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class Reader:
         self._give_up = give_up
         self._credentials = credentials
         self._trouble = Trouble(state, callbacks)
-        self._proxy = proxy_for(self._settings.server_url, self._settings.proxy)
-        if self._settings.ssl_context is None and self._settings.server_url.startswith("https:"):
-            default_context()  # whose variables, when they cannot be used, are told by connect()
+        self._proxy: Proxy | None = None
+        self._tls = self._settings.ssl_context
+        self._ask_environment()
         self._claimed = False  # a token, since the last authentication
 
     def run(self) -> None:
@@ -132,12 +132,12 @@ class Reader:
     def _new_connection(self) -> Connection | None:
         state, settings = self._state, self._settings
         try:
-            self._proxy = proxy_for(settings.server_url, settings.proxy)  # a laptop changes networks
+            self._ask_environment()  # anew: a laptop changes networks
         except ValueError as error:
-            logger.warning("%s; the proxy from before is asked", error)
+            logger.warning("%s; what was set before stays in use", error)
         link = WebSocket(
             settings.socket_url,
-            ssl_context=settings.ssl_context,
+            ssl_context=self._tls,
             proxy=self._proxy,
             max_message_bytes=settings.max_frame_bytes,
             send_timeout=settings.send_timeout,
@@ -170,6 +170,14 @@ class Reader:
             if left:
                 state.schedule("ping", now)
             return left
+
+    def _ask_environment(self) -> None:
+        """Find the proxy and the certificates; raise ValueError that names a variable which cannot be used."""
+        settings = self._settings
+        proxy = proxy_for(settings.server_url, settings.proxy)
+        if settings.ssl_context is None and settings.socket_url.startswith("wss:"):
+            self._tls = default_context()
+        self._proxy = proxy
 
     def _pinged(self, payload: bytes) -> None:
         with self._state.lock:
