@@ -11,7 +11,6 @@ def handle(task):
 agent.run()
 """
 
-import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,7 @@ from .errors import (
     TaskCancelled,
 )
 from .handlers import Reply
+from .log import StandardError
 from .payload import AvailableSkill, HistoryMessage, Member, ReplyTo
 from .settings import Skill
 from .task import Task
@@ -110,4 +110,4 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+StandardError().install()

@@ -17,6 +17,7 @@ from .protocol import frames
 from .runtime.callbacks import Listeners
 from .runtime.lives import Lives
 from .settings import ConcurrencyMode, ErrorText, Skill
+from .shadows import naming_shadows
 
 if TYPE_CHECKING:
     import ssl
@@ -123,7 +124,7 @@ class ArinovaAgent:
         return self.on("disconnected", function)
 
     def on_error(self, function: Function) -> Function:
-        """Call a function with an exception: a handler raised, or a message had to be dropped."""
+        """Call a function with each error: of a handler, a failed attempt to connect, or a dropped message."""
         return self.on("error", function)
 
     def on_auth_failed(self, function: Function) -> Function:
@@ -356,7 +357,7 @@ class ArinovaAgent:
         return engine
 
     def _new_engine(self) -> Engine:
-        with importing():  # here, and websocket-client with it: a program may never connect
+        with importing(), naming_shadows():  # websocket-client comes with it: a program may never connect
             from .runtime.engine import Engine
 
         return Engine(
@@ -382,7 +383,8 @@ def run(*agents: ArinovaAgent) -> None:
     If one fails the others are stopped, and its error is raised. Raises ValueError for no agents, or for two with
     one token: the server would give their tasks to the latest alone.
     """
-    from .runtime import foreground  # here for the same reason as the engine
+    with importing(), naming_shadows():  # here for the same reason as the engine
+        from .runtime import foreground
 
     if not agents:
         raise ValueError("run() needs at least one agent")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .log import logger
 from .net.forks import importing, renew_after_fork
 from .settings import Settings
+from .shadows import naming_shadows
 
 if TYPE_CHECKING:
     from .api import ArinovaClient
@@ -20,6 +21,7 @@ class Credentials:
         self._settings = settings
         self._api: ArinovaClient | None = None
         self.token = settings.bot_token
+        logger.hide(self.token)
         self.after_fork()
         renew_after_fork(self.after_fork)
 
@@ -40,7 +42,7 @@ class Credentials:
 
     def new_client(self) -> ArinovaClient:
         """Return an HTTP client of its own for the caller to close."""
-        with importing():  # here: an agent that never uses HTTP loads none of it
+        with importing(), naming_shadows():  # here: an agent that never uses HTTP loads none of it
             from .api import ArinovaClient
 
         return ArinovaClient(
@@ -52,6 +54,7 @@ class Credentials:
 
     def replace_token(self, token: str) -> None:
         """Use a permanent token in place of the bootstrap token that it was exchanged for."""
+        logger.hide(token)
         with self._lock:
             self.token = token
             api = self._api

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["REDACTED", "redact", "redact_bytes", "redact_frame", "redact_json"]
+__all__ = ["REDACTED", "redact", "redact_bytes", "redact_error", "redact_frame", "redact_json"]
 
 REDACTED = "[redacted]"
+E = TypeVar("E", bound=BaseException)
 _SECRET_LENGTH = 8  # characters; a shorter token is a test's own, and may be part of any word
 _SECRETS = ("token", "secret", "password")  # parts of the names of keys whose text is never shown
 
@@ -31,6 +32,21 @@ def redact_bytes(raw: bytes, *tokens: str) -> bytes:
         if len(token) >= _SECRET_LENGTH:
             raw = raw.replace(token.encode(), REDACTED.encode())
     return raw
+
+
+def redact_error(error: E, *tokens: str) -> E:
+    """Take the tokens out of an error's text; let go of what it came from where that shows one. Return it."""
+    if _shows(error, tokens):
+        error.args = tuple(
+            redact(value, *tokens) if isinstance(value, str) else value for value in error.args
+        )
+    seen: BaseException = error
+    while (origin := seen.__cause__ or seen.__context__) is not None:
+        if _shows(origin, tokens):
+            seen.__cause__ = seen.__context__ = None
+            break
+        seen = origin
+    return error
 
 
 def redact_json(value: Any, *tokens: str) -> Any:
@@ -63,3 +79,8 @@ def redact_frame(frame: Mapping[str, Any] | str | bytes, tokens: Iterable[str]) 
 def _without_secret(name: str, value: Any) -> Any:
     secret = any(part in name.lower() for part in _SECRETS)
     return REDACTED if secret and isinstance(value, str) else value
+
+
+def _shows(error: BaseException, tokens: Iterable[str]) -> bool:
+    text = f"{error} {error.args!r}"
+    return redact(text, *tokens) != text

@@ -51,6 +51,11 @@ ASK = """
 reply = server.conversation().say({!r})
 print(reply.wait(), reply.text)
 """
+FAIL = """
+@agent.on_task
+def fail(task):
+    return {}["missing"]
+"""
 
 
 class Played:
@@ -146,6 +151,10 @@ class Player:
         await self.until(lambda: "asked: ghi" in "".join(self.played.texts.values()))
         await self.run("drops", "del agent; gc.collect()" + ASK.format("jkl"))
 
+        await self.run("fails", steps["agent"] + FAIL)
+        await self.run("asks the one that fails", ASK.format("mno"))
+        await self.until(lambda: "KeyError" in "".join(self.played.texts.values()))
+
         await self.run("agent once more", steps["agent"] + "\nagent.disconnect()")
         await self.interrupt("runs", "tell_when_in('get', 'foreground.py'); agent.run()")
         await self.run("ends", steps["ends"] + "\n")
@@ -214,6 +223,11 @@ def test_running_the_cell_again_replaces_the_agent(played: Played) -> None:
 
 def test_an_agent_that_is_not_referred_to_any_more_goes_on(played: Played) -> None:
     assert (played.error("drops"), played.stdout("drops")) == (None, "completed lkj\n")
+
+
+def test_the_traceback_of_a_handler_appears(played: Played) -> None:
+    assert played.stdout("asks the one that fails") == "error 'missing'\n"
+    assert "".join(played.texts.values()).count("KeyError: 'missing'") == 1
 
 
 def test_an_interrupt_of_run_ends_the_agent(played: Played) -> None:

@@ -7,6 +7,7 @@ it cannot say which request must not meet a connection that the server may be ab
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import time
@@ -17,6 +18,7 @@ from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
+from ..log import WithoutTokens
 from ..net.deadline import Deadline
 from ..net.dial import dial
 from ..net.proxies import Proxy
@@ -24,6 +26,9 @@ from ..net.resolver import Address
 from .bodies import SourceError
 from .http_stream import FinalResponse, HttpStream
 from .origin import Origin
+
+for _name in ("urllib3.connection", "urllib3.response"):  # they log headers that they cannot read
+    logging.getLogger(_name).addFilter(WithoutTokens())
 
 NETWORK_ERRORS = (OSError, http.client.HTTPException, HTTPError, UnicodeError)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Mapping
-from datetime import timezone
 from math import inf
 
 from .. import errors
 from ..net.deadline import Deadline
-from ..net.forks import importing
+from ..net.retry_after import retry_after
 from .values import JSON, MalformedJSON, decode
 
 _KINDS: dict[int, type[errors.ApiError]] = {
@@ -27,7 +24,6 @@ _KINDS: dict[int, type[errors.ApiError]] = {
 }
 _INSTANT = 0.001  # seconds
 _SHOWN = 2_000  # bytes
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 
 def refusal(
@@ -50,28 +46,10 @@ def refusal(
     if since is not None and status in (404, 405) and not isinstance(body, dict):
         message += f" (this route came with the {since} server; older servers lack it)"
     if status == 429:
-        return errors.RateLimitError(
-            message, status=status, body=body, request=request, retry_after=retry_after(headers)
-        )
+        wait = retry_after(headers.get("Retry-After", ""))
+        return errors.RateLimitError(message, status=status, body=body, request=request, retry_after=wait)
     kind = errors.ServerError if status >= 500 else _KINDS.get(status, errors.ApiError)
     return kind(message, status=status, body=body, request=request)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the server asks to wait, from a number or any of HTTP's three dates, or None."""
-    value = headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(value):
-        return float(value)
-    with importing():  # not needed by most programs
-        from email.utils import parsedate_to_datetime
-
-    try:
-        date = parsedate_to_datetime(value)
-        if date.tzinfo is None:  # the date of asctime() names no zone: HTTP means UTC
-            date = date.replace(tzinfo=timezone.utc)
-        return max(0.0, date.timestamp() - time.time())
-    except (ValueError, TypeError, IndexError, OverflowError):  # parsedate raises what its version likes
-        return None
 
 
 def unanswered(

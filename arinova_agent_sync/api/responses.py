@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..errors import ApiError
-from ..redaction import redact_json
+from ..redaction import redact, redact_error, redact_json
 from .records import Model, Unfit, parse
 from .values import JSON, JSONObject
 
@@ -89,4 +89,4 @@ class ApiResponse:
         try:
             return parse(kind, value)
         except Unfit as error:
-            raise self.unexpected(str(error)) from error
+            raise self.unexpected(redact(str(error), self.token)) from redact_error(error, self.token)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -15,12 +14,15 @@ from urllib.parse import urljoin, urlsplit
 
 from .._version import __version__
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
+from ..log import logger
+from ..net.chance import chance
 from ..net.deadline import Deadline
 from ..net.forks import importing, renew_after_fork
 from ..net.proxies import proxy_for
+from ..net.retry_after import retry_after
 from ..net.tls import default_context
 from ..protocol.json_values import JSONValue
-from ..redaction import redact, redact_bytes
+from ..redaction import redact, redact_bytes, redact_error
 from ..settings import seconds
 from . import failures, routes
 from .bodies import SourceError
@@ -103,13 +105,14 @@ class ApiSession:
         self.server_url = server_url
         self.base_path = routes.target(urlsplit(server_url)).rstrip("/")
         self.token = token
+        logger.hide(token)
         self.proxy = proxy
         self.ssl_context = ssl_context
         self.etags = ETags()
         self.etags.belong_to(token)
         self.clock: Callable[[], float] = time.monotonic
         self.pause: Callable[[float], None] = time.sleep
-        self.jitter: Callable[[], float] = random.random
+        self.jitter: Callable[[], float] = chance
         self._lock = Lock()
         self._pool: Pool | None = None
         renew_after_fork(self.after_fork)
@@ -134,6 +137,7 @@ class ApiSession:
     def replace_token(self, token: str) -> None:
         """Use another token from the next request on, and forget what the old one was answered."""
         self.token = token
+        logger.hide(token)
         self.etags.belong_to(token)
 
     def close(self) -> None:
@@ -247,6 +251,13 @@ class Transport:
 
         Raises ApiError, or whatever ``consume`` and the body's source raise.
         """
+        try:
+            return self._perform(request, consume, timeout)
+        except ApiError as error:  # a server may send the token back in any of its texts
+            redact_error(error, request.token)
+            raise
+
+    def _perform(self, request: Request, consume: Callable[[Exchange], T], timeout: Timeout) -> T:
         deadline = self.deadline(timeout)
         retries = self.options.max_retries if request.repeatable else 0
         for attempt in range(retries + 1):
@@ -329,7 +340,7 @@ class Transport:
         raw = redact_bytes(exchange.read_beginning(_MAX_ERROR_BODY), request.token)
         reason = redact(exchange.reason, request.token)
         error = failures.refusal(request.name, exchange.status, reason, exchange.headers, raw, request.since)
-        return error, failures.retry_after(exchange.headers)
+        return error, retry_after(exchange.headers.get("Retry-After", ""))
 
     def _remembered(self, request: Request, limit: int, timeout: Timeout) -> ApiResponse:
         etags = self.session.etags

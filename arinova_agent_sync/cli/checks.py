@@ -26,7 +26,8 @@ from ..net.guarded_socket import SocketGuard
 from ..net.proxies import Proxy, proxy_for
 from ..protocol import frames
 from ..protocol.session import Authenticated, Event, Ponged, Refused, Session, TokenClaim
-from ..runtime.websocket import WebSocket, explained
+from ..runtime.upgrade import explained
+from ..runtime.websocket import WebSocket
 from ..runtime.websocket_errors import MessageTooLarge, WebSocketError
 from ..settings import Settings
 from . import certificates

@@ -12,7 +12,6 @@ from .hub import Hub
 from .rest.store import Store
 
 logger = logging.getLogger("arinova_agent_sync.local")
-logger.addHandler(logging.NullHandler())
 
 _STOPS_WITHIN = 5.0  # seconds
 

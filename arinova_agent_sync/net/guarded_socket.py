@@ -6,6 +6,7 @@ OpenSSL object break the connection, and a blocking call would keep the others o
 
 from __future__ import annotations
 
+import _socket
 import errno
 import math
 import select
@@ -16,13 +17,22 @@ import sys
 import threading
 from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from .deadline import Deadline
 
 __all__ = ["Aborted", "SendFailed", "SocketGuard"]
 
 Result = TypeVar("Result")
+
+
+class _Readiness(Protocol):
+    """What waits for one descriptor."""
+
+    def within(self, seconds: float | None, events: int) -> int:
+        """Return which of the events came within so many seconds, 0 for none."""
+        ...
+
 
 _TLS_RECORD: Final = 16 * 1024  # bytes; what TLS encrypts, and hands to the kernel, as one piece
 _SLICE: Final = 0.1  # seconds after which a wait that cannot be ended from outside looks around
@@ -59,8 +69,8 @@ class SocketGuard:
         self.send_by: Deadline | None = None  # may be set by any thread, during a write too
         self._sock = sock
         self._lock = threading.Lock()  # never held while waiting, and nothing else is acquired under it
-        self._reading = _Readiness(sock.fileno())
-        self._writing = _Readiness(sock.fileno())
+        self._reading = _readiness_of(sock.fileno())
+        self._writing = _readiness_of(sock.fileno())
         self._piece = sys.maxsize  # bytes to offer at once
         self._drained = False
         self._waiting = 0  # threads; the descriptor outlives their waits
@@ -212,8 +222,7 @@ class SocketGuard:
     def _abort(self) -> None:
         self._aborted = True
         try:
-            # Not SSLSocket.shutdown: that drops the TLS layer, and a writer could then send in clear.
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            _shut_down(self._sock)
         except OSError:
             pass  # not connected yet, or not any more
 
@@ -254,25 +263,22 @@ class SocketGuard:
             self._sock.close()
 
 
-if sys.platform == "win32":
+class _SelectedReadiness:
+    """Wait for one descriptor, for one thread at a time."""
 
-    class _SelectedReadiness:
-        """Wait for one descriptor, for one thread at a time."""
+    def __init__(self, descriptor: int) -> None:
+        self._selector = selectors.SelectSelector()
+        self._descriptor, self._events = descriptor, EVENT_READ
+        self._selector.register(descriptor, EVENT_READ)
 
-        def __init__(self, descriptor: int) -> None:
-            self._selector = selectors.SelectSelector()
-            self._descriptor, self._events = descriptor, EVENT_READ
-            self._selector.register(descriptor, EVENT_READ)
+    def within(self, seconds: float | None, events: int) -> int:
+        if events != self._events:
+            self._selector.modify(self._descriptor, events)
+            self._events = events
+        return sum(ready for _, ready in self._selector.select(seconds))
 
-        def within(self, seconds: float | None, events: int) -> int:
-            if events != self._events:
-                self._selector.modify(self._descriptor, events)
-                self._events = events
-            return sum(ready for _, ready in self._selector.select(seconds))
 
-    _Readiness = _SelectedReadiness
-
-else:
+if sys.platform != "win32":
     _POLLED: Final = {
         EVENT_READ: select.POLLIN,
         EVENT_WRITE: select.POLLOUT,
@@ -298,4 +304,20 @@ else:
                 return (polled & ~select.POLLOUT and EVENT_READ) | (polled & ~select.POLLIN and EVENT_WRITE)
             return 0
 
-    _Readiness = _PolledReadiness
+
+def _readiness_of(descriptor: int) -> _Readiness:
+    """Return what waits for a descriptor. Asked anew each time: eventlet takes poll away from a running program."""
+    if sys.platform != "win32" and hasattr(select, "poll"):
+        return _PolledReadiness(descriptor)
+    return _SelectedReadiness(descriptor)
+
+
+def _shut_down(sock: socket.socket) -> None:
+    """End both directions, whatever class gevent or eventlet put in the place of Python's."""
+    if isinstance(sock, _socket.socket):
+        # Not SSLSocket.shutdown: that drops the TLS layer, and a writer could then send in clear.
+        _socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    elif isinstance(sock, ssl.SSLSocket):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    else:
+        sock.shutdown(socket.SHUT_RDWR)

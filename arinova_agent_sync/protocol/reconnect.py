@@ -67,12 +67,21 @@ class Reconnect:
             return GiveUp(refusal, self._refusals)
         return Again(delay(self._refusals - 1, self._base, self._longest, random))
 
-    def ended(self, random: float) -> Again:
-        """Return when to connect again after a connection failed or ended; ``random`` is from 0 to 1."""
+    def ended(self, random: float, retry_after: float | None = None) -> Again:
+        """Return when to connect again after a connection failed or ended.
+
+        Args:
+            random: from 0 to 1.
+            retry_after: the seconds that the server asked for; more than the longest wait count as that.
+        """
         if self._proven:
             self._unproven = 0
         self._unproven += 1
-        return Again(delay(self._unproven - 1, self._base, self._longest, random))
+        wait = delay(self._unproven - 1, self._base, self._longest, random)
+        if retry_after is None:
+            return Again(wait)
+        # Never earlier than asked for, but for the bound; spread as well: others were told the same.
+        return Again(max(wait, min(self._longest, retry_after * (1 + _JITTER * random))))
 
 
 def delay(attempt: int, base: float, longest: float, random: float) -> float:

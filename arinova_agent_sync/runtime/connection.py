@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..action_results import ActionCallResult, action_result
 from ..errors import ActionError, ActionTimeout, TaskCancelled
+from ..protocol.liveness import Liveness
 from ..protocol.receipts import Receipts
 
 if TYPE_CHECKING:
@@ -65,10 +66,12 @@ class Connection:
     Args:
         number: 1 for the first of an agent's life.
         link: its WebSocket.
+        patience: seconds that a ping may stay unanswered.
     """
 
-    def __init__(self, number: int, link: WebSocket) -> None:
+    def __init__(self, number: int, link: WebSocket, patience: float) -> None:
         self.number = number
         self.link = link
         self.calls: dict[str, PendingCall] = {}
         self.receipts = Receipts()
+        self.liveness = Liveness(patience)

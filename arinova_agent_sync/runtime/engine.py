@@ -141,6 +141,11 @@ class Engine:
         self.writer.flush_frames()
         return True
 
+    def open_tasks(self) -> int:
+        """Return how many tasks are unanswered."""
+        with self.state.lock:
+            return sum(task.ended is None for task in self.state.tasks.values())
+
     def own_threads(self) -> list[threading.Thread]:
         """Return the agent's threads that are alive."""
         threads = [self._reader, self._pinger, *self._workers.threads()]

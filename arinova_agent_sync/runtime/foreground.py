@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from queue import Empty, SimpleQueue
 
+from ..log import logger
 from .engine import Engine
 
 _LEAVING = 1.0  # seconds after a second signal
-
-logger = logging.getLogger("arinova_agent_sync")
 
 
 class Events:
@@ -60,13 +58,12 @@ def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> int:
     """Start agents and block until all have ended; raise what stopped the first that failed.
 
     In the main thread SIGINT and SIGTERM are taken: the first lets handlers finish for shutdown_timeout seconds,
-    the second leaves now. The handlers of the signals are put back afterwards. Warnings go to standard error
-    if the program set up no logging.
+    the second leaves now. The handlers of the signals are put back afterwards.
 
     Returns how many signals came.
     """
     engines: list[Engine] = []
-    with _audible(), closing(Events()) as events, signals_to(events):
+    with _speaking(), closing(Events()) as events, signals_to(events):
         try:
             for start in starts:
                 engine = start()
@@ -100,27 +97,32 @@ def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float) -
         else:
             signals += 1
             timeout = shutdown_timeout if signals == 1 else 0.0
-            logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
+            _tell(alive, signals)
         for engine in alive:
             engine.shutdown.stop(timeout)
     return signals
 
 
-@contextmanager
-def _audible() -> Iterator[None]:
-    """Let warnings appear on standard error in a program that set up no logging, as Python does by itself.
-
-    The package's NullHandler would keep them from somebody who mistyped the server's name.
-    """
-    last_resort = logging.lastResort
-    if last_resort is None or logging.root.handlers or len(logger.handlers) > 1:
-        yield
+def _tell(engines: Iterable[Engine], signals: int) -> None:
+    """Say what a signal does."""
+    if signals > 1:
+        logger.notice("leaving now")
         return
-    logger.addHandler(last_resort)
+    answers = sum(engine.open_tasks() for engine in engines)
+    if answers:
+        logger.notice("finishing %d answer%s; Ctrl-C again to leave", answers, "" if answers == 1 else "s")
+    else:
+        logger.notice("stopping; Ctrl-C again to leave now")
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Have somebody who watches the terminal told that the agent is connected, and what Ctrl-C does."""
+    before, logger.speaks = logger.speaks, True
     try:
         yield
     finally:
-        logger.removeHandler(last_resort)
+        logger.speaks = before
 
 
 @contextmanager

@@ -8,13 +8,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from .._version import __version__
+from ..argument_checks import bot_token
 from ..credentials import Credentials
-from ..errors import AuthenticationError, ConnectionLost, FrameTooLargeError, ProtocolError
+from ..errors import ProtocolError
 from ..log import logger
+from ..net.chance import chance
 from ..net.deadline import Deadline
-from ..net.proxies import proxy_for
+from ..net.proxies import Proxy, proxy_for
 from ..net.tls import default_context
 from ..protocol import frames
 from ..protocol.outbox import Passing, PongReply
@@ -32,14 +35,15 @@ from ..protocol.session import (
     TaskStopped,
     TokenClaim,
 )
-from ..protocol.websocket_frames import WireError
+from ..redaction import redact
 from .action_calls import ActionCalls
 from .callbacks import Callbacks
 from .connection import Connection
 from .state import LinkState, State
 from .task_runner import TaskRunner
+from .trouble import Trouble, auth_error
 from .websocket import WebSocket
-from .websocket_errors import MessageTooLarge, WebSocketError
+from .websocket_errors import BinaryMessage, MessageTooLarge, WebSocketError
 
 
 class _Reconnect(Exception):
@@ -57,7 +61,7 @@ class Reader:
         credentials: the token in use.
         give_up: called with what stops the agent for good.
 
-    Raises ValueError for an environment that names an unusable proxy.
+    Raises ValueError for an environment that names a proxy or certificates that cannot be used.
     """
 
     def __init__(
@@ -78,9 +82,10 @@ class Reader:
         self._callbacks = callbacks
         self._give_up = give_up
         self._credentials = credentials
-        self._proxy = proxy_for(self._settings.server_url, self._settings.proxy)
-        if self._settings.ssl_context is None and self._settings.server_url.startswith("https:"):
-            default_context()  # whose variables, when they cannot be used, are told by connect()
+        self._trouble = Trouble(state, callbacks)
+        self._proxy: Proxy | None = None
+        self._tls = self._settings.ssl_context
+        self._ask_environment()
         self._claimed = False  # a token, since the last authentication
 
     def run(self) -> None:
@@ -115,35 +120,64 @@ class Reader:
             cause = error
         finally:
             was_online = self._end(connection)
-        self._report(connection, was_online, cause, refused)
-        return 0.0 if reconnect else self._delay(refused)
+        if reconnect:
+            return 0.0
+        step = self._next_step(refused, cause)
+        self._trouble.ended(connection, self._server(), was_online, refused or cause, step)
+        if isinstance(step, GiveUp):
+            self._give_up(auth_error(step.refusal, step.refusals))
+            return None
+        return None if step is None else step.delay
 
     def _new_connection(self) -> Connection | None:
         state, settings = self._state, self._settings
         try:
-            self._proxy = proxy_for(settings.server_url, settings.proxy)  # a laptop changes networks
+            self._ask_environment()  # anew: a laptop changes networks
         except ValueError as error:
-            logger.warning("%s; the proxy from before is asked", error)
+            logger.warning("%s; what was set before stays in use", error)
         link = WebSocket(
             settings.socket_url,
-            ssl_context=settings.ssl_context,
+            ssl_context=self._tls,
             proxy=self._proxy,
             max_message_bytes=settings.max_frame_bytes,
             send_timeout=settings.send_timeout,
             silence_timeout=settings.ping_timeout,
+            secret=self._credentials.token,
         )
         with state.lock:
             if state.closing:
                 return None
             state.connections += 1
-            connection = state.connection = Connection(state.connections, link)
+            patience = settings.ping_timeout - settings.ping_interval
+            connection = state.connection = Connection(state.connections, link, patience)
             state.reconnect.begin()
             state.link_state = LinkState.CONNECTING
             times = state.stop_times
         if times is not None:
             link.stop_by(Deadline(max(0.0, times.stop_by - state.clock()), state.clock))
         link.on_ping = self._pinged
+        link.on_silence = partial(self._patience_left, connection)
         return connection
+
+    def _patience_left(self, connection: Connection) -> float:
+        """Return for how many seconds more to wait for a server that was silent for ping_timeout."""
+        state = self._state
+        with state.lock:  # which no writer holds while it writes
+            if state.link is not connection.link:
+                return 0.0
+            now = state.clock()
+            left = connection.liveness.patience_left(now, state.timers.next())
+            if left:
+                state.schedule("ping", now)
+            return left
+
+    def _ask_environment(self) -> None:
+        """Find the proxy and the certificates; raise ValueError that names a variable which cannot be used."""
+        settings = self._settings
+        proxy = proxy_for(settings.server_url, settings.proxy)
+        if settings.ssl_context is None and settings.socket_url.startswith("wss:"):
+            self._tls = default_context()
+        self._proxy = proxy
 
     def _pinged(self, payload: bytes) -> None:
         with self._state.lock:
@@ -164,7 +198,9 @@ class Reader:
         while True:
             for event in self._receive(connection, session, by):
                 if isinstance(event, Refused):
-                    return event
+                    token = self._credentials.token
+                    code = event.code and redact(event.code, token)
+                    return Refused(redact(event.message, token), code, event.retryable)
                 self._act(connection, event)
             if session.authenticated:
                 by = None
@@ -172,19 +208,16 @@ class Reader:
     def _receive(self, connection: Connection, session: Session, by: Deadline | None) -> list[Event]:
         try:
             data = connection.link.receive(by)
-        except MessageTooLarge as error:
-            self._report_error(
-                FrameTooLargeError(
-                    f"{error} (max_frame_bytes); what it held is lost", size=error.size, limit=error.limit
-                ),
-                error,
-            )
+        except (MessageTooLarge, BinaryMessage) as error:
+            self._trouble.dropped(error)
             return []
         message = frames.decode(data)
         self._state.counters.frames_received += 1
         if message is None:
-            logger.warning("a message of %d bytes was ignored: it is no JSON object", len(data))
-            return [Ignored("")]
+            self._trouble.dropped(
+                WebSocketError("json", f"a message of {len(data)} bytes was dropped: it is no JSON object")
+            )
+            return []
         if logger.enabled(logging.DEBUG):
             logger.debug("received %s", _described(message, len(data)))
         return session.received(message, len(data))
@@ -196,6 +229,7 @@ class Reader:
             with self._state.lock:
                 self._state.reconnect.prove()
                 connection.receipts.ponged()
+                connection.liveness.ponged()
         elif isinstance(event, TaskStopped):
             self._lifecycle.cancel(event.task_id)
         elif isinstance(event, ActionSettled):
@@ -205,6 +239,8 @@ class Reader:
         elif isinstance(event, Authenticated):
             self._go_online(connection, event)
         elif isinstance(event, TokenClaim):
+            if (why := _unusable(event)) is not None:
+                raise WebSocketError("protocol", why)
             self._take_token(event)
             if self._claimed:  # a server that does nothing else must not be asked without a pause
                 raise WebSocketError(
@@ -239,12 +275,16 @@ class Reader:
             state.flush_soon()
             state.due.notify()
             state.changed.notify_all()
-        logger.info("connected as %s", event.agent_name or event.agent_id or "an agent")
+        logger.notice("connected as %s", event.agent_name or event.agent_id or "an agent")
         if event.permanent_token is not None:
             self._take_token(TokenClaim(event.agent_id, event.permanent_token, None))
         self._callbacks.fire("connected")
 
     def _take_token(self, claim: TokenClaim) -> None:
+        """Use a permanent token from now on; keep the one from before if it cannot be used."""
+        if (why := _unusable(claim)) is not None:
+            self._trouble.tell(ProtocolError(why))
+            return
         self._credentials.replace_token(claim.permanent_token)
         logger.info("a permanent token was received; store it, it is not shown again")
         self._callbacks.fire("token_claimed", claim)
@@ -266,64 +306,27 @@ class Reader:
         self._actions.lost(connection, why)
         return was_online
 
-    def _report(
-        self, connection: Connection, was_online: bool, cause: WebSocketError | None, refused: Refused | None
-    ) -> None:
+    def _server(self) -> str:
+        server = self._settings.server_url
+        return server if self._proxy is None else f"{server} by way of the proxy {self._proxy.url}"
+
+    def _next_step(self, refused: Refused | None, cause: WebSocketError | None) -> Again | GiveUp | None:
+        """Return what follows from the end of a connection; None if no other is wanted."""
         with self._state.lock:
-            wanted = self._state.closing
-            self._state.last_error = cause
-        if cause is not None and not wanted:
-            logger.warning("connection %d: %s", connection.number, cause)
-            if cause.kind in ("protocol", "utf8"):
-                self._report_error(ProtocolError(str(cause)), cause)
-            elif cause.kind == "too_large":  # so much that it could not pass by
-                limit, breach = self._settings.max_frame_bytes, cause.__cause__
-                size = breach.size if isinstance(breach, WireError) else None
-                text = f"{cause}; the limit is {limit} bytes (max_frame_bytes)"
-                self._report_error(FrameTooLargeError(text, size=size, limit=limit), cause)
-        if was_online:
-            lost = None
-            if not wanted:
-                lost = ConnectionLost(refused.message if refused else str(cause or "the connection ended"))
-                lost.__cause__ = cause
-            self._callbacks.fire("disconnected", lost)
-
-    def _report_error(self, error: Exception, cause: BaseException) -> None:
-        error.__cause__ = cause
-        logger.error("%s", error)
-        self._callbacks.fire("error", error)
-
-    def _delay(self, refused: Refused | None) -> float | None:
-        state = self._state
-        from random import random  # not for an agent whose first connection lasts
-
-        with state.lock:
-            if state.closing:
+            if self._state.closing:
                 return None
-            if refused is None:
-                step: Again | GiveUp = state.reconnect.ended(random())
-            else:
-                step = state.reconnect.refused(refused, random())
-        if isinstance(step, GiveUp):
-            self._give_up(_auth_error(step.refusal, step.refusals))
-            return None
-        if refused is not None:
-            logger.warning(
-                "the server refused the token (%s); trying again in %.1f s", refused.message, step.delay
-            )
-        else:
-            logger.info("connecting again in %.1f s", step.delay)
-        return step.delay
+            if refused is not None:
+                return self._state.reconnect.refused(refused, chance())
+            return self._state.reconnect.ended(chance(), None if cause is None else cause.retry_after)
 
 
-def _auth_error(refused: Refused, attempts: int) -> AuthenticationError:
-    code = f" ({refused.code})" if refused.code else ""
-    tries = f" {attempts} times in a row" if attempts > 1 else ""
-    return AuthenticationError(
-        f"the server refused the token{tries}: {refused.message}{code}; check bot_token",
-        code=refused.code,
-        retryable=refused.retryable,
-    )
+def _unusable(claim: TokenClaim) -> str | None:
+    """Return why a permanent token cannot be used, without showing it; None if it can."""
+    try:
+        bot_token("permanentToken", claim.permanent_token)
+    except ValueError as error:
+        return f"the server sent a token that cannot be used: {error}"
+    return None
 
 
 def _described(message: dict[str, object], size: int) -> str:

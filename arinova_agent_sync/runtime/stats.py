@@ -18,7 +18,9 @@ class Stats:
         tasks_refused: malformed ones, and those above max_queued_tasks or during the stop.
         tasks_ignored: tasks that were known already.
         chunks_sent, frames_sent, bytes_sent: handed to the kernel; bytes with their framing.
-        frames_received, frames_ignored: text messages; ignored ones are no JSON object or of an unknown type.
+        attempts_failed: attempts to connect that failed, refused tokens among them.
+        frames_received, frames_ignored: text messages; ignored ones are of an unknown type.
+        messages_dropped: messages of the server that were dropped: no JSON object, binary, not UTF-8, too large.
         frames_dropped: frames and runs of text that were lost for want of a connection.
         callbacks_failed: lifecycle callbacks that raised.
         callbacks_dropped: events that were dropped because a callback blocked and too many waited.
@@ -32,6 +34,7 @@ class Stats:
     life: str
     link: str
     connections: int = 0
+    attempts_failed: int = 0
     tasks_received: int = 0
     tasks_completed: int = 0
     tasks_failed: int = 0
@@ -43,6 +46,7 @@ class Stats:
     bytes_sent: int = 0
     frames_received: int = 0
     frames_ignored: int = 0
+    messages_dropped: int = 0
     frames_dropped: int = 0
     callbacks_failed: int = 0
     callbacks_dropped: int = 0
@@ -69,6 +73,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.connections = 0
+        self.attempts_failed = 0
         self.tasks_received = 0
         self.tasks_completed = 0
         self.tasks_failed = 0
@@ -77,7 +82,8 @@ class Counters:
         self.tasks_ignored = 0
         self.frames_ignored = 0
         self.callbacks_failed = 0
-        self.frames_received = 0  # the reader's
+        self.frames_received = 0  # the reader's, as the next
+        self.messages_dropped = 0
         self.chunks_sent = 0  # these three belong to who holds the write lock
         self.frames_sent = 0
         self.bytes_sent = 0

@@ -30,6 +30,7 @@ class Pinger:
         self._settings = state.settings
         self._writer = writer
         self._finish = finish
+        self._due = 0.0  # when the timer at work was to come
 
     def run(self) -> None:
         """Do what is due until the end is asked for, then bring it about."""
@@ -52,12 +53,13 @@ class Pinger:
         with state.lock:
             while True:
                 now = state.clock()
-                moments = [state.timers.next()]
+                moments = [due := state.timers.next()]
                 if state.stop_times is not None:
                     if now >= state.stop_times.drain_by or not state.has_work():
                         return None
                     moments.append(state.stop_times.drain_by)
                 if (timer := state.timers.take(now)) is not None:
+                    self._due = now if due is None else due
                     return timer
                 state.due.wait(min((at - now for at in moments if at is not None), default=None))
 
@@ -73,6 +75,7 @@ class Pinger:
             if timer == "ping":
                 if state.outbox.add_passing(Passing(frames.PING)) and state.connection is not None:
                     state.connection.receipts.pinged()
+                    state.connection.liveness.pinged(now, self._due)
                 state.timers.set("ping", now + self._settings.ping_interval)
             elif timer == "commands" and state.agent_id is not None:
                 state.outbox.add_passing(Passing(frames.heartbeat_commands(state.agent_id)))

@@ -1,26 +1,30 @@
-"""One WebSocket to the server. The only importer of websocket-client, which makes its opening handshake."""
+"""One WebSocket to the server: opened, read, written, ended."""
 
 from __future__ import annotations
 
-import logging
 import os
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from urllib.parse import urlsplit
-
-import websocket
 
 from ..net.abortable_wait import AbortableWait
 from ..net.deadline import Deadline
-from ..net.dial import dial, receive_answer
+from ..net.dial import dial
 from ..net.guarded_socket import Aborted, SendFailed, SocketGuard
-from ..net.proxies import Proxy, ProxyError
+from ..net.proxies import Proxy
 from ..net.tls import default_context
 from ..protocol import websocket_frames
-from .websocket_errors import Kind, MessageTooLarge, WebSocketClosed, WebSocketError, WriteFailed
+from ..redaction import redact, redact_error
+from .upgrade import OPENING_ERRORS, Upgrade, explained
+from .websocket_errors import (
+    BinaryMessage,
+    Kind,
+    MessageTooLarge,
+    WebSocketClosed,
+    WebSocketError,
+    WriteFailed,
+)
 
 _READ_AHEAD = 64 * 1024  # bytes
 _MASK_POOL = 4 * 1024  # bytes
@@ -41,6 +45,12 @@ class WebSocket:
         max_message_bytes: longest message that ``receive`` returns.
         send_timeout: seconds that a write may make no progress.
         silence_timeout: seconds without a byte from the server after which the link counts as dead.
+        secret: the token, which a server may send back: it is kept out of every error.
+
+    Attributes:
+        on_ping: called in ``receive`` with what a ping brings; the owner sends the pong. None for no pongs.
+        on_silence: called in ``receive`` when nothing came for ``silence_timeout``; returns for how many seconds
+            more to wait, 0 if the link is dead. None if it is then.
     """
 
     def __init__(
@@ -52,14 +62,17 @@ class WebSocket:
         max_message_bytes: int,
         send_timeout: float,
         silence_timeout: float,
+        secret: str = "",
     ) -> None:
-        self.on_ping: Callable[[bytes], None] | None = None  # called in receive(); the owner sends the pong
+        self.on_ping: Callable[[bytes], None] | None = None
+        self.on_silence: Callable[[], float] | None = None
         self._url = url
         self._ssl_context = ssl_context
         self._proxy = proxy
         self._max_message_bytes = max_message_bytes
         self._send_timeout = send_timeout
         self._silence_timeout = silence_timeout
+        self._secret = secret
         self._lock = threading.Lock()  # guards the next four; only a guard's own lock is acquired under it
         self._wait: AbortableWait | None = None  # while there is no socket
         self._guard: SocketGuard | None = None
@@ -83,7 +96,7 @@ class WebSocket:
 
         Raises WebSocketError.
         """
-        upgrade: _Upgrade | None = None
+        upgrade: Upgrade | None = None
         parts = urlsplit(self._url)
         secure = parts.scheme == "wss"
         tls = (self._ssl_context or default_context()) if secure else None
@@ -99,11 +112,11 @@ class WebSocket:
                 publish=self._adopt,
             )
             guard.send_by = deadline
-            upgrade = _Upgrade(guard, deadline)
+            upgrade = Upgrade(guard, deadline)
             upgrade.run(self._url)
-        except _OPENING_ERRORS as error:
+        except OPENING_ERRORS as error:
             self.close()
-            raise explained(error, upgrade) from error
+            raise explained(error, upgrade) from redact_error(error, self._secret)
         except BaseException:
             self.close()
             raise
@@ -119,11 +132,13 @@ class WebSocket:
         Args:
             by: when to give up waiting; the link stays usable then. None for never.
 
-        Raises WebSocketClosed, MessageTooLarge, or WebSocketError for every other end.
+        Raises MessageTooLarge and BinaryMessage, after which it may be called again; WebSocketClosed, or
+        WebSocketError for every other end.
         """
         guard, frames, buffer = self._guard, self._frames, self._buffer
         if guard is None or not self._open:
             raise WebSocketError("closed", "the connection is not open")
+        silence = self._silence_timeout
         try:
             while True:
                 message = frames.next()
@@ -132,9 +147,16 @@ class WebSocket:
                 if message is not None:
                     self._take(message)
                     continue
-                count = guard.receive_into(buffer, self._silence_timeout, by)
+                try:
+                    count = guard.receive_into(buffer, silence, by)
+                except TimeoutError:
+                    silence = 0.0 if self.on_silence is None or (by and by.expired) else self.on_silence()
+                    if not silence:
+                        raise
+                    continue
                 if not count:
                     raise WebSocketError("closed", "the server ended the connection without a close frame")
+                silence = self._silence_timeout
                 frames.feed(buffer[:count])
         except websocket_frames.WireError as error:
             self._part(error.close_code)
@@ -244,11 +266,13 @@ class WebSocket:
         if isinstance(message, websocket_frames.Ping):
             if self.on_ping is not None:
                 self.on_ping(message.payload)
+        elif isinstance(message, websocket_frames.Binary):
+            raise BinaryMessage(message.size)
         elif isinstance(message, websocket_frames.TooLarge):
             raise MessageTooLarge(message.size, self._max_message_bytes)
         elif isinstance(message, websocket_frames.Close):
             self._part(1000 if message.code == websocket_frames.NO_STATUS else message.code)
-            raise WebSocketClosed(message.code, message.reason)
+            raise WebSocketClosed(message.code, redact(message.reason, self._secret))
 
     def _part(self, code: int) -> None:
         """Say goodbye if that can be done in passing."""
@@ -275,95 +299,3 @@ class WebSocket:
             self._masks = os.urandom(max(end, _MASK_POOL))
         self._mask_at = end
         return self._masks[begin:end]
-
-
-class _NotUpgraded(Exception):
-    """The server refused the upgrade."""
-
-
-class _Upgrade:
-    """The opening handshake, and what websocket-client needs of a socket while it makes it."""
-
-    def __init__(self, guard: SocketGuard, deadline: Deadline) -> None:
-        self.status = 0  # of the server's answer
-        self.rest = b""  # what came behind it: the first frames
-        self._guard = guard
-        self._deadline = deadline
-        self._head: BytesIO | None = None  # of the answer; websocket-client reads it byte by byte
-
-    def run(self, url: str) -> None:
-        client = websocket.WebSocket()
-        _quiet.on = True
-        try:
-            client.connect(url, socket=self, redirect_limit=0, suppress_origin=True)  # type: ignore[no-untyped-call]
-        finally:
-            _quiet.on = False
-
-    def recv(self, size: int) -> bytes:
-        if self._head is None:
-            self.status, head, self.rest = receive_answer(self._guard, self._deadline)
-            self._head = BytesIO(head)
-        if self.status != 101:
-            raise _NotUpgraded  # before websocket-client follows it elsewhere, or waits for its body
-        return self._head.read(size)
-
-    def send(self, data: bytes) -> int:
-        self._guard.send_all(data)
-        return len(data)
-
-    def gettimeout(self) -> None:
-        """Tell websocket-client to wait in ``recv`` and ``send`` alone."""
-
-    def close(self) -> None:
-        """Leave the closing to the link."""
-
-
-def explained(error: BaseException | None, upgrade: _Upgrade | None = None) -> WebSocketError:
-    """Say what happened and what to do, without a header, a body or a credential in it."""
-    if isinstance(error, SendFailed):
-        error = error.__cause__
-    if isinstance(error, _NotUpgraded) and upgrade is not None:
-        advice = _ADVICE.get(upgrade.status // 100, "check server_url")
-        text = f"the server answered HTTP {upgrade.status} instead of opening a WebSocket: {advice}"
-        return WebSocketError("upgrade", text, status=upgrade.status)
-    match error:
-        case Aborted():
-            return WebSocketError("aborted", "the connection was ended from this side")
-        case socket.gaierror():
-            return WebSocketError("dns", "looking the host up failed: check server_url and the network")
-        case ProxyError():
-            return WebSocketError("proxy", str(error), status=error.status)
-        case ssl.SSLCertVerificationError():
-            text = f"the server's certificate was not accepted ({error.verify_message})"
-            return WebSocketError("tls", f"{text}: check server_url and the clock, or pass an ssl_context")
-        case ssl.SSLError():
-            reason = error.reason or "no reason given"
-            return WebSocketError("tls", f"TLS failed ({reason}): check scheme and port of server_url")
-        case TimeoutError() | websocket.WebSocketTimeoutException():  # it wraps what recv raised
-            return WebSocketError("timeout", "the peer did not answer in time: check the network")
-        case ConnectionRefusedError():
-            return WebSocketError("refused", "the connection was refused: check host and port of server_url")
-        case ConnectionError():
-            return WebSocketError("reset", "the peer or the network broke the connection")
-        case EOFError():
-            return WebSocketError("closed", "the server ended the connection during the opening handshake")
-        case OSError():
-            return WebSocketError(
-                "unreachable", f"the network failed: {error.strerror or type(error).__name__}"
-            )
-        case UnicodeError() if upgrade is None:  # a label of the host's name is empty or too long
-            return WebSocketError("dns", "the host's name is invalid: check server_url")
-    return WebSocketError("upgrade", "what answered is no WebSocket server: check server_url")
-
-
-_OPENING_ERRORS = (OSError, ValueError, EOFError, SendFailed, websocket.WebSocketException, _NotUpgraded)
-_ADVICE = {
-    3: "redirects are not followed; set server_url to the final address",
-    4: "check server_url, and what stands before the server",
-    5: "it, or what stands before it, is out of order",
-}
-
-# websocket-client logs through one logger for the whole process. What it says about our connections may hold
-# texts of the server, and is reported by other ways; what it says about a program's own connections passes.
-_quiet = threading.local()
-logging.getLogger("websocket").addFilter(lambda _: not getattr(_quiet, "on", False))

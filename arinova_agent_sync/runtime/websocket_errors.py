@@ -18,6 +18,8 @@ Kind = Literal[
     "protocol",
     "utf8",
     "too_large",
+    "binary",
+    "json",
     "write",
 ]
 
@@ -28,12 +30,14 @@ class WebSocketError(Exception):
     Attributes:
         kind: why, in a word.
         status: the HTTP status of the server or proxy that refused, 0 if there was none.
+        retry_after: the seconds after which the server wants to be asked again, None if it did not say.
     """
 
-    def __init__(self, kind: Kind, text: str, *, status: int = 0) -> None:
+    def __init__(self, kind: Kind, text: str, *, status: int = 0, retry_after: float | None = None) -> None:
         super().__init__(text)
         self.kind = kind
         self.status = status
+        self.retry_after = retry_after
 
 
 class WebSocketClosed(WebSocketError):
@@ -64,6 +68,13 @@ class MessageTooLarge(WebSocketError):
         super().__init__("too_large", f"a message of {size} bytes was dropped; the limit is {limit} bytes")
         self.size = size
         self.limit = limit
+
+
+class BinaryMessage(WebSocketError):
+    """A binary message has passed by; ``receive`` may be called again."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__("binary", f"a binary message of {size} bytes was dropped: the protocol has none")
 
 
 class WriteFailed(WebSocketError):

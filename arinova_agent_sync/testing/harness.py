@@ -79,7 +79,7 @@ class Harness:
         state.outbox.go_online()
         # Who wants to write asks whether there is a link; nobody here uses it.
         state.link = cast("WebSocket", object())
-        state.connection = Connection(1, state.link)
+        state.connection = Connection(1, state.link, settings.ping_timeout)
         self.record = Record(state.clock())
         self._workers = WatchedWorkers(state)
         self._callbacks = WatchedCallbacks(listeners, self._workers, self.record)

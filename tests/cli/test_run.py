@@ -88,7 +88,7 @@ def test_a_second_ctrl_c_leaves_at_once_past_a_handler_that_hangs(
     running = command("run", "my_agent.py", "--server-url", server.url, "--token-file", token_file)
     server.conversation().say("hi", wait_for_agent=PATIENCE).wait_for_text("begun")
     running.interrupt()
-    running.err.expect("stopping: once more to leave now")
+    running.err.expect("Ctrl-C again to leave")
     running.interrupt()
     assert running.exit_code() == 130
 
@@ -275,8 +275,8 @@ def test_reload_starts_anew_when_a_file_changes_and_ctrl_c_ends_both_processes(
     assert conversation.say("hi", wait_for_agent=PATIENCE).wait_for_text("after: hi")
     running.interrupt()
     assert running.exit_code() == 0
-    assert "once more to leave now" in running.err.text  # one signal, not two
-    assert "stopping: now" not in running.err.text
+    assert "Ctrl-C again to leave" in running.err.text  # one signal, not two
+    assert "leaving now" not in running.err.text
     server.wait_for_disconnect()
 
 

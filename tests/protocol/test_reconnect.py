@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arinova_agent_sync.protocol.reconnect import delay
+from arinova_agent_sync.protocol.reconnect import Reconnect, delay
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,24 @@ def test_stays_within_a_fifth_of_what_is_wanted(
 ) -> None:
     wanted = min(base * 2.0 ** min(attempt, 64), longest)
     assert 0.8 * wanted * 0.999 <= delay(attempt, base, longest, random) <= min(longest, 1.2 * wanted * 1.001)
+
+
+@pytest.mark.parametrize(
+    ("asked", "random", "seconds"),
+    [
+        (None, 0.0, 0.5),
+        (4.0, 0.0, 4.0),
+        (4.0, 1.0, 4.8),  # others were told the same
+        (0.0, 0.0, 0.5),  # the usual wait is longer
+        (60.0, 1.0, 60.0),
+        (3_600.0, 0.0, 60.0),
+    ],
+)
+def test_a_server_that_asks_for_time_gets_it(asked: float | None, random: float, seconds: float) -> None:
+    reconnect = Reconnect(base=0.5, longest=60.0, auth_attempts=5)
+    assert reconnect.ended(random, retry_after=asked).delay == pytest.approx(seconds)
+
+
+def test_the_wait_grows_on_while_a_server_asks_for_time() -> None:
+    reconnect = Reconnect(base=1.0, longest=60.0, auth_attempts=5)
+    assert [reconnect.ended(0.0, retry_after=3.0).delay for _ in range(4)] == [3.0, 3.0, 4.0, 8.0]

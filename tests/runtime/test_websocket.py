@@ -21,6 +21,7 @@ from arinova_agent_sync.net.proxies import Proxy
 from arinova_agent_sync.protocol import websocket_frames
 from arinova_agent_sync.runtime.websocket import WebSocket
 from arinova_agent_sync.runtime.websocket_errors import (
+    BinaryMessage,
     MessageTooLarge,
     WebSocketClosed,
     WebSocketError,
@@ -149,8 +150,14 @@ class TestTalking:
             assert link.receive() == b"text"
             assert pings == [b"one", b"two"]
 
-    def test_pings_without_an_owner_and_binary_messages_are_ignored(self) -> None:
-        with Connected(sends(frame(b"ping", 9) + frame(b"\xff" * 1000, 2) + frame(b"text"))) as link:
+    def test_pings_without_an_owner_are_ignored(self) -> None:
+        with Connected(sends(frame(b"ping", 9) + frame(b"text"))) as link:
+            assert link.receive() == b"text"
+
+    def test_a_binary_message_passes_by_and_is_told(self) -> None:
+        with Connected(sends(frame(b"\xff" * 1000, 2) + frame(b"text"))) as link:
+            with pytest.raises(BinaryMessage, match="a binary message of 1000 bytes"):
+                link.receive()
             assert link.receive() == b"text"
 
     def test_control_frames(self) -> None:
@@ -251,6 +258,41 @@ class TestOpening:
         assert error.status == status
         assert "secret" not in str(error)
         assert not status or f"HTTP {status}" in str(error)
+
+    @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+    @pytest.mark.parametrize(
+        ("value", "seconds"), [("4", 4.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("soon", None)]
+    )
+    def test_a_server_that_asks_to_be_left_alone(
+        self, status: str, value: str, seconds: float | None
+    ) -> None:
+        with serving(answers(f"HTTP/1.1 {status}\nretry-after: {value}\n".encode())) as server:
+            error = refused(link_to(server.url))
+        assert error.retry_after == seconds
+        assert "the agent waits before it tries again" in str(error)
+        assert "server_url" not in str(error)
+
+    @pytest.mark.parametrize(
+        ("header", "what"),
+        [
+            (b"Sec-WebSocket-Protocol: chat", "a subprotocol"),
+            (b"sec-websocket-protocol:chat", "a subprotocol"),
+            (b"Sec-WebSocket-Extensions: permessage-deflate", "an extension"),
+        ],
+    )
+    def test_what_nobody_offered_is_refused(self, header: bytes, what: str) -> None:
+        sent: list[bytes] = []
+
+        def play(peer: Peer) -> None:
+            answer = peer.accept_answer(peer.read_head())
+            peer.send(answer.replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n"))
+            sent.append(peer.sock.recv(1))
+
+        with serving(play) as server:
+            error = refused(link_to(server.url))
+            assert (error.kind, error.status) == ("upgrade", 0)
+            assert f"chose {what} that was not offered" in str(error)
+        assert sent == [b""]
 
     @pytest.mark.parametrize("drips", [False, True])
     @pytest.mark.parametrize("tls", [False, True])
