@@ -17,6 +17,7 @@ import msgspec
 from ..credentials import Credentials
 from ..errors import ConnectionLost, NotFoundError
 from ..log import logger
+from ..net.forks import importing
 from ..protocol.life import Life
 from ..protocol.outbox import Terminal
 from .state import State
@@ -90,7 +91,9 @@ class Rescuer:
         for terminal in left:
             self._give_up(terminal, "disconnect() called")
         if client is not None:
-            client.close()
+            with importing():  # which the client was imported with
+                from ..api.client import abort
+            abort(client)
 
     def _work(self, terminals: Sequence[Terminal]) -> None:
         for terminal in terminals:
