@@ -204,7 +204,11 @@ class ArinovaAgent:
         run(self)
 
     def __enter__(self) -> Self:
-        self.connect()
+        try:
+            self.connect()
+        except BaseException:  # Ctrl-C, say: nobody would call __exit__
+            self.disconnect()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 from queue import Empty, SimpleQueue
 
+from .. import log
+from ..net.deadline import Deadline
 from .engine import Engine
 
 _LEAVING = 1.0  # seconds after a second signal
@@ -76,9 +78,10 @@ def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> int:
         finally:
             for engine in engines:
                 engine.shutdown.stop(0.0)
-    for engine in engines:
-        engine.shutdown.wait(_LEAVING)
-        engine.join(_LEAVING)
+            leaving = Deadline(_LEAVING)
+            for engine in engines:
+                engine.shutdown.wait(leaving.left())
+                engine.join(leaving)
     for engine in engines:
         if engine.state.failure is not None:
             raise engine.state.failure
@@ -100,9 +103,10 @@ def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float) -
         else:
             signals += 1
             timeout = shutdown_timeout if signals == 1 else 0.0
-            logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
         for engine in alive:
             engine.shutdown.stop(timeout)
+        if not isinstance(event, Engine):
+            log.logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
     return signals
 
 
@@ -125,7 +129,10 @@ def _audible() -> Iterator[None]:
 
 @contextmanager
 def signals_to(events: Events) -> Iterator[None]:
-    """Put SIGINT and SIGTERM to the events, in the main thread; elsewhere do nothing."""
+    """Put SIGINT and SIGTERM to the events, in the main thread; elsewhere do nothing.
+
+    One that is ignored stays so: whoever started the program in a background wants it to.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -133,7 +140,8 @@ def signals_to(events: Events) -> Iterator[None]:
     previous_bell = signal.set_wakeup_fd(events.bell.fileno(), warn_on_full_buffer=False)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, lambda number, _: events.put(number))
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                previous[number] = signal.signal(number, lambda number, _: events.put(number))
         yield
     finally:
         for number, handler in previous.items():
