@@ -33,7 +33,7 @@ from ..protocol.scheduler import Scheduler
 from ..protocol.session import OnboardingSeed
 from ..protocol.timer_heap import TimerHeap
 from ..settings import Settings
-from .changes import Changes
+from .state_changes import StateChanges
 from .stats import Counters
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class State:
     def make_locks(self) -> None:
         """Make the lock and what rests on it, anew in a forked child."""
         self.lock = threading.Lock()
-        self.changes = Changes(self.lock)  # of life and link
+        self.changes = StateChanges(self.lock)  # of life and link
         self.due = threading.Condition(self.lock)  # the pinger has something to do earlier than it knew
 
     @property

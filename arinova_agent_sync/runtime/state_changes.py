@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ..net.deadline import Deadline
 
 
-class Changes:
+class StateChanges:
     """Have threads wait until something is so.
 
     A KeyboardInterrupt that comes while threading.Condition acquires its lock again makes the waiting thread
