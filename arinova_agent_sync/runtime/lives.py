@@ -18,7 +18,7 @@ from .shutdown import DISCONNECTED, interrupted_own_code
 if TYPE_CHECKING:
     from .engine import Engine
 
-_GRACE = 0.8  # seconds beyond a call's timeout, for threads to end whose work is done
+_GRACE = 0.7  # seconds beyond a call's timeout, for threads to end whose work is done
 
 
 class Lives:

@@ -29,9 +29,10 @@ class Script:
         server: what the agent connects to.
         body: the program, behind HEAD.
         path: the file to run it from; None for none.
+        stdin: whether it reads what say() says.
     """
 
-    def __init__(self, server, body: str, path: Path | None = None) -> None:
+    def __init__(self, server, body: str, path: Path | None = None, *, stdin: bool = False) -> None:
         environment = {
             **os.environ,
             "ARINOVA_SERVER_URL": server.url,
@@ -44,6 +45,7 @@ class Script:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", *(["-c", program] if path is None else [str(path)])],
             env=environment,
+            stdin=subprocess.PIPE if stdin else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -51,6 +53,10 @@ class Script:
 
     def line(self) -> str:
         return self.process.stdout.readline().strip()
+
+    def say(self, line: str) -> None:
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -64,8 +70,8 @@ class Script:
 def script(server):
     made: list[Script] = []
 
-    def start(body: str, path: Path | None = None) -> Script:
-        made.append(Script(server, body, path))
+    def start(body: str, path: Path | None = None, *, stdin: bool = False) -> Script:
+        made.append(Script(server, body, path, stdin=stdin))
         return made[-1]
 
     yield start
