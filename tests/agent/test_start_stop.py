@@ -301,7 +301,7 @@ def test_what_a_handler_reports_while_the_agent_drains_is_sent(server, make_agen
     assert (reply.wait(5), reply.text) == ("completed", "the answer")
     assert stop.join().error is None
     sent = {frame.type for frame in server.frames if frame.direction == "in"}
-    assert {"hook_event", "hud_update", "agent_complete"} <= sent, sent
+    assert {"agent_telemetry", "hud_update", "task_update", "tool_call_report", "agent_complete"} <= sent
     with pytest.raises(ConnectionLost):
         agent.send_telemetry("session_start", {})
 
