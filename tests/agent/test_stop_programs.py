@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -258,3 +259,36 @@ def test_a_fork_in_a_handler_leaves_the_parent_alone(server, script):
     assert [frame.type for frame in server.frames].count("agent_auth") == 1
     program.signal(signal.SIGINT)
     assert program.end()[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not tell")
+def test_two_thousand_lives_leave_memory_flat(server, script):
+    program = script(
+        """
+        import gc
+
+        def memory():
+            gc.collect()
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024, len(gc.get_objects())
+
+        def live(times):
+            for _ in range(times):
+                agent = ArinovaAgent(shutdown_timeout=5.0)
+                agent.on_task(lambda task: "x")
+                agent.connect(5)
+                agent.disconnect(1)
+            return memory()
+
+        live(300)
+        print(*live(200), *live(1500), threading.active_count())
+        """
+    )
+    code, output, errors = program.end(120)
+    assert code == 0, errors
+    size, objects, size_after, objects_after, threads = map(int, output.split())
+    assert threads == 1
+    assert objects_after - objects < 50
+    print("KiB and objects", output)
+    assert size_after - size < 2_048  # KiB
