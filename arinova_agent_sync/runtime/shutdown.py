@@ -162,15 +162,16 @@ class Shutdown:
             times = on_disconnect(state.life, state.stop_times, stop_times(state.clock(), timeout))
             if times is None:
                 return
+            # Who waits is woken first, and looks once the lock is free: Ctrl-C may come in between.
+            state.due.notify()
+            state.changes.notify_all()
             first = state.life is Life.RUNNING
             if first:
                 state.why_stopped = why
-            state.life = Life.DRAINING
             state.stop_times = times
+            state.life = Life.DRAINING
             deadline = Deadline(max(0.0, times.stop_by - state.clock()), state.clock)
             connection = state.connection
-            state.due.notify()
-            state.changes.notify_all()
         if connection is not None:
             connection.link.stop_by(deadline)  # the pinger may be writing to a peer that hardly reads
         if first:

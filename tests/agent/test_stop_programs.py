@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -190,6 +191,10 @@ POOLS_AT_EXIT = """
 """
 
 
+@pytest.mark.skipif(
+    (3, 12, 0) <= sys.version_info < (3, 12, 3),
+    reason="these start no thread from the moment on when the main thread ends (CPython issue 113964)",
+)
 @pytest.mark.parametrize(
     "handler",
     [
