@@ -67,8 +67,7 @@ class ArinovaAgent:
         error_text: ErrorText | None = None,
         keep_partial: bool | None = None,
     ) -> None:
-        given = dict(locals())
-        del given["self"]
+        given = {name: value for name, value in locals().items() if name != "self"}
         self._settings = options.check(given)
         self._credentials = Credentials(self._settings)
         self._handlers = HandlerTable()
@@ -179,8 +178,7 @@ class ArinovaAgent:
         May be called from anywhere and again. From a handler or a callback, and from a signal handler that came
         in the middle of another call of this package, it returns at once.
         """
-        if timeout is None:
-            timeout = self._settings.shutdown_timeout
+        timeout = self._settings.shutdown_timeout if timeout is None else timeout
         options.seconds("timeout", timeout, least=True)
         self._lives.stop(timeout)
 
@@ -205,7 +203,11 @@ class ArinovaAgent:
         run(self)
 
     def __enter__(self) -> Self:
-        self.connect()
+        try:
+            self.connect()
+        except BaseException:  # Ctrl-C, say: nobody would call __exit__
+            self.disconnect()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:

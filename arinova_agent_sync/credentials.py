@@ -52,6 +52,13 @@ class Credentials:
             ssl_context=self._settings.ssl_context,
         )
 
+    def abort(self, client: ArinovaClient) -> None:
+        """End the calls of a client of new_client() at once, and let it make no more."""
+        with importing():
+            from .api.client import abort
+
+        abort(client)
+
     def replace_token(self, token: str) -> None:
         """Use a permanent token in place of the bootstrap token that it was exchanged for."""
         logger.hide(token)

@@ -206,6 +206,11 @@ class ArinovaClient:
         return f"{type(self).__name__}(server_url={self.server_url!r})"
 
 
+def abort(client: ArinovaClient) -> None:
+    """End the calls of a client in other threads at once, with ApiConnectionError, and let it make no more."""
+    client._transport.session.abort()
+
+
 def _options(
     options: Options, timeout: float | None, max_retries: int | None, max_response_bytes: int | None
 ) -> Options:

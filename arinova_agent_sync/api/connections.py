@@ -19,8 +19,10 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from ..log import WithoutTokens
+from ..net.abortable_wait import AbortableWait
 from ..net.deadline import Deadline
 from ..net.dial import dial
+from ..net.guarded_socket import Aborted, SocketGuard
 from ..net.proxies import Proxy
 from ..net.resolver import Address
 from .bodies import SourceError
@@ -86,6 +88,8 @@ class HttpConnection(HTTPConnection):
         self._proxy = proxy
         self._addresses = addresses
         self._stream: HttpStream | None = None
+        self._abortable: AbortableWait | SocketGuard | None = None  # what the call under way waits for
+        self._aborted = False
 
     @property
     def _is_absolute(self) -> bool:
@@ -103,9 +107,21 @@ class HttpConnection(HTTPConnection):
             deadline=self.deadline,
             addresses=self._addresses,
             tunnel=not self._is_absolute,
+            publish=self._publish,
         )
         self._stream = HttpStream(guard, self.deadline)
         self.sock = cast(socket.socket, self._stream)
+
+    def abort(self) -> None:
+        """End the call under way in another thread, with Aborted or another OSError. Never waits."""
+        self._aborted = True
+        if (abortable := self._abortable) is not None:
+            abortable.abort()
+
+    def _publish(self, abortable: AbortableWait | SocketGuard) -> None:
+        self._abortable = abortable
+        if self._aborted:  # looked at after it was published: abort() does the two the other way round
+            raise Aborted
 
     def abandon(self) -> None:
         """Close a forked child's copy of the socket, without a word to the server."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from ..net.deadline import Deadline
+from ..net.guarded_socket import Aborted
 from . import failures
 from .bodies import BodyTooLarge, BrokenBody, limited, unpacked
 from .connections import NETWORK_ERRORS, Blocks, HttpConnection, UnsentError
@@ -129,7 +130,10 @@ def open_exchange(
     Raises ApiConnectionError, or SourceError for what the body's own source raises.
     """
     while True:
-        connection = pool.take(deadline, fresh=fresh)
+        try:
+            connection = pool.take(deadline, fresh=fresh)
+        except Aborted as error:
+            raise failures.unanswered(name, error, deadline) from error
         try:
             return Exchange(name, pool, connection, connection.ask(method, target, headers, body))
         except UnsentError as error:

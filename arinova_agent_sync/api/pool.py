@@ -15,6 +15,7 @@ from threading import Event, Lock, Thread
 
 from ..net.deadline import Deadline
 from ..net.forks import renew_after_fork
+from ..net.guarded_socket import Aborted
 from ..net.proxies import Proxy
 from ..net.resolver import Address
 from .connections import HttpConnection
@@ -43,6 +44,7 @@ class Pool:
         self._made: set[HttpConnection] = set()
         self._closer: Thread | None = None
         self._closed = Event()  # ends the closer
+        self._aborted = False
         renew_after_fork(self.after_fork)
         weakref.finalize(self, _close_all, self._made, self._closed)
 
@@ -52,6 +54,8 @@ class Pool:
         Args:
             deadline: the end of the call.
             fresh: whether the call must not meet a connection that was idle for long.
+
+        Raises Aborted after abort().
         """
         while (connection := self._pop()) is not None:
             connection.deadline = deadline
@@ -61,6 +65,8 @@ class Pool:
             self.drop(connection)
         connection = HttpConnection(self.origin, deadline, self._tls, self._proxy, self._addresses)
         with self._lock:
+            if self._aborted:
+                raise Aborted
             self._made.add(connection)
         return connection
 
@@ -103,6 +109,15 @@ class Pool:
             self._closed, self._closer = Event(), None
         for connection in idle:
             connection.close()
+
+    def abort(self) -> None:
+        """Close all connections, those in use at once, and make no more."""
+        with self._lock:
+            self._aborted = True
+            in_use = self._made.difference(self._idle)
+        for connection in in_use:
+            connection.abort()
+        self.close()
 
     def close_idle(self) -> float | None:
         """Close what was idle for too long; return the seconds until the next one is, None if nothing is idle."""

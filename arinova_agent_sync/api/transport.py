@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, TypeVar, Union, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -111,7 +111,8 @@ class ApiSession:
         self.etags = ETags()
         self.etags.belong_to(token)
         self.clock: Callable[[], float] = time.monotonic
-        self.pause: Callable[[float], None] = time.sleep
+        self._aborted = Event()
+        self.pause: Callable[[float], object] = self._aborted.wait
         self.jitter: Callable[[], float] = chance
         self._lock = Lock()
         self._pool: Pool | None = None
@@ -132,6 +133,8 @@ class ApiSession:
                 origin = Origin.of(urlsplit(self.server_url))
                 tls = (self.ssl_context or default_context()) if origin.scheme == "https" else None
                 self._pool = Pool(origin, tls, proxy_for(self.server_url, self.proxy))
+                if self._aborted.is_set():
+                    self._pool.abort()
             return self._pool
 
     def replace_token(self, token: str) -> None:
@@ -144,6 +147,14 @@ class ApiSession:
         """Close the connections; a later call makes new ones."""
         if self._pool is not None:
             self._pool.close()
+
+    def abort(self) -> None:
+        """End the calls under way, with ApiConnectionError, and let there be no more."""
+        self._aborted.set()
+        with self._lock:
+            pool = self._pool
+        if pool is not None:
+            pool.abort()
 
     def after_fork(self) -> None:
         """Take a new lock: the old one may be held by a thread that the child does not have."""

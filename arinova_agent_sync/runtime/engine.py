@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..credentials import Credentials
-from ..errors import AuthenticationError, ConnectionLost
+from ..errors import ConnectionLost
 from ..handlers import TaskHandler
 from ..log import logger
+from ..net.deadline import Deadline
 from ..protocol.frames import check_size
 from ..protocol.life import Life
 from ..protocol.outbox import Terminal
@@ -72,9 +73,10 @@ class Engine:
             actions=self.actions,
             callbacks=self._callbacks,
             credentials=credentials,
-            give_up=self._give_up,
+            give_up=lambda failure: self.shutdown.give_up(failure),
         )
-        self._reader = threading.Thread(target=reader.run, name="arinova-reader", daemon=True)
+        self._run_reader = reader.run
+        self._reader = threading.Thread(target=self._read, name="arinova-reader", daemon=True)
         self.shutdown = Shutdown(
             state,
             identity=lambda: (settings.server_url, credentials.token),
@@ -90,10 +92,9 @@ class Engine:
         self._pinger = threading.Thread(target=pinger.run, name="arinova-pinger", daemon=True)
 
     def start(self) -> None:
-        """Start the threads, once older engines with the same token have ended."""
+        """Start the threads; the reader connects once older engines with the same token have ended."""
         stop_at_exit()
-        if not self.shutdown.claim():
-            return
+        self.shutdown.claim()
         self._reader.start()
         self._pinger.start()
         if self.state.settings.exposes_token:
@@ -107,12 +108,12 @@ class Engine:
         if not self._pinger.is_alive():  # else it brings the end about
             self.shutdown.abandon_start()
 
-    def join(self, timeout: float) -> None:
-        """Wait up to so many seconds for the threads of an engine that has ended."""
+    def join(self, deadline: Deadline) -> None:
+        """Wait for the threads of an engine that has ended."""
         me = threading.current_thread()
         for thread in (self._pinger, self._reader, self._callbacks.thread):
             if thread is not None and thread is not me and thread.is_alive():
-                thread.join(timeout)
+                thread.join(deadline.left())
 
     def abort_link(self) -> None:
         """End the connection at once."""
@@ -184,11 +185,9 @@ class Engine:
         if connection is not None:
             connection.link.abandon()
 
-    def _give_up(self, failure: BaseException) -> None:
-        if self.shutdown.give_up(failure):
-            event = "auth_failed" if isinstance(failure, AuthenticationError) else "error"
-            self._callbacks.fire(event, failure)
-            logger.error("the agent gives up: %s", failure)
+    def _read(self) -> None:
+        if self.shutdown.wait_turn():
+            self._run_reader()
 
     def _undelivered(self, terminal: Terminal) -> None:
         if not terminal.text:  # it was dismissed, or cancelled

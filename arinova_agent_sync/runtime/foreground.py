@@ -11,6 +11,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from ..log import logger
+from ..net.deadline import Deadline
 from .engine import Engine
 
 _LEAVING = 1.0  # seconds after a second signal
@@ -73,9 +74,10 @@ def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> int:
         finally:
             for engine in engines:
                 engine.shutdown.stop(0.0)
-    for engine in engines:
-        engine.shutdown.wait(_LEAVING)
-        engine.join(_LEAVING)
+            leaving = Deadline(_LEAVING)
+            for engine in engines:
+                engine.shutdown.wait(leaving.left())
+                engine.join(leaving)
     for engine in engines:
         if engine.state.failure is not None:
             raise engine.state.failure
@@ -100,6 +102,8 @@ def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float) -
             _tell(alive, signals)
         for engine in alive:
             engine.shutdown.stop(timeout)
+        if not isinstance(event, Engine):
+            logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
     return signals
 
 
@@ -127,7 +131,10 @@ def _speaking() -> Iterator[None]:
 
 @contextmanager
 def signals_to(events: Events) -> Iterator[None]:
-    """Put SIGINT and SIGTERM to the events, in the main thread; elsewhere do nothing."""
+    """Put SIGINT and SIGTERM to the events, in the main thread; elsewhere do nothing.
+
+    One that is ignored stays so: whoever started the program in a background wants it to.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -135,7 +142,8 @@ def signals_to(events: Events) -> Iterator[None]:
     previous_bell = signal.set_wakeup_fd(events.bell.fileno(), warn_on_full_buffer=False)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, lambda number, _: events.put(number))
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                previous[number] = signal.signal(number, lambda number, _: events.put(number))
         yield
     finally:
         for number, handler in previous.items():

@@ -18,7 +18,7 @@ from .shutdown import DISCONNECTED, interrupted_own_code
 if TYPE_CHECKING:
     from .engine import Engine
 
-_JOIN = 1.0  # seconds for threads to end whose work is done
+_GRACE = 0.7  # seconds beyond a call's timeout, for threads to end whose work is done
 
 
 class Lives:
@@ -75,13 +75,14 @@ class Lives:
             with self._lock:
                 if self.engine is not before:
                     return None
-                if self._latest_stop != latest_stop:
-                    raise ConnectionLost(DISCONNECTED)
                 engine = self._make()
                 engine.state.life = Life.RUNNING
                 self.engine = engine
+            # Looked at after the engine was published: disconnect() does the two the other way round.
+            if self._latest_stop != latest_stop:
+                raise ConnectionLost(DISCONNECTED)
             engine.start()
-        except BaseException:  # Ctrl-C came, or a thread could not be started
+        except BaseException:  # it was called off, Ctrl-C came, or a thread could not be started
             if engine is not None and engine is self.engine:
                 engine.call_off()
             raise
@@ -95,22 +96,26 @@ class Lives:
         """
         self._latest_stop = next(self._stops)  # a start under way sees that it is called off
         engine = self.engine
-        if engine is None:
-            self._stopped()  # there may be something of its agent's to close all the same
-            return
         if threading.current_thread() is threading.main_thread() and interrupted_own_code():
             # A signal handler: the call that it interrupted may hold any lock, till the handler has returned.
-            _thread.start_new_thread(engine.shutdown.stop, (timeout,))
+            _thread.start_new_thread(self._ask, (engine, timeout))
             return
-        engine.shutdown.stop(timeout)
-        if _is_own_thread(engine):
+        self._ask(engine, timeout)
+        if engine is None or _is_own_thread(engine):
             return
         if not engine.shutdown.wait(timeout):
             engine.abort_link()  # frees a pinger that still writes
-            engine.shutdown.wait(_JOIN)
-        engine.join(_JOIN)
+        grace = Deadline(_GRACE)
+        engine.shutdown.wait(grace.left())
+        engine.join(grace)
         if engine.state.over:
             self._stopped()
+
+    def _ask(self, engine: Engine | None, timeout: float) -> None:
+        if engine is None:
+            self._stopped()  # there may be something of its agent's to close all the same
+        else:
+            engine.shutdown.stop(timeout)
 
     def running(self) -> Engine:
         """Return the engine that has not ended; raise ConnectionLost if there is none."""
@@ -126,7 +131,7 @@ class Lives:
             return True
         if not engine.shutdown.wait(timeout):
             return False
-        engine.join(_JOIN)
+        engine.join(Deadline(_GRACE))
         if engine.state.failure is not None:
             raise engine.state.failure
         return True

@@ -95,14 +95,12 @@ class Reader:
             while delay is not None and self._wait(delay):
                 delay = self._connect()
         except BaseException as error:
-            logger.critical("the reader thread failed: this is a bug of arinova_agent_sync", exc_info=error)
             self._give_up(error)
+            logger.critical("the reader thread failed: this is a bug of arinova_agent_sync", exc_info=error)
 
     def _wait(self, delay: float) -> bool:
         """Wait before the next attempt; False if there is to be none."""
-        with self._state.lock:
-            self._state.changed.wait_for(lambda: self._state.closing, delay)
-            return not self._state.closing
+        return not self._state.changes.wait_for(lambda: self._state.closing, delay)
 
     def _connect(self) -> float | None:
         """Live through one connection; return the seconds to wait before the next, None for no next."""
@@ -274,11 +272,11 @@ class Reader:
                 state.timers.set("commands", now + self._settings.heartbeat_interval)
             state.flush_soon()
             state.due.notify()
-            state.changed.notify_all()
-        logger.notice("connected as %s", event.agent_name or event.agent_id or "an agent")
+            state.changes.notify_all()
         if event.permanent_token is not None:
             self._take_token(TokenClaim(event.agent_id, event.permanent_token, None))
         self._callbacks.fire("connected")
+        logger.notice("connected as %s", event.agent_name or event.agent_id or "an agent")
 
     def _take_token(self, claim: TokenClaim) -> None:
         """Use a permanent token from now on; keep the one from before if it cannot be used."""
@@ -286,8 +284,8 @@ class Reader:
             self._trouble.tell(ProtocolError(why))
             return
         self._credentials.replace_token(claim.permanent_token)
-        logger.info("a permanent token was received; store it, it is not shown again")
         self._callbacks.fire("token_claimed", claim)
+        logger.info("a permanent token was received; store it, it is not shown again")
 
     def _end(self, connection: Connection) -> bool:
         """Drop a connection whole; tell whether it was authenticated."""

@@ -90,7 +90,7 @@ class Rescuer:
         for terminal in left:
             self._give_up(terminal, "disconnect() called")
         if client is not None:
-            client.close()
+            self._credentials.abort(client)
 
     def _work(self, terminals: Sequence[Terminal]) -> None:
         for terminal in terminals:
@@ -133,8 +133,7 @@ class Rescuer:
         # A task that lives on may be marked as failed until the server has taken its last frame in.
         message = self._message(terminal)
         if message.status in ("error", "streaming"):
-            with self._state.lock:
-                self._state.changed.wait_for(lambda: self._state.closing, _PATIENCE)
+            self._state.changes.wait_for(lambda: self._state.closing, _PATIENCE)
             message = self._message(terminal)
         if message.status == "completed" and (message.content or "").strip() != (terminal.text or "").strip():
             logger.warning(

@@ -14,10 +14,10 @@ from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ..errors import ConnectionLost, ConnectTimeout
+from ..errors import AuthenticationError, ConnectionLost, ConnectTimeout
 from ..log import logger
 from ..net.deadline import Deadline
-from ..net.forks import renew_after_fork
+from ..net.forks import importing, renew_after_fork
 from ..protocol.life import Life, on_disconnect, stop_times
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Shutdown:
         state: the agent's state.
         identity: returns the server and the token in use: what two live engines must not share.
         writer, lifecycle, workers, callbacks, rescuer: the engine's, to be ended.
-        reader, pinger: the engine's threads.
+        reader: the engine's thread.
         ended: called once all is over.
     """
 
@@ -73,31 +73,31 @@ class Shutdown:
         self._reader = reader
         self._ended = ended
         self._listeners: list[Callable[[], object]] = []
+        self._older: list[Shutdown] = []
 
     # Start
 
-    def claim(self) -> bool:
-        """Take the place of older engines with the same token, once they have ended.
+    def claim(self) -> None:
+        """Have older engines with the same token end, whose place this one takes.
 
-        On the March 2026 server an older one would stay connected and never get a task again. Returns False if the
-        start was called off meanwhile; then all is over.
+        On the March 2026 server an older one would stay connected and never get a task again.
         """
-        state = self.state
-        older = _live.add(self)
-        for other in older:
+        self._older = _live.add(self)
+        for other in self._older:
             other.stop(other.state.settings.exit_timeout, _REPLACED)
             other.on_ended(self._look_again)
-        patience = state.settings.exit_timeout + _LATER
-        with state.lock:
-            state.changed.wait_for(
-                lambda: state.stopping or all(other.state.over for other in older), patience if older else 0.0
-            )
-            called_off = state.stopping
-        if older:
+        if self._older:
             logger.warning("an older agent with the same token is stopped: this process has a newer one")
-        if called_off:
-            self.abandon_start()
-        return not called_off
+
+    def wait_turn(self) -> bool:
+        """Block until the older engines have ended; return False if the start was called off meanwhile."""
+        state, older = self.state, self._older
+        state.changes.wait_for(
+            lambda: state.stopping or all(other.state.over for other in older),
+            state.settings.exit_timeout + _LATER,
+        )
+        self._older = []
+        return not state.stopping
 
     def abandon_start(self) -> None:
         """End what has no thread yet."""
@@ -111,17 +111,15 @@ class Shutdown:
 
     def _look_again(self) -> None:
         with self.state.lock:
-            self.state.changed.notify_all()
+            self.state.changes.notify_all()
 
     # Waiting
 
     def wait_connected(self, deadline: Deadline) -> None:
         """Block until the first authentication; raise what stopped the agent, or ConnectTimeout."""
         state = self.state
+        state.changes.wait_for(lambda: state.stopping or state.reconnect.authenticated_once, deadline.left())
         with state.lock:
-            state.changed.wait_for(
-                lambda: state.stopping or state.reconnect.authenticated_once, deadline.left()
-            )
             failure, stopping = state.failure, state.stopping
             connected, last_error = state.reconnect.authenticated_once, state.last_error
         if failure is not None:
@@ -140,8 +138,7 @@ class Shutdown:
     def wait(self, timeout: float | None) -> bool:
         """Block until the end; return False if the time is up."""
         state = self.state
-        with state.lock:
-            return state.changed.wait_for(lambda: state.over, timeout)
+        return state.changes.wait_for(lambda: state.over, timeout)
 
     def on_ended(self, function: Callable[[], object]) -> None:
         """Call a short function that does not block when all is over, or now if it is."""
@@ -165,29 +162,29 @@ class Shutdown:
             times = on_disconnect(state.life, state.stop_times, stop_times(state.clock(), timeout))
             if times is None:
                 return
+            # Who waits is woken first, and looks once the lock is free: Ctrl-C may come in between.
+            state.due.notify()
+            state.changes.notify_all()
             first = state.life is Life.RUNNING
             if first:
                 state.why_stopped = why
-            state.life = Life.DRAINING
             state.stop_times = times
+            state.life = Life.DRAINING
             deadline = Deadline(max(0.0, times.stop_by - state.clock()), state.clock)
             connection = state.connection
-            state.due.notify()
-            state.changed.notify_all()
         if connection is not None:
             connection.link.stop_by(deadline)  # the pinger may be writing to a peer that hardly reads
         if first:
             self._lifecycle.refuse_waiting()
 
-    def give_up(self, failure: BaseException) -> bool:
-        """End for good because of a failure; return whether it is what ends the agent."""
+    def give_up(self, failure: BaseException) -> None:
+        """End for good because of a failure; do nothing if the end was asked for already."""
         state = self.state
         with state.lock:
-            first = state.life is Life.RUNNING
-            if state.failure is None:
-                state.failure = failure
+            if state.life is not Life.RUNNING:
+                return
+            state.failure = failure
         self.stop(0.0)
-        return first
 
     def finish(self) -> None:
         """Bring the end about, on the pinger thread, whatever fails on the way."""
@@ -200,12 +197,17 @@ class Shutdown:
             self._rescuer.close,
             self._give_up_what_waits,
             self._end_workers,
+            self._tell_failure,
         ):
             try:
                 step()
             except BaseException as error:  # noqa: BLE001 - the end must come
                 failures.append(error)
         self._finish_life()
+        if self.state.failure is not None:
+            logger.error("the agent gave up: %s", self.state.failure)
+        if left := self._left_behind():
+            logger.warning("left behind, since they did not end in time: %s", ", ".join(left))
         for failure in failures:
             logger.critical("ending failed in part: this is a bug of arinova_agent_sync", exc_info=failure)
 
@@ -220,7 +222,7 @@ class Shutdown:
             state.closing = True
             link = state.link
             waits = bool(state.outbox)
-            state.changed.notify_all()
+            state.changes.notify_all()
         if link is None:
             return
         half = (deadline.left() or 0.0) / 2
@@ -245,11 +247,17 @@ class Shutdown:
 
     def _end_workers(self) -> None:
         self._workers.close(self._deadline(), grace=_CLEANUP)
+
+    def _tell_failure(self) -> None:
+        if (failure := self.state.failure) is not None:
+            event = "auth_failed" if isinstance(failure, AuthenticationError) else "error"
+            self._callbacks.fire(event, failure)
+
+    def _left_behind(self) -> list[str]:
         left = [f"the handler of task {task_id}" for task_id in self._lifecycle.unfinished()]
         if self._reader.is_alive():
-            left.append("the reader, in a look-up of the server's name")
-        if left:
-            logger.warning("left behind, since they did not end in time: %s", ", ".join(left))
+            left.append("the reader")
+        return left
 
     def _finish_life(self) -> None:
         state = self.state
@@ -257,7 +265,7 @@ class Shutdown:
         with state.lock:
             state.life = Life.STOPPED if state.failure is None else Life.FAILED
             listeners, self._listeners = self._listeners, []
-            state.changed.notify_all()
+            state.changes.notify_all()
         for step in (self._callbacks.close, self._ended, *listeners):
             try:
                 step()
@@ -318,7 +326,8 @@ def stop_at_exit() -> None:
     What is registered last is called first, so the standard library's pools must be there already. threading's own
     list of such functions is not public: atexit's come too late, but they come.
     """
-    import concurrent.futures.thread  # noqa: F401
+    with importing():
+        import concurrent.futures.thread  # noqa: F401
 
     register = getattr(threading, "_register_atexit", atexit.register)
     register(_stop_all_at_exit)
@@ -328,8 +337,7 @@ def interrupted_own_code() -> bool:
     """Tell whether the caller's thread is in the middle of code of this package, below the caller.
 
     That is so in a signal handler which came while the main thread was in one of our calls: whatever lock that call
-    holds, it holds until the handler has returned. The user's log handlers
-    may be called by us too.
+    holds, it holds until the handler has returned. It is so in log handlers, too.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_own(frame.f_globals.get("__name__")):

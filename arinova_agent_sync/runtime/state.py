@@ -29,6 +29,7 @@ from ..protocol.scheduler import Scheduler
 from ..protocol.session import OnboardingSeed
 from ..protocol.timer_heap import TimerHeap
 from ..settings import Settings
+from .state_changes import StateChanges
 from .stats import Counters
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class State:
         self.counters = Counters()
 
     def make_locks(self) -> None:
-        """Make the lock and its conditions, anew in a forked child."""
+        """Make the lock and what rests on it, anew in a forked child."""
         self.lock = threading.Lock()
-        self.changed = threading.Condition(self.lock)  # life or link changed
+        self.changes = StateChanges(self.lock)  # of life and link
         self.due = threading.Condition(self.lock)  # the pinger has something to do earlier than it knew
 
     @property

@@ -74,7 +74,7 @@ class RecordingWriter(Writer):
                         record.terminal(frame, state.clock())
                 elif not isinstance(piece, PongReply):
                     assert_never(piece)
-            state.changed.notify_all()
+            state.changes.notify_all()
         for payload in calls:
             self.called(payload)
 
@@ -110,7 +110,7 @@ class WatchedWorkers(Workers):
     def _note(self, busy: bool) -> None:
         with self._state.lock:
             self.busy = busy
-            self._state.changed.notify_all()
+            self._state.changes.notify_all()
 
 
 class WatchedCallbacks(Callbacks):

@@ -106,8 +106,7 @@ class Harness:
         self.record.began = self.state.clock()
         self._runner.arrived(TaskArrived(self.task_id, self._payload), 1)
         self._writer.flush()
-        with self.state.lock:
-            return self.state.changed.wait_for(self._is_over, timeout)
+        return self.state.changes.wait_for(self._is_over, timeout)
 
     def cancel(self) -> None:
         """Press the stop button."""

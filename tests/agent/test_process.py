@@ -5,67 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
-
-HEAD = """
-import os, signal, sys, threading, time
-from arinova_agent_sync import ArinovaAgent
-
-agent = ArinovaAgent(shutdown_timeout=5.0)
-
-def say(text):
-    print(text, flush=True)
-"""
-
-
-class Script:
-    """A program that uses an agent, watched line by line."""
-
-    def __init__(self, server, body: str) -> None:
-        environment = {
-            **os.environ,
-            "ARINOVA_SERVER_URL": server.url,
-            "ARINOVA_BOT_TOKEN": server.bot_token,
-            "PYTHONPATH": os.getcwd(),
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", HEAD + textwrap.dedent(body)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self) -> str:
-        return self.process.stdout.readline().strip()
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def end(self, timeout: float = 10.0) -> tuple[int, str, str]:
-        output, errors = self.process.communicate(timeout=timeout)
-        return self.process.returncode, output.strip(), errors
-
-
-@pytest.fixture
-def script(server):
-    made: list[Script] = []
-
-    def start(body: str) -> Script:
-        made.append(Script(server, body))
-        return made[-1]
-
-    yield start
-    for one in made:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.communicate()
-
 
 RUNNING = """
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)

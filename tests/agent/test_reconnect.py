@@ -76,8 +76,7 @@ def test_time_proves_a_connection(server, make_agent, waits):
     agent = make_agent(server, _stable_after=0.05)
     agent.connect(5)
     for number in range(3):
-        with agent._engine.state.lock:
-            agent._engine.state.changed.wait_for(lambda: False, 0.15)
+        agent._engine.state.changes.wait_for(lambda: False, 0.15)
         drop(server, number + 2)
         assert waits.next() == 0
 

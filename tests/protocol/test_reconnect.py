@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arinova_agent_sync.protocol.reconnect import Reconnect, delay
+from arinova_agent_sync.protocol.reconnect import Again, GiveUp, Reconnect, delay
+from arinova_agent_sync.protocol.session import Refused
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,63 @@ def test_a_server_that_asks_for_time_gets_it(asked: float | None, random: float,
 def test_the_wait_grows_on_while_a_server_asks_for_time() -> None:
     reconnect = Reconnect(base=1.0, longest=60.0, auth_attempts=5)
     assert [reconnect.ended(0.0, retry_after=3.0).delay for _ in range(4)] == [3.0, 3.0, 4.0, 8.0]
+
+
+def reconnect(auth_attempts: int = 3) -> Reconnect:
+    return Reconnect(base=5.0, longest=60.0, auth_attempts=auth_attempts)
+
+
+BUSY = Refused("busy", code=None, retryable=True)
+WRONG = Refused("Invalid bot token", code=None, retryable=False)
+
+
+def test_attempts_that_fail_wait_longer_each_time() -> None:
+    attempts = reconnect()
+    waits = []
+    for _ in range(6):
+        attempts.begin()
+        waits.append(attempts.ended(random=0.0))
+    assert waits == [Again(seconds) for seconds in (5.0, 10.0, 20.0, 40.0, 60.0, 60.0)]
+
+
+def test_only_a_connection_that_proved_itself_brings_the_delay_back() -> None:
+    attempts = reconnect()
+    for seconds in (5.0, 10.0, 20.0):
+        attempts.begin()
+        attempts.authenticated()  # which proves nothing: the server may drop it at once
+        assert attempts.ended(random=0.0) == Again(seconds)
+    attempts.begin()
+    attempts.prove()
+    assert attempts.ended(random=0.0) == Again(5.0)
+    attempts.begin()
+    assert attempts.ended(random=0.0) == Again(10.0)
+
+
+def test_a_first_refusal_for_good_ends_it() -> None:
+    assert reconnect().refused(WRONG, random=0.0) == GiveUp(WRONG, 1)
+
+
+def test_refusals_that_may_pass_are_tried_again_so_many_times() -> None:
+    attempts = reconnect(auth_attempts=3)
+    assert attempts.refused(BUSY, random=0.0) == Again(5.0)
+    assert attempts.refused(BUSY, random=0.0) == Again(10.0)
+    assert attempts.refused(BUSY, random=0.0) == GiveUp(BUSY, 3)
+
+
+def test_after_a_success_a_refusal_for_good_is_tried_again_too() -> None:
+    attempts = reconnect(auth_attempts=2)
+    attempts.authenticated()
+    assert attempts.authenticated_once
+    assert attempts.refused(WRONG, random=0.0) == Again(5.0)
+    attempts.authenticated()  # which begins the row anew
+    assert attempts.refused(WRONG, random=0.0) == Again(5.0)
+    assert attempts.refused(WRONG, random=0.0) == GiveUp(WRONG, 2)
+
+
+def test_refusals_and_failures_have_rows_of_their_own() -> None:
+    attempts = reconnect(auth_attempts=9)
+    attempts.begin()
+    assert attempts.ended(random=0.0) == Again(5.0)
+    assert attempts.refused(BUSY, random=0.0) == Again(5.0)
+    assert attempts.ended(random=0.0) == Again(10.0)
+    assert attempts.refused(BUSY, random=0.0) == Again(10.0)

@@ -1,0 +1,58 @@
+"""A wait for the state to change, which Ctrl-C may interrupt anywhere. Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ..net.deadline import Deadline
+
+
+class StateChanges:
+    """Have threads wait until something is so.
+
+    A KeyboardInterrupt that comes while threading.Condition acquires its lock again makes the waiting thread
+    release a lock that it does not hold, or that another thread holds. Here nothing is held at that time.
+
+    Args:
+        lock: guards what is waited for.
+    """
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+        self._waiters: list[threading.Lock] = []
+
+    def notify_all(self) -> None:
+        """Have all who wait look again. Call it with the lock held."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.release()
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Block until something is so; return whether it is when the time is up. Call it without the lock.
+
+        Args:
+            predicate: whether it is so; called with the lock held.
+            timeout: seconds; None for no limit.
+        """
+        deadline = Deadline(timeout)
+        while True:
+            waiter = threading.Lock()
+            waiter.acquire()
+            with self._lock:
+                if predicate():
+                    return True
+                self._waiters.append(waiter)
+            try:
+                notified = waiter.acquire(timeout=_bounded(deadline.left()))
+            finally:
+                with self._lock:
+                    if waiter in self._waiters:
+                        self._waiters.remove(waiter)
+            if not notified:
+                with self._lock:
+                    return predicate()
+
+
+def _bounded(seconds: float | None) -> float:
+    return -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)
