@@ -11,13 +11,13 @@ from ..errors import AuthenticationError, ConnectionLost
 from ..handlers import TaskHandler
 from ..log import logger
 from ..protocol.life import Life
-from ..protocol.outbox import Terminal
+from ..protocol.outbox import Message, Terminal
 from ..settings import Settings
 from ..task import Task
 from .action_calls import ActionCalls
 from .callbacks import Callbacks, Listeners
 from .reader import Reader
-from .rescue import Rescuer, Undelivered
+from .rescue import Rescuer, undelivered
 from .shutdown import DISCONNECTED, Shutdown, stop_at_exit
 from .state import State
 from .task_runner import TaskRunner
@@ -53,7 +53,7 @@ class Engine:
         rescuer = Rescuer(
             state, credentials=credentials, workers=self._workers, undelivered=self._undelivered
         )
-        self.writer = Writer(state, undelivered=self._undelivered, late=rescuer.look_after)
+        self.writer = Writer(state, undelivered=self._undelivered, lost=rescuer.look_after)
         self.actions = ActionCalls(state, self.writer)
         self._callbacks = Callbacks(listeners, workers=self._workers, failed=self._callback_failed)
         runner = TaskRunner(
@@ -72,6 +72,7 @@ class Engine:
             callbacks=self._callbacks,
             credentials=credentials,
             give_up=self._give_up,
+            proven=rescuer.look_after,
         )
         self._reader = threading.Thread(target=reader.run, name="arinova-reader", daemon=True)
         self.shutdown = Shutdown(
@@ -130,10 +131,10 @@ class Engine:
         if not kept:
             logger.warning("a frame was dropped: too much waits for the connection (max_buffered_bytes)")
 
-    def send_now(self, payload: bytes) -> bool:
-        """Send a frame on the connection that there is; False, and nothing, if there is none or it is choked."""
+    def send_now(self, message: Message) -> bool:
+        """Send a message on the connection that there is; False, and nothing, if there is none or it is choked."""
         with self.state.lock:
-            if self.state.link is None or self.state.closing or not self.state.outbox.add_frame(payload):
+            if self.state.link is None or self.state.closing or not self.state.outbox.add_frame(message):
                 return False
         self.writer.flush_frames()
         return True
@@ -182,12 +183,15 @@ class Engine:
             self._callbacks.fire(event, failure)
             logger.error("the agent gives up: %s", failure)
 
-    def _undelivered(self, terminal: Terminal) -> None:
-        if not terminal.text:  # it was dismissed, or cancelled
-            return
-        result = Undelivered(terminal.answer.task_id, terminal.answer.conversation_id, terminal.text)
-        self._callbacks.fire("undelivered", result)
-        logger.warning("task %s: its answer could not be delivered", result.task_id)
+    def _undelivered(self, frame: Terminal | Message, certain: bool) -> None:
+        with self.state.lock:
+            self.state.counters.undelivered += 1
+        result = undelivered(frame, certain)
+        if result is not None:
+            self._callbacks.fire("undelivered", result)
+        what = "a message" if isinstance(frame, Message) else f"task {frame.answer.task_id}: its end"
+        why = "could not be delivered" if certain else "may not have arrived"
+        logger.warning("%s %s", what, why)
 
     def _callback_failed(self) -> None:
         with self.state.lock:

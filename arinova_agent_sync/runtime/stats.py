@@ -20,6 +20,7 @@ class Stats:
         chunks_sent, frames_sent, bytes_sent: handed to the kernel; bytes with their framing.
         frames_received, frames_ignored: text messages; ignored ones are no JSON object or of an unknown type.
         frames_dropped: frames and runs of text that were lost for want of a connection.
+        undelivered: ends of tasks and messages that did not arrive, or of which nobody knows; see on_undelivered.
         callbacks_failed: lifecycle callbacks that raised.
         callbacks_dropped: events that were dropped because a callback blocked and too many waited.
         running, queued: tasks whose handlers run, tasks that wait.
@@ -44,6 +45,7 @@ class Stats:
     frames_received: int = 0
     frames_ignored: int = 0
     frames_dropped: int = 0
+    undelivered: int = 0
     callbacks_failed: int = 0
     callbacks_dropped: int = 0
     running: int = 0
@@ -76,6 +78,7 @@ class Counters:
         self.tasks_refused = 0
         self.tasks_ignored = 0
         self.frames_ignored = 0
+        self.undelivered = 0
         self.callbacks_failed = 0
         self.frames_received = 0  # the reader's
         self.chunks_sent = 0  # these three belong to who holds the write lock

@@ -70,7 +70,7 @@ class Pinger:
                 return
             if timer == "ping":
                 if state.outbox.add_passing(Passing(frames.PING)) and state.connection is not None:
-                    state.connection.receipts.pinged()
+                    state.ping(state.connection)
                 state.timers.set("ping", now + self._settings.ping_interval)
             elif timer == "commands" and state.agent_id is not None:
                 state.outbox.add_passing(Passing(frames.heartbeat_commands(state.agent_id)))

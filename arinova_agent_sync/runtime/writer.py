@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from ..log import logger
 from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, PendingText
-from ..protocol.frames import encode_text
+from ..protocol.frames import PING, encode_text
 from ..protocol.json_values import clean
-from ..protocol.outbox import Chunks, Piece, PongReply, Terminal
+from ..protocol.outbox import Chunks, Gap, Message, Passing, Piece, PongReply, Terminal
 from .connection import Connection
 from .running_task import RunningTask
 from .state import State
@@ -45,21 +45,22 @@ class Writer:
 
     Args:
         state: the agent's state.
-        undelivered: called, without a lock, with each terminal that was given up.
-        late: called, without the state lock, with terminals that left on another connection than their tasks
-            came on.
+        undelivered: called, without a lock, with each answer or message that was given up, and whether it is
+            certain that it has not arrived.
+        lost: called, without a lock, with messages that may have been lost with a connection. They are counted in
+            ``rescues`` already.
     """
 
     def __init__(
         self,
         state: State,
         *,
-        undelivered: Callable[[Terminal], None],
-        late: Callable[[Sequence[Terminal]], None],
+        undelivered: Callable[[Terminal | Message, bool], None],
+        lost: Callable[[Sequence[Message]], None],
     ) -> None:
         self._state = state
         self._undelivered = undelivered
-        self._late = late
+        self._lost = lost
         self._write = threading.Lock()  # taken before the state lock and the guard's, see state.py
 
     def chunk(self, running: RunningTask, text: str) -> bool:
@@ -141,13 +142,27 @@ class Writer:
                 self._drain()
             finally:
                 self._write.release()
-        if state.outbox.gaps or state.outbox.given_up or state.outbox.unsure:
+        outbox = state.outbox
+        if outbox.gaps or outbox.doubts or outbox.given_up or outbox.lost:
             self.report_losses()
 
     def flush_frames(self) -> None:
         """Write what waits; wait for the wire if a lot of frames beside answers waits already."""
         much = self._state.outbox.frame_bytes > _HIGH_WATER
         self.flush(self._state.settings.send_timeout if much else 0.0)
+
+    def ask_for_receipts(self, timeout: float) -> None:
+        """Write what waits, for up to timeout seconds, and have the server confirm that it has read everything."""
+        state = self._state
+        with state.lock:
+            state.ending = True
+        self.flush(timeout)
+        with state.lock:
+            connection = state.connection
+            asked = connection is None or not len(connection.receipts)
+            if connection is not None and not asked and state.outbox.add_passing(Passing(PING)):
+                state.ping(connection)
+        self.flush(timeout)
 
     def finish(self, link: WebSocket, timeout: float) -> None:
         """Write what waits and say goodbye, waiting up to timeout seconds for another writer."""
@@ -162,22 +177,24 @@ class Writer:
             self._write.release()
 
     def report_losses(self) -> None:
-        """Log what was lost for want of a connection, and hand undelivered answers over."""
+        """Log what was lost with a connection or for want of one, and hand undelivered answers over."""
         outbox = self._state.outbox
         with self._state.lock:
             gaps, outbox.gaps = outbox.gaps, []
             given_up, outbox.given_up = outbox.given_up, []
-            unsure, outbox.unsure = outbox.unsure, []
+            doubts, outbox.doubts = outbox.doubts, []
+            lost, outbox.lost = outbox.lost, []
+            self._state.rescues += len(lost)
         for task_id in gaps:
             logger.warning(
                 "task %s: text was lost, more than max_buffered_bytes waited for a connection", task_id
             )
-        for task_id in unsure:
-            logger.warning(
-                "task %s: its answer may not have arrived, the connection was lost just after it", task_id
-            )
-        for terminal in given_up:
-            self._undelivered(terminal)
+        for task_id in doubts:
+            logger.warning("task %s: text may have been lost, the connection ended just after it", task_id)
+        for frame in given_up:
+            self._undelivered(frame, not frame.again)
+        if lost:
+            self._lost(lost)
 
     # Under the write lock
 
@@ -210,28 +227,30 @@ class Writer:
                 if link is None or connection is None or not state.outbox:
                     return
                 pieces = state.outbox.take(_BATCH)
-                late = self._note_answers(connection, pieces)
-            rest = self._send(link, pieces)
-            if late := [terminal for terminal in late if rest is None or terminal not in rest]:
-                self._late(late)
-            if rest is not None:
+                self._note_receipts(connection, pieces)
+            if self._send(link, pieces) is not None:
                 return
             if not state.outbox:  # without the lock, as in flush()
                 return
 
-    def _note_answers(self, connection: Connection, pieces: Sequence[Piece]) -> list[Terminal]:
-        """Note which answers leave now, and return those of tasks that came on another connection.
+    def _note_receipts(self, connection: Connection, pieces: list[Piece]) -> None:
+        """Note what needs a receipt, and put a ping behind it where that cannot wait for the timer.
 
         Before they are written: what is done afterwards delays the next task. Under the state lock.
         """
-        late = []
+        state, receipts = self._state, connection.receipts
+        urgent = False
         for piece in pieces:
-            if isinstance(piece, Terminal) and piece.rescue:
-                if piece.answer.connection == connection.number:
-                    connection.receipts.written(piece)
-                else:
-                    late.append(piece)
-        return late
+            if isinstance(piece, (Terminal, Message, Gap)):
+                state.outbox.forget(receipts.written(piece))
+                urgent = urgent or piece.again or state.ending
+                if isinstance(piece, Terminal) and piece.answers:
+                    urgent = urgent or piece.answer.connection != connection.number
+            elif isinstance(piece, Passing):
+                urgent = urgent or piece.urgent
+        if urgent or receipts.pong_wanted:
+            pieces.append(Passing(PING))
+            state.ping(connection)
 
     def _send(self, link: WebSocket, pieces: Sequence[Piece]) -> Sequence[Piece] | None:
         """Write the pieces, and return None; or drop the link, put back and return what did not leave whole."""
