@@ -10,7 +10,7 @@ from typing import TypedDict
 from .argument_checks import check_keywords
 from .protocol import frames
 from .protocol.json_values import checked, checked_object, clean_text
-from .protocol.outbox import Message
+from .protocol.pieces import OutgoingMessage
 from .settings import text as check_text
 
 _TEXTS = ("sessionId", "model", "provider", "toolName", "error")
@@ -135,7 +135,7 @@ def action_progress(
     )
 
 
-def message(conversation_id: str, content: str, reply_to: str | None) -> Message:
+def message(conversation_id: str, content: str, reply_to: str | None) -> OutgoingMessage:
     """Return a message that answers no task; raise TypeError or ValueError if it is invalid."""
     content = clean_text("content", content)
     if not content.strip():
@@ -143,7 +143,7 @@ def message(conversation_id: str, content: str, reply_to: str | None) -> Message
     reply_to = None if reply_to is None else clean_text("reply_to", reply_to)
     conversation_id = clean_text("conversation_id", conversation_id)
     payload = frames.agent_send(conversation_id, content, reply_to)
-    return Message(payload, conversation_id, content, reply_to, time.time(), uuid.uuid4().hex)
+    return OutgoingMessage(payload, conversation_id, content, reply_to, time.time(), uuid.uuid4().hex)
 
 
 def _check_known(fields: Mapping[str, object]) -> None:

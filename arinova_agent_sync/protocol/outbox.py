@@ -8,105 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Union
 
 from . import frames
 from .answer import LARGEST_CHUNK, Answer, PendingText
+from .pieces import Chunks, Entry, Gap, OutgoingMessage, Passing, Piece, PongReply, Receipt, Repair, Terminal
 
 _LARGEST_PENDING = 64 * 1024  # bytes: what is lost at a time when too much waits
 _MOST_PARTS = 4_096  # of one pending text that are taken at a time
 _MOST_BYTES = 512 * 1024  # of one pending text that are taken at a time, about
 _MOST_FRAMES = 8 * 1024 * 1024  # bytes of frames beside answers that wait for a peer which reads too little
 _LARGEST_REPAIR = 1024 * 1024  # characters of an answer that are said once more
-
-
-class Chunks(NamedTuple):
-    """Text of one task, cut for the wire: a frame each."""
-
-    answer: Answer
-    texts: Sequence[str]
-
-
-class Terminal(NamedTuple):
-    """The last frame of a task.
-
-    Attributes:
-        text: the answer or the error; "" for no answer, None for a task that was cancelled or never run.
-        answers: whether the text is an answer, worth another way should the server have given the task up.
-        again: whether it left once already, on a connection that was lost before the server confirmed it.
-    """
-
-    answer: Answer
-    payload: bytes
-    text: str | None
-    answers: bool = False
-    again: bool = False
-
-
-class Message(NamedTuple):
-    """A message that answers no task.
-
-    Attributes:
-        sent_at: when, in seconds since 1970.
-        key: by which the server knows a repetition.
-        again: whether it left once already; then it is not written once more, but looked for.
-    """
-
-    payload: bytes
-    conversation_id: str
-    text: str
-    reply_to: str | None
-    sent_at: float
-    key: str
-    again: bool = False
-
-
-class Gap(NamedTuple):
-    """The notice that some of a task's text was lost.
-
-    Attributes:
-        again: whether it left once already.
-    """
-
-    answer: Answer
-    payload: bytes
-    again: bool = False
-
-
-class Passing(NamedTuple):
-    """A frame that is worth nothing on a later connection: a ping, a heartbeat, an action call, a repair.
-
-    Attributes:
-        urgent: whether a pong is wanted at once.
-    """
-
-    payload: bytes
-    urgent: bool = False
-
-
-class PongReply(NamedTuple):
-    """The payload to answer a ping of the WebSocket protocol with."""
-
-    payload: bytes
-
-
-class Repair(NamedTuple):
-    """Answers of which a lost connection may have swallowed something: first of all on the next one.
-
-    What is said of them is decided when they are taken: an earlier write may still be failing until then, and puts
-    back what did not leave.
-
-    Attributes:
-        whole: whether the server takes a chunk that starts with all the text it has for the whole text.
-    """
-
-    answers: deque[Answer]
-    whole: bool
-
-
-Receipt = Union[Terminal, Message, Gap]  # what is sent again until a pong has proven it
-Piece = Union[Chunks, Receipt, Passing, PongReply, bytes]
-Entry = Union[PendingText, Receipt, Passing, PongReply, Repair, bytes]
 
 
 class Outbox:
@@ -136,8 +47,8 @@ class Outbox:
         self.frame_bytes = 0
         self.gaps: list[str] = []
         self.doubts: list[str] = []
-        self.given_up: list[Terminal | Message] = []
-        self.lost: list[Message] = []
+        self.given_up: list[Terminal | OutgoingMessage] = []
+        self.lost: list[OutgoingMessage] = []
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -165,7 +76,7 @@ class Outbox:
         if not self._online:
             self._keep_most_terminals()
 
-    def add_frame(self, frame: bytes | Message) -> bool:
+    def add_frame(self, frame: bytes | OutgoingMessage) -> bool:
         """Append a frame that is not part of an answer; False, and nothing, if too much waits already."""
         if self._online:
             full = self.frame_bytes > _MOST_FRAMES
@@ -243,7 +154,7 @@ class Outbox:
             said: Piece | None
             if isinstance(entry, Repair):
                 said = self._repaired(entry)
-            elif isinstance(entry, Message) and entry.again:
+            elif isinstance(entry, OutgoingMessage) and entry.again:
                 self.lost.append(entry)
                 said = None
             else:
@@ -275,7 +186,9 @@ class Outbox:
 
         On the March 2026 server a second last frame of a task does no harm; a second message does.
         """
-        waiting = {id(entry.payload) for entry in self.entries if isinstance(entry, (Terminal, Message, Gap))}
+        waiting = {
+            id(entry.payload) for entry in self.entries if isinstance(entry, (Terminal, OutgoingMessage, Gap))
+        }
         for receipt in reversed(receipts):
             if id(receipt.payload) not in waiting:  # else writing it has failed, and it waits already
                 self.entries.appendleft(receipt._replace(again=True))
@@ -289,7 +202,7 @@ class Outbox:
 
     def empty(self) -> None:
         """Give everything up: there will be no connection any more."""
-        self.given_up += [entry for entry in self.entries if isinstance(entry, (Terminal, Message))]
+        self.given_up += [entry for entry in self.entries if isinstance(entry, (Terminal, OutgoingMessage))]
         self.dropped += sum(
             isinstance(entry, bytes) or (isinstance(entry, PendingText) and not entry.lost)
             for entry in self.entries
@@ -383,7 +296,7 @@ class Outbox:
 
     def _remove_again(self, receipt: Receipt) -> None:
         for entry in self.entries:
-            if isinstance(entry, (Terminal, Message, Gap)) and entry.payload is receipt.payload:
+            if isinstance(entry, (Terminal, OutgoingMessage, Gap)) and entry.payload is receipt.payload:
                 self.entries.remove(entry)
                 self.frame_bytes -= _frame_size(entry)
                 return
@@ -406,7 +319,7 @@ def _outlives_connection(entry: Entry) -> bool:
 
 def _frame_size(entry: Entry) -> int:
     """Return how many bytes of a frame beside answers it is."""
-    if isinstance(entry, Message):
+    if isinstance(entry, OutgoingMessage):
         return len(entry.payload)
     return len(entry) if isinstance(entry, bytes) else 0
 

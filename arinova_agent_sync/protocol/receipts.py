@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .answer import Answer
-from .outbox import Receipt, Terminal
+from .pieces import Receipt, Terminal
 
 _MOST = 1_000  # frames that are kept until they are proven
 _MOST_BYTES = 16 * 1024 * 1024  # of them

@@ -11,7 +11,7 @@ from ..errors import AuthenticationError, ConnectionLost
 from ..handlers import TaskHandler
 from ..log import logger
 from ..protocol.life import Life
-from ..protocol.outbox import Message, Terminal
+from ..protocol.pieces import OutgoingMessage, Terminal
 from ..settings import Settings
 from ..task import Task
 from .action_calls import ActionCalls
@@ -131,7 +131,7 @@ class Engine:
         if not kept:
             logger.warning("a frame was dropped: too much waits for the connection (max_buffered_bytes)")
 
-    def send_now(self, message: Message) -> bool:
+    def send_now(self, message: OutgoingMessage) -> bool:
         """Send a message on the connection that there is; False, and nothing, if there is none or it is choked."""
         with self.state.lock:
             if self.state.link is None or self.state.closing or not self.state.outbox.add_frame(message):
@@ -183,13 +183,13 @@ class Engine:
             self._callbacks.fire(event, failure)
             logger.error("the agent gives up: %s", failure)
 
-    def _undelivered(self, frame: Terminal | Message, certain: bool) -> None:
+    def _undelivered(self, frame: Terminal | OutgoingMessage, certain: bool) -> None:
         with self.state.lock:
             self.state.counters.undelivered += 1
         result = undelivered(frame, certain)
         if result is not None:
             self._callbacks.fire("undelivered", result)
-        what = "a message" if isinstance(frame, Message) else f"task {frame.answer.task_id}: its end"
+        what = "a message" if isinstance(frame, OutgoingMessage) else f"task {frame.answer.task_id}: its end"
         why = "could not be delivered" if certain else "may not have arrived"
         logger.warning("%s %s", what, why)
 

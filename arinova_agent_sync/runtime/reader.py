@@ -17,7 +17,7 @@ from ..net.deadline import Deadline
 from ..net.proxies import proxy_for
 from ..net.tls import default_context
 from ..protocol import frames
-from ..protocol.outbox import Passing, PongReply, Terminal
+from ..protocol.pieces import Passing, PongReply, Terminal
 from ..protocol.reconnect import Again, GiveUp
 from ..protocol.session import (
     ActionSettled,

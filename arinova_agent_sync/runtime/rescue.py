@@ -21,14 +21,14 @@ from ..credentials import Credentials
 from ..errors import ApiError, ConnectionLost, NotFoundError
 from ..log import logger
 from ..protocol.life import Life
-from ..protocol.outbox import Message, Terminal
+from ..protocol.pieces import OutgoingMessage, Terminal
 from .state import State
 from .workers import Workers
 
 if TYPE_CHECKING:
     from ..api import ArinovaClient, records
 
-Rescued = Union[Terminal, Message]
+Rescued = Union[Terminal, OutgoingMessage]
 
 _AT_ONCE = 8  # answers that the server is asked about at a time
 _PATIENCE = 1.0  # seconds after which the server has taken a frame in, if it takes it at all
@@ -55,7 +55,7 @@ class Undelivered(msgspec.Struct, frozen=True):
 
 def undelivered(frame: Rescued, certain: bool) -> Undelivered | None:
     """Return what a user is told of a frame; None for the end of a task that was cancelled or never run."""
-    if isinstance(frame, Message):
+    if isinstance(frame, OutgoingMessage):
         return Undelivered(None, frame.conversation_id, frame.text, certain)
     if frame.text is None:
         return None
@@ -117,7 +117,7 @@ class Rescuer:
     def _work(self, frames: Sequence[Rescued]) -> None:
         for frame in frames:
             try:
-                if isinstance(frame, Message):
+                if isinstance(frame, OutgoingMessage):
                     self._find(frame)
                 else:
                     self._rescue(frame)
@@ -130,7 +130,9 @@ class Rescuer:
         if not self._done(frame):
             return
         self._undelivered(frame, certain)
-        what = "a message" if isinstance(frame, Message) else f"task {frame.answer.task_id}: its answer"
+        what = (
+            "a message" if isinstance(frame, OutgoingMessage) else f"task {frame.answer.task_id}: its answer"
+        )
         logger.warning("%s could not be rescued: %s", what, why)
 
     def _done(self, frame: Rescued) -> bool:
@@ -186,7 +188,7 @@ class Rescuer:
             )
 
     def _send(self, frame: Rescued, conversation_id: str, text: str, key: str) -> None:
-        reply_to = frame.reply_to if isinstance(frame, Message) else None
+        reply_to = frame.reply_to if isinstance(frame, OutgoingMessage) else None
         try:
             self._api().messages.send(conversation_id, text, reply_to=reply_to, idempotency_key=key)
         except ApiError as error:
@@ -202,7 +204,7 @@ class Rescuer:
 
     # Messages that answer no task
 
-    def _find(self, message: Message) -> None:
+    def _find(self, message: OutgoingMessage) -> None:
         if self._arrived(message):
             return
         self._wait()
@@ -210,11 +212,11 @@ class Rescuer:
             self._send(message, message.conversation_id, message.text, message.key)
             logger.info("a message was lost with a connection; it was sent again over HTTP")
 
-    def _arrived(self, message: Message) -> bool:
+    def _arrived(self, message: OutgoingMessage) -> bool:
         newest = self._api().messages.history(message.conversation_id, limit=_LOOKED_THROUGH)
         return any(self._is_copy(found, message) for found in islice(newest, _LOOKED_THROUGH))
 
-    def _is_copy(self, found: records.Message, message: Message) -> bool:
+    def _is_copy(self, found: records.Message, message: OutgoingMessage) -> bool:
         agent_id = self._state.agent_id
         return (
             found.content.strip() == message.text.strip()

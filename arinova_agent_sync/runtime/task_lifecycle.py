@@ -15,7 +15,7 @@ from ..log import logger
 from ..protocol import frames
 from ..protocol.answer import LARGEST_CHUNK, Answer
 from ..protocol.life import Life
-from ..protocol.outbox import Passing, Terminal
+from ..protocol.pieces import Passing, Terminal
 from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
 from ..protocol.session import TaskMalformed
 from .callbacks import Callbacks

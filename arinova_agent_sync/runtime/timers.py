@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ..log import logger
 from ..protocol import frames
 from ..protocol.life import Life, stop_times
-from ..protocol.outbox import Passing
+from ..protocol.pieces import Passing
 from .state import State
 from .writer import Writer
 

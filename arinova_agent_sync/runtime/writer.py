@@ -18,7 +18,7 @@ from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, PendingText
 from ..protocol.frames import PING, encode_text
 from ..protocol.json_values import clean
-from ..protocol.outbox import Chunks, Gap, Message, Passing, Piece, PongReply, Terminal
+from ..protocol.pieces import Chunks, Gap, OutgoingMessage, Passing, Piece, PongReply, Terminal
 from .connection import Connection
 from .running_task import RunningTask
 from .state import State
@@ -55,8 +55,8 @@ class Writer:
         self,
         state: State,
         *,
-        undelivered: Callable[[Terminal | Message, bool], None],
-        lost: Callable[[Sequence[Message]], None],
+        undelivered: Callable[[Terminal | OutgoingMessage, bool], None],
+        lost: Callable[[Sequence[OutgoingMessage]], None],
     ) -> None:
         self._state = state
         self._undelivered = undelivered
@@ -241,7 +241,7 @@ class Writer:
         state, receipts = self._state, connection.receipts
         urgent = False
         for piece in pieces:
-            if isinstance(piece, (Terminal, Message, Gap)):
+            if isinstance(piece, (Terminal, OutgoingMessage, Gap)):
                 state.outbox.forget(receipts.written(piece))
                 urgent = urgent or piece.again or state.ending
                 if isinstance(piece, Terminal) and piece.answers:

@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from arinova_agent_sync.protocol import frames
 from arinova_agent_sync.protocol.answer import LARGEST_CHUNK, Answer
-from arinova_agent_sync.protocol.outbox import Chunks, Outbox, Passing, Piece, PongReply, Terminal, text_size
+from arinova_agent_sync.protocol.outbox import Outbox, text_size
+from arinova_agent_sync.protocol.pieces import Chunks, Passing, Piece, PongReply, Terminal
 
 ALL = 1 << 40
 PING = Passing(frames.PING)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arinova_agent_sync.protocol.answer import Answer
-from arinova_agent_sync.protocol.outbox import Terminal
+from arinova_agent_sync.protocol.pieces import Terminal
 from arinova_agent_sync.protocol.receipts import Receipts
 
 
