@@ -333,5 +333,7 @@ def test_a_dismissal_that_cannot_leave_is_handed_over_but_no_cancelling(server, 
     agent.disconnect(0.3)
     stats = agent.stats()
     assert (stats.tasks_cancelled, stats.undelivered) == (1, 2)
-    assert [(result.text, result.certain) for result in results] == [("", True)]  # its message goes on streaming
+    assert [(result.text, result.certain) for result in results] == [
+        ("", True)
+    ]  # its message goes on streaming
     release.set()
