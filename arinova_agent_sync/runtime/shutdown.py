@@ -218,10 +218,12 @@ class Shutdown:
     def _wait_for_receipts(self) -> None:
         """Wait for the server to confirm what it was told, and for answers that are on their way over HTTP."""
         state, deadline = self.state, self._deadline()
-        if state.link is None or not state.unproven:
+        if state.connection is None or not state.unproven:
             return
         half = (deadline.left() or 0.0) / 2
         receipt = Deadline(min(half, _RECEIPT), state.clock)
+        with state.lock:
+            state.changed.wait_for(lambda: state.link is not None, receipt.left())  # it may be under way
         self._writer.ask_for_receipts(receipt.left() or 0.0)
         with state.lock:
             state.changed.wait_for(lambda: not state.unproven, receipt.left())
