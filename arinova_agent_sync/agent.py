@@ -13,7 +13,6 @@ from .handlers import HandlerTable, TaskHandler, command_word
 from .log import logger
 from .net.deadline import Deadline
 from .net.forks import importing
-from .protocol import frames
 from .runtime.callbacks import Listeners
 from .runtime.lives import Lives
 from .settings import ConcurrencyMode, ErrorText, Skill
@@ -135,7 +134,7 @@ class ArinovaAgent:
         return self.on("token_claimed", function)
 
     def on_undelivered(self, function: Function) -> Function:
-        """Call a function with each answer (Undelivered) that could not be delivered."""
+        """Call a function with each end of a task and each message (Undelivered) that did not arrive, perhaps."""
         return self.on("undelivered", function)
 
     def on(self, event: str, function: Function) -> Function:
@@ -150,8 +149,6 @@ class ArinovaAgent:
     def off(self, event: str, function: Callable[..., object]) -> None:
         """Listen no more."""
         self._listeners.remove(event, function)
-
-    # Life
 
     def connect(self, timeout: float | None = None) -> None:
         """Start the agent's threads and return after the first successful authentication.
@@ -229,10 +226,10 @@ class ArinovaAgent:
 
         Raises TypeError or ValueError for blank or other values; ApiError if it went over HTTP and failed.
         """
-        conversation_id, content, reply_to = reports.checked_message(conversation_id, content, reply_to)
+        message = reports.message(conversation_id, content, reply_to)
         engine = self._engine
-        if engine is None or not engine.send_now(frames.agent_send(conversation_id, content, reply_to)):
-            self.api.messages.send(conversation_id, content, reply_to=reply_to)
+        if engine is None or not engine.send_now(message):
+            self.api.messages.send(message.conversation_id, message.text, reply_to=message.reply_to)
 
     def call_action(
         self, action: str, arguments: Mapping[str, object] | None = None, **options: Unpack[ActionOptions]

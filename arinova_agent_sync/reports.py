@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Mapping
 from typing import TypedDict
 
 from .argument_checks import check_keywords
 from .protocol import frames
 from .protocol.json_values import checked, checked_object, clean_text
+from .protocol.pieces import OutgoingMessage
 from .settings import text as check_text
 
 _TEXTS = ("sessionId", "model", "provider", "toolName", "error")
@@ -132,13 +135,15 @@ def action_progress(
     )
 
 
-def checked_message(conversation_id: str, content: str, reply_to: str | None) -> tuple[str, str, str | None]:
-    """Return a message that answers no task, cleaned; raise TypeError or ValueError if it is invalid."""
+def message(conversation_id: str, content: str, reply_to: str | None) -> OutgoingMessage:
+    """Return a message that answers no task; raise TypeError or ValueError if it is invalid."""
     content = clean_text("content", content)
     if not content.strip():
         raise ValueError("content must not be blank")
     reply_to = None if reply_to is None else clean_text("reply_to", reply_to)
-    return clean_text("conversation_id", conversation_id), content, reply_to
+    conversation_id = clean_text("conversation_id", conversation_id)
+    payload = frames.agent_send(conversation_id, content, reply_to)
+    return OutgoingMessage(payload, conversation_id, content, reply_to, time.time(), uuid.uuid4().hex)
 
 
 def _check_known(fields: Mapping[str, object]) -> None:

@@ -13,6 +13,7 @@ import select
 import selectors
 import socket
 import ssl
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class _Readiness(Protocol):
 
 
 _TLS_RECORD: Final = 16 * 1024  # bytes; what TLS encrypts, and hands to the kernel, as one piece
+_NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _SLICE: Final = 0.1  # seconds after which a wait that cannot be ended from outside looks around
 
 
@@ -200,6 +202,16 @@ class SocketGuard:
             if ready & EVENT_READ:
                 break
         return sent
+
+    def discard_unsent(self) -> None:
+        """Have the end of the connection discard what the kernel has not sent yet; the peer is told by a RST."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            except OSError:
+                pass  # not connected any more
 
     def abort(self) -> None:
         """Make every call under way and to come fail at once. Never waits."""

@@ -116,6 +116,7 @@ class Answer:
         "gap_told",
         "muted",
         "pending",
+        "proven",
         "task_id",
         "written",
     )
@@ -128,7 +129,8 @@ class Answer:
         self.muted = False  # chunks that still wait are not written any more
         self.gap_told = False
         self.pending: PendingText | None = None  # where the next piece goes, while it waits
-        self.written = 0  # characters that the server has
+        self.written = 0  # characters that the server has, unless a connection swallowed some
+        self.proven = 0  # of these, which a pong has proven; or told as lost
         self._said: StreamedText | None = None  # made with the first piece: many tasks may wait
         self._held = ""
         self._kept: StringIO | None = None  # what the server has, once that is no beginning of what was said
@@ -144,6 +146,11 @@ class Answer:
         """Whether anything was streamed."""
         self.catch_up()
         return self._said is not None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether text was written that matters and that a lost connection may have swallowed."""
+        return self.written > self.proven and not self.muted
 
     def open_pending(self) -> PendingText:
         """Put a new pending text behind what waits already."""
@@ -214,9 +221,15 @@ class Answer:
     def lose(self) -> None:
         """Note that text which was said will never be written."""
         if self._kept is None:
-            kept = self._server_text()
+            kept = self.server_text()
             self._kept = StringIO()
             self._kept.write(kept)
+
+    def server_text(self) -> str:
+        """Return what was written: all that the server can have."""
+        if self._kept is not None:
+            return self._kept.getvalue()
+        return "" if self._said is None else self._said.value()[: self.written]
 
     def _cut(self, text: str) -> list[str]:
         if self.written == 0:
@@ -228,7 +241,7 @@ class Answer:
         chunks = []
         while text:
             chunk = text
-            if 0 < self.written <= len(text) and text.startswith(self._server_text()):
+            if 0 < self.written <= len(text) and text.startswith(self.server_text()):
                 chunk = text[: self.written - 1]
             self._write(chunk)
             chunks.append(chunk)
@@ -261,8 +274,3 @@ class Answer:
         self.written += len(text)
         if self._kept is not None:
             self._kept.write(text)
-
-    def _server_text(self) -> str:
-        if self._kept is not None:
-            return self._kept.getvalue()
-        return "" if self._said is None else self._said.value()[: self.written]

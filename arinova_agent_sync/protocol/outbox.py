@@ -7,55 +7,17 @@ to the kernel whole or still in here. Not thread-safe: call it under the state l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from typing import NamedTuple, Union
+from collections.abc import Iterable, Sequence
 
 from . import frames
 from .answer import LARGEST_CHUNK, Answer, PendingText
+from .pieces import Chunks, Entry, Gap, OutgoingMessage, Passing, Piece, PongReply, Receipt, Repair, Terminal
 
 _LARGEST_PENDING = 64 * 1024  # bytes: what is lost at a time when too much waits
 _MOST_PARTS = 4_096  # of one pending text that are taken at a time
 _MOST_BYTES = 512 * 1024  # of one pending text that are taken at a time, about
 _MOST_FRAMES = 8 * 1024 * 1024  # bytes of frames beside answers that wait for a peer which reads too little
-
-
-class Chunks(NamedTuple):
-    """Text of one task, cut for the wire: a frame each."""
-
-    answer: Answer
-    texts: Sequence[str]
-
-
-class Terminal(NamedTuple):
-    """The last frame of a task.
-
-    Attributes:
-        text: what it was answered with; None if it was not.
-        rescue: whether the text is worth another way, should the server have given the task up.
-        again: whether it left once already, on a connection that was lost before the server confirmed it.
-    """
-
-    answer: Answer
-    payload: bytes
-    text: str | None
-    rescue: bool = False
-    again: bool = False
-
-
-class Passing(NamedTuple):
-    """A frame that is worth nothing on a later connection: a ping, a heartbeat, an action call."""
-
-    payload: bytes
-
-
-class PongReply(NamedTuple):
-    """The payload to answer a ping of the WebSocket protocol with."""
-
-    payload: bytes
-
-
-Piece = Union[Chunks, Terminal, Passing, PongReply, bytes]
-Entry = Union[PendingText, Terminal, Passing, PongReply, bytes]
+_LARGEST_REPAIR = 1024 * 1024  # characters of an answer that are said once more
 
 
 class Outbox:
@@ -69,8 +31,9 @@ class Outbox:
         entries: what waits; others may look whether it is empty.
         frame_bytes: bytes of the frames that are not part of an answer, passing frames aside.
         gaps: ids of tasks that lost text since the caller last looked; the caller empties it.
-        given_up: terminals dropped since the caller last looked; the caller empties it.
-        unsure: ids of tasks whose terminals were dropped that had left once already; the caller empties it.
+        doubts: ids of tasks that may have lost text with a connection; the caller empties it.
+        given_up: terminals and messages dropped since the caller last looked; the caller empties it.
+        lost: messages that may have been lost with a connection and are to be looked for; the caller empties it.
         dropped: how many frames and pieces of text were dropped, passing frames aside.
     """
 
@@ -83,8 +46,9 @@ class Outbox:
         self._pending_bytes = 0  # of these
         self.frame_bytes = 0
         self.gaps: list[str] = []
-        self.given_up: list[Terminal] = []
-        self.unsure: list[str] = []
+        self.doubts: list[str] = []
+        self.given_up: list[Terminal | OutgoingMessage] = []
+        self.lost: list[OutgoingMessage] = []
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -112,17 +76,17 @@ class Outbox:
         if not self._online:
             self._keep_most_terminals()
 
-    def add_frame(self, payload: bytes) -> bool:
+    def add_frame(self, frame: bytes | OutgoingMessage) -> bool:
         """Append a frame that is not part of an answer; False, and nothing, if too much waits already."""
         if self._online:
             full = self.frame_bytes > _MOST_FRAMES
         else:
-            full = self._pending_bytes + self.frame_bytes + len(payload) > self._max_bytes
+            full = self._pending_bytes + self.frame_bytes + _frame_size(frame) > self._max_bytes
         if full:
             self.dropped += 1
             return False
-        self.entries.append(payload)
-        self.frame_bytes += len(payload)
+        self.entries.append(frame)
+        self.frame_bytes += _frame_size(frame)
         return True
 
     def add_passing(self, frame: Passing | PongReply) -> bool:
@@ -141,6 +105,24 @@ class Outbox:
         for pending in self._pending:
             pending.answer.close_pending(pending)
         self._forget_pending()
+
+    @property
+    def repairing(self) -> bool:
+        """Whether answers are still in doubt on this connection."""
+        return bool(self.entries) and isinstance(self.entries[0], Repair)
+
+    def repair(self, answers: Iterable[Answer], *, whole: bool) -> None:
+        """Put right, before anything else, what a lost connection may have swallowed of answers.
+
+        Args:
+            answers: those of the tasks that live; those whose last frames wait are looked at too.
+            whole: whether the server takes a chunk that starts with all the text it has for the whole text. If
+                not, the doubt is told as a gap.
+        """
+        waiting = [entry.answer for entry in self.entries if isinstance(entry, (Terminal, PendingText))]
+        doubted = {id(answer): answer for answer in (*answers, *waiting) if answer.in_doubt}
+        if doubted:
+            self.entries.appendleft(Repair(deque(doubted.values()), whole))
 
     def go_offline(self) -> None:
         """Merge what comes from now on, keep what waits within the bounds, and drop passing frames."""
@@ -168,10 +150,18 @@ class Outbox:
                 pieces += self._take_pending(entry)
                 taken += entry.size
                 continue
-            taken += _size(entry)
-            pieces.append(entry)
-            if isinstance(entry, bytes):
-                self.frame_bytes -= len(entry)
+            self.frame_bytes -= _frame_size(entry)
+            said: Piece | None
+            if isinstance(entry, Repair):
+                said = self._repaired(entry)
+            elif isinstance(entry, OutgoingMessage) and entry.again:
+                self.lost.append(entry)
+                said = None
+            else:
+                said = entry
+            if said is not None:
+                pieces.append(said)
+                taken += _size(said)
         return pieces
 
     def put_back(self, pieces: Sequence[Piece]) -> None:
@@ -179,29 +169,40 @@ class Outbox:
 
         The connection has failed: passing frames are dropped.
         """
+        repair = self.entries.popleft() if self.repairing else None  # of the next connection: it stays first
         for piece in reversed(pieces):
             if isinstance(piece, Chunks):
                 self.entries.appendleft(piece.answer.take_back(piece.texts))
             elif not isinstance(piece, (Passing, PongReply)):
-                if isinstance(piece, Terminal) and (again := self._terminal(piece.answer)) is not None:
-                    self.entries.remove(again)  # the connection was given up before its last write failed
+                if not isinstance(piece, bytes):
+                    self._remove_again(piece)  # the connection was given up before its last write failed
                 self.entries.appendleft(piece)
-                self.frame_bytes += len(piece) if isinstance(piece, bytes) else 0
+                self.frame_bytes += _frame_size(piece)
+        if repair is not None:
+            self.entries.appendleft(repair)
 
-    def send_again(self, terminals: Sequence[Terminal]) -> None:
+    def send_again(self, receipts: Sequence[Receipt]) -> None:
         """Put to the front what was given to the kernel and perhaps taken by nobody else.
 
-        On the March 2026 server a second last frame of a task does no harm.
+        On the March 2026 server a second last frame of a task does no harm; a second message does.
         """
-        for terminal in reversed(terminals):
-            if self._terminal(terminal.answer) is None:  # else writing it has failed, and it waits already
-                self.entries.appendleft(terminal._replace(again=True))
+        waiting = {
+            id(entry.payload) for entry in self.entries if isinstance(entry, (Terminal, OutgoingMessage, Gap))
+        }
+        for receipt in reversed(receipts):
+            if id(receipt.payload) not in waiting:  # else writing it has failed, and it waits already
+                self.entries.appendleft(receipt._replace(again=True))
+                self.frame_bytes += _frame_size(receipt)
+
+    def forget(self, receipts: Iterable[Receipt]) -> None:
+        """Give up the proof of what has left: there is too much of it."""
+        for receipt in receipts:
+            if not isinstance(receipt, Gap):
+                self.given_up.append(receipt._replace(again=True))
 
     def empty(self) -> None:
         """Give everything up: there will be no connection any more."""
-        for entry in self.entries:
-            if isinstance(entry, Terminal):
-                self._give_up(entry)
+        self.given_up += [entry for entry in self.entries if isinstance(entry, (Terminal, OutgoingMessage))]
         self.dropped += sum(
             isinstance(entry, bytes) or (isinstance(entry, PendingText) and not entry.lost)
             for entry in self.entries
@@ -245,11 +246,30 @@ class Outbox:
             return []
         if pending.lost:
             answer.gap_told = True
-            return [frames.agent_stream_gap(answer.task_id)]
+            return [Gap(answer, frames.agent_stream_gap(answer.task_id))]
         if not pending.parts:  # they were cleaned away
             return []
         texts = answer.cut(["".join(pending.parts)] if pending.merged else pending.parts)
         return [Chunks(answer, texts)] if texts else []
+
+    def _repaired(self, repair: Repair) -> Passing | Gap | None:
+        """Return what puts the first of the answers right, or tells the doubt; leave the others waiting."""
+        answer = repair.answers.popleft()
+        if repair.answers:
+            self.entries.appendleft(repair)
+        if not answer.in_doubt:
+            return None
+        if repair.whole and not answer.gap_told and answer.written <= _LARGEST_REPAIR:
+            # For this connection alone: behind newer text it would double what it says.
+            text = frames.encode_text(answer.server_text())
+            return Passing(answer.chunk_prefix + text + b"}", urgent=True)
+        answer.proven = answer.written
+        self.doubts.append(answer.task_id)
+        self.dropped += 1
+        if answer.gap_told:
+            return None
+        answer.gap_told = True
+        return Gap(answer, frames.agent_stream_gap(answer.task_id))
 
     def _keep_within_bounds(self) -> None:
         while self._pending_bytes > self._max_bytes:
@@ -272,19 +292,14 @@ class Outbox:
         terminals = [entry for entry in self.entries if isinstance(entry, Terminal)]
         for terminal in terminals[: max(0, len(terminals) - self._max_terminals)]:
             self.entries.remove(terminal)
-            self._give_up(terminal)
-
-    def _terminal(self, answer: Answer) -> Terminal | None:
-        for entry in self.entries:
-            if isinstance(entry, Terminal) and entry.answer is answer:
-                return entry
-        return None
-
-    def _give_up(self, terminal: Terminal) -> None:
-        if terminal.again:
-            self.unsure.append(terminal.answer.task_id)
-        else:
             self.given_up.append(terminal)
+
+    def _remove_again(self, receipt: Receipt) -> None:
+        for entry in self.entries:
+            if isinstance(entry, (Terminal, OutgoingMessage, Gap)) and entry.payload is receipt.payload:
+                self.entries.remove(entry)
+                self.frame_bytes -= _frame_size(entry)
+                return
 
     def _forget_pending(self) -> None:
         self._pending.clear()
@@ -299,10 +314,19 @@ def text_size(text: str) -> int:
 def _outlives_connection(entry: Entry) -> bool:
     if isinstance(entry, PendingText):
         return not entry.answer.muted
-    return not isinstance(entry, (Passing, PongReply))
+    return not isinstance(entry, (Passing, PongReply, Repair))
+
+
+def _frame_size(entry: Entry) -> int:
+    """Return how many bytes of a frame beside answers it is."""
+    if isinstance(entry, OutgoingMessage):
+        return len(entry.payload)
+    return len(entry) if isinstance(entry, bytes) else 0
 
 
 def _size(entry: Entry) -> int:
     if isinstance(entry, bytes):
         return len(entry)
+    if isinstance(entry, Repair):
+        return 0
     return entry.size + sum(map(len, entry.fresh)) if isinstance(entry, PendingText) else len(entry.payload)

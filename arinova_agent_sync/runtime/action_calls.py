@@ -11,7 +11,7 @@ from ..argument_checks import check_keywords
 from ..errors import ActionError, ConnectionLost, TaskCancelled
 from ..protocol import frames
 from ..protocol.json_values import checked_object, clean_text
-from ..protocol.outbox import Passing
+from ..protocol.pieces import Passing
 from ..settings import seconds
 from .connection import Connection, PendingCall
 from .state import State

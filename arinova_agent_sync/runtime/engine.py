@@ -13,13 +13,13 @@ from ..log import logger
 from ..net.deadline import Deadline
 from ..protocol.frames import check_size
 from ..protocol.life import Life
-from ..protocol.outbox import Terminal
+from ..protocol.pieces import OutgoingMessage, Terminal
 from ..settings import Settings
 from ..task import Task
 from .action_calls import ActionCalls
 from .callbacks import Callbacks, Listeners
 from .reader import Reader
-from .rescue import Rescuer, Undelivered
+from .rescue import Rescuer, undelivered
 from .shutdown import DISCONNECTED, Shutdown, stop_at_exit
 from .state import State
 from .task_runner import TaskRunner
@@ -55,7 +55,7 @@ class Engine:
         rescuer = Rescuer(
             state, credentials=credentials, workers=self._workers, undelivered=self._undelivered
         )
-        self.writer = Writer(state, undelivered=self._undelivered, late=rescuer.look_after)
+        self.writer = Writer(state, undelivered=self._undelivered, lost=rescuer.look_after)
         self.actions = ActionCalls(state, self.writer)
         self._callbacks = Callbacks(listeners, workers=self._workers, failed=self._callback_failed)
         runner = TaskRunner(
@@ -74,6 +74,7 @@ class Engine:
             callbacks=self._callbacks,
             credentials=credentials,
             give_up=lambda failure: self.shutdown.give_up(failure),
+            proven=rescuer.look_after,
         )
         self._run_reader = reader.run
         self._reader = threading.Thread(target=self._read, name="arinova-reader", daemon=True)
@@ -133,11 +134,11 @@ class Engine:
         if not kept:
             logger.warning("a frame was dropped: too much waits for the connection (max_buffered_bytes)")
 
-    def send_now(self, payload: bytes) -> bool:
-        """Send a frame on the connection that there is; False, and nothing, if there is none or it is choked."""
-        check_size(payload, self.state.settings.max_outgoing_bytes)
+    def send_now(self, message: OutgoingMessage) -> bool:
+        """Send a message on the connection that there is; False, and nothing, if there is none or it is choked."""
+        check_size(message.payload, self.state.settings.max_outgoing_bytes)
         with self.state.lock:
-            if self.state.link is None or self.state.closing or not self.state.outbox.add_frame(payload):
+            if self.state.link is None or self.state.closing or not self.state.outbox.add_frame(message):
                 return False
         self.writer.flush_frames()
         return True
@@ -189,12 +190,15 @@ class Engine:
         if self.shutdown.wait_turn():
             self._run_reader()
 
-    def _undelivered(self, terminal: Terminal) -> None:
-        if not terminal.text:  # it was dismissed, or cancelled
-            return
-        result = Undelivered(terminal.answer.task_id, terminal.answer.conversation_id, terminal.text)
-        self._callbacks.fire("undelivered", result)
-        logger.warning("task %s: its answer could not be delivered", result.task_id)
+    def _undelivered(self, frame: Terminal | OutgoingMessage, certain: bool) -> None:
+        with self.state.lock:
+            self.state.counters.undelivered += 1
+        result = undelivered(frame, certain)
+        if result is not None:
+            self._callbacks.fire("undelivered", result)
+        what = "a message" if isinstance(frame, OutgoingMessage) else f"task {frame.answer.task_id}: its end"
+        why = "could not be delivered" if certain else "may not have arrived"
+        logger.warning("%s %s", what, why)
 
     def _callback_failed(self) -> None:
         with self.state.lock:

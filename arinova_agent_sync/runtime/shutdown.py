@@ -32,6 +32,7 @@ DISCONNECTED = "disconnect() called"
 _REPLACED = "a newer agent of this process has the same token"
 _CLOSE_FRAME = 0.5  # seconds to write the close frame in, where nothing else waits
 _ECHO = 0.5  # seconds for the server to answer the close frame, which tells that it read what came before
+_RECEIPT = 1.0  # seconds for the server to confirm that it has read what was said last
 _CLEANUP = 0.5  # seconds for handlers of cancelled tasks, which may be cleaning up
 _READER_END = (
     0.2  # seconds that the reader gets to end once its connection was aborted, whatever the deadline
@@ -192,6 +193,7 @@ class Shutdown:
         for step in (
             self._lifecycle.refuse_waiting,
             self._lifecycle.stop_all,
+            self._wait_for_receipts,
             self._say_goodbye,
             self._end_reader,
             self._rescuer.close,
@@ -214,6 +216,18 @@ class Shutdown:
     def _deadline(self) -> Deadline:
         times = self.state.stop_times
         return Deadline(max(0.0, times.stop_by - self.state.clock()) if times else 0.0, self.state.clock)
+
+    def _wait_for_receipts(self) -> None:
+        """Wait for the server to confirm what it was told, and for answers that are on their way over HTTP."""
+        state, deadline = self.state, self._deadline()
+        if state.connection is None or not state.unproven:
+            return
+        half = (deadline.left() or 0.0) / 2
+        receipt = Deadline(min(half, _RECEIPT), state.clock)
+        state.changes.wait_for(lambda: state.link is not None, receipt.left())  # it may be under way
+        self._writer.ask_for_receipts(receipt.left() or 0.0)
+        state.changes.wait_for(lambda: not state.unproven, receipt.left())
+        state.changes.wait_for(lambda: not state.rescues, deadline.left(half))
 
     def _say_goodbye(self) -> None:
         """Write what waits and a close frame, and wait a moment for the server's own."""
@@ -241,8 +255,11 @@ class Shutdown:
             self._reader.join(_READER_END)
 
     def _give_up_what_waits(self) -> None:
-        with self.state.lock:
-            self.state.outbox.empty()
+        state = self.state
+        with state.lock:
+            if state.connection is not None:  # the reader has not ended
+                state.outbox.send_again(state.connection.receipts.take_unproven())
+            state.outbox.empty()
         self._writer.report_losses()
 
     def _end_workers(self) -> None:

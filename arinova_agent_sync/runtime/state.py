@@ -82,7 +82,8 @@ class State:
             max_finished=settings.max_finished_ids,
         )
         self.tasks: dict[str, RunningTask] = {}  # every task that waits, runs, is detached or left over
-        self.rescues = 0  # answers under way by HTTP
+        self.rescues = 0  # answers and messages under way by HTTP
+        self.ending = False  # a pong is wanted at once for whatever needs one
         self.timers = TimerHeap()  # what the pinger does next
         self.stop_times: StopTimes | None = None  # while draining
         self.why_stopped = ""  # what connect() raises then
@@ -120,6 +121,17 @@ class State:
     def flush_soon(self) -> None:
         """Have the pinger write what waits: for threads that must not write themselves."""
         self.schedule("flush", self.clock())
+
+    def ping(self, connection: Connection) -> None:
+        """Note that a ping follows what was written on a connection."""
+        # As long as a repair waits, what was written of an answer may have been written on an earlier connection.
+        repairing = self.outbox.repairing
+        connection.receipts.pinged(() if repairing else (task.answer for task in self.tasks.values()))
+
+    @property
+    def unproven(self) -> bool:
+        """Whether something waits to be written, or for its receipt."""
+        return bool(self.outbox) or (self.connection is not None and len(self.connection.receipts) > 0)
 
     def take_link_down(self, link: WebSocket) -> None:
         """Stop writing to a link that failed or ended; what waits is kept for the next one."""

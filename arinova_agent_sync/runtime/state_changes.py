@@ -16,15 +16,18 @@ class StateChanges:
 
     Args:
         lock: guards what is waited for.
+
+    Attributes:
+        waiters: those who wait; others may look whether there are any.
     """
 
     def __init__(self, lock: threading.Lock) -> None:
         self._lock = lock
-        self._waiters: list[threading.Lock] = []
+        self.waiters: list[threading.Lock] = []
 
     def notify_all(self) -> None:
         """Have all who wait look again. Call it with the lock held."""
-        waiters, self._waiters = self._waiters, []
+        waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             waiter.release()
 
@@ -42,13 +45,13 @@ class StateChanges:
             with self._lock:
                 if predicate():
                     return True
-                self._waiters.append(waiter)
+                self.waiters.append(waiter)
             try:
                 notified = waiter.acquire(timeout=_bounded(deadline.left()))
             finally:
                 with self._lock:
-                    if waiter in self._waiters:
-                        self._waiters.remove(waiter)
+                    if waiter in self.waiters:
+                        self.waiters.remove(waiter)
             if not notified:
                 with self._lock:
                     return predicate()

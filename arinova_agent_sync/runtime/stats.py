@@ -22,6 +22,7 @@ class Stats:
         frames_received, frames_ignored: text messages; ignored ones are of an unknown type.
         messages_dropped: messages of the server that were dropped: no JSON object, binary, not UTF-8, too large.
         frames_dropped: frames and runs of text that were lost for want of a connection.
+        undelivered: ends of tasks and messages that did not arrive, or of which nobody knows; see on_undelivered.
         callbacks_failed: lifecycle callbacks that raised.
         callbacks_dropped: events that were dropped because a callback blocked and too many waited.
         running, queued: tasks whose handlers run, tasks that wait.
@@ -48,6 +49,7 @@ class Stats:
     frames_ignored: int = 0
     messages_dropped: int = 0
     frames_dropped: int = 0
+    undelivered: int = 0
     callbacks_failed: int = 0
     callbacks_dropped: int = 0
     running: int = 0
@@ -81,6 +83,7 @@ class Counters:
         self.tasks_refused = 0
         self.tasks_ignored = 0
         self.frames_ignored = 0
+        self.undelivered = 0
         self.callbacks_failed = 0
         self.frames_received = 0  # the reader's, as the next
         self.messages_dropped = 0

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from ..interrupts.scope import Scope
 from ..log import logger
 from ..protocol import frames
-from ..protocol.answer import LARGEST_CHUNK
+from ..protocol.answer import LARGEST_CHUNK, Answer
 from ..protocol.life import Life
-from ..protocol.outbox import Passing, Terminal
+from ..protocol.pieces import Passing, Terminal
 from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
 from ..protocol.session import TaskMalformed
 from .callbacks import Callbacks
@@ -317,8 +317,7 @@ class TaskLifecycle:
         payload = frames.agent_complete(
             task.task_id, "" if len(text) > _LARGEST_CONTENT and said else text, mentions
         )
-        rescue = state.settings.rescue_results and answer.conversation_id is not None and bool(kept.strip())
-        return Terminal(answer, payload, kept, rescue), contradicts
+        return Terminal(answer, payload, kept, bool(kept.strip())), contradicts
 
     def _shut(self, task: RunningTask) -> None:
         """Let no more text in: the task ends."""
@@ -327,7 +326,11 @@ class TaskLifecycle:
 
     def _refuse(self, task_id: str | None, why: str) -> Refusal:
         self._state.counters.tasks_refused += 1
-        self._state.outbox.add_frame(frames.agent_error(task_id, why))
+        payload = frames.agent_error(task_id, why)
+        if task_id is None:
+            self._state.outbox.add_frame(payload)
+        else:
+            self._state.outbox.add_terminal(Terminal(Answer(task_id), payload, None))
         self._state.flush_soon()
         return Refusal(why)
 

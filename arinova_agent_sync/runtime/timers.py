@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ..log import logger
 from ..protocol import frames
 from ..protocol.life import Life, stop_times
-from ..protocol.outbox import Passing
+from ..protocol.pieces import Passing
 from .state import State
 from .writer import Writer
 
@@ -74,7 +74,7 @@ class Pinger:
                 return
             if timer == "ping":
                 if state.outbox.add_passing(Passing(frames.PING)) and state.connection is not None:
-                    state.connection.receipts.pinged()
+                    state.ping(state.connection)
                     state.connection.liveness.pinged(now, self._due)
                 state.timers.set("ping", now + self._settings.ping_interval)
             elif timer == "commands" and state.agent_id is not None:

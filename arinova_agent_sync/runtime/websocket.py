@@ -85,6 +85,7 @@ class WebSocket:
         # reader's goodbye, which must not get between the two halves of a frame.
         self._door = threading.Lock()
         self._poisoned = False
+        self._said_goodbye = False
         self._masks = b""
         self._mask_at = 0  # where the unused ones begin
 
@@ -218,7 +219,7 @@ class WebSocket:
     def send_close(self, code: int, reason: str = "") -> None:
         """Send a close frame and write nothing after it; see ``write``."""
         self.send_control(websocket_frames.CLOSE, websocket_frames.close_payload(code, reason))
-        self._poisoned = True
+        self._poisoned = self._said_goodbye = True
 
     def stop_by(self, deadline: Deadline) -> None:
         """Let no write, under way or to come, wait beyond a deadline."""
@@ -233,6 +234,7 @@ class WebSocket:
             self._aborted = True
             connection = self._guard or self._wait
         if connection is not None:
+            self._discard_unsent()
             connection.abort()
 
     def close(self) -> None:
@@ -241,6 +243,7 @@ class WebSocket:
             self._aborted = True
             guard, wait = self._guard, self._wait
         if guard is not None:
+            self._discard_unsent()
             guard.close()
         elif wait is not None:
             wait.abort()
@@ -252,6 +255,11 @@ class WebSocket:
         self._aborted = True
         if self._guard is not None:
             self._guard.abandon()
+
+    def _discard_unsent(self) -> None:
+        """Keep bytes of a link that is given up from arriving after those of the next one."""
+        if self._guard is not None and self._open and not self._said_goodbye:
+            self._guard.discard_unsent()
 
     def _adopt(self, made: AbortableWait | SocketGuard) -> None:
         with self._lock:
@@ -286,6 +294,7 @@ class WebSocket:
                 ),
                 _PARTING,
             )
+            self._said_goodbye = True
         except SendFailed:
             pass  # the connection is over either way
         finally:

@@ -15,19 +15,30 @@ that pile up leave together, once there are enough of them or the pinger's late 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..log import logger
+from ..net.deadline import Deadline
 from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, PendingText
-from ..protocol.frames import encode_text
+from ..protocol.frames import PING, encode_text
 from ..protocol.json_values import clean
-from ..protocol.outbox import Chunks, Piece, PongReply, Terminal
+from ..protocol.pieces import (
+    Chunks,
+    Gap,
+    OutgoingMessage,
+    Passing,
+    Piece,
+    PongReply,
+    Terminal,
+    behind,
+    chunks_in,
+)
 from .connection import Connection
 from .running_task import RunningTask
 from .state import State
+from .state_changes import StateChanges
 from .websocket import WebSocket
 from .websocket_errors import WebSocketError, WriteFailed
 
@@ -54,25 +65,25 @@ class Writer:
 
     Args:
         state: the agent's state.
-        undelivered: called, without a lock, with each terminal that was given up.
-        late: called, without the state lock, with terminals that left on another connection than their tasks
-            came on.
+        undelivered: called, without a lock, with each answer or message that was given up, and whether it is
+            certain that it has not arrived.
+        lost: called, without a lock, with messages that may have been lost with a connection. They are counted in
+            ``rescues`` already.
     """
 
     def __init__(
         self,
         state: State,
         *,
-        undelivered: Callable[[Terminal], None],
-        late: Callable[[Sequence[Terminal]], None],
+        undelivered: Callable[[Terminal | OutgoingMessage, bool], None],
+        lost: Callable[[Sequence[OutgoingMessage]], None],
     ) -> None:
         self._state = state
         self._undelivered = undelivered
-        self._late = late
+        self._lost = lost
         # Under the state lock, but for a look.
         self._turn: object = None  # whose turn it is to write, None for nobody's
-        self._waiting = 0  # threads that wait for it
-        self._turn_ended = threading.Condition(state.lock)
+        self._turn_ended = StateChanges(state.lock)
         self._under_way: tuple[WebSocket, Sequence[Piece]] | None = (
             None  # taken out, and not known to have left
         )
@@ -158,7 +169,8 @@ class Writer:
         while state.link is not None and state.outbox:
             if not self._drain_in_turn(patience):
                 return
-        if state.outbox.gaps or state.outbox.given_up or state.outbox.unsure:
+        outbox = state.outbox
+        if outbox.gaps or outbox.doubts or outbox.given_up or outbox.lost:
             self.report_losses()
 
     def flush_frames(self) -> None:
@@ -166,12 +178,22 @@ class Writer:
         much = self._state.outbox.frame_bytes > _HIGH_WATER
         self.flush(self._state.settings.send_timeout if much else 0.0)
 
+    def ask_for_receipts(self, timeout: float) -> None:
+        """Write what waits, for up to timeout seconds, and have the server confirm that it has read everything."""
+        state = self._state
+        with state.lock:
+            state.ending = True
+        self.flush(timeout)
+        with state.lock:
+            connection = state.connection
+            asked = connection is None or not len(connection.receipts)
+            if connection is not None and not asked and state.outbox.add_passing(Passing(PING)):
+                state.ping(connection)
+        self.flush(timeout)
+
     def finish(self, link: WebSocket, timeout: float) -> None:
         """Write what waits and say goodbye, waiting up to timeout seconds for another writer. For the pinger."""
-        with self._state.lock:
-            self._waiting += 1
-            self._turn_ended.wait_for(lambda: self._turn is None or self._turn is _BROKEN, max(0.0, timeout))
-            self._waiting -= 1
+        self._turn_ended.wait_for(lambda: self._turn is None or self._turn is _BROKEN, max(0.0, timeout))
         self.recover()
         me = object()
         try:
@@ -190,22 +212,24 @@ class Writer:
         self.recover()  # this is the pinger, and it has no other turn
 
     def report_losses(self) -> None:
-        """Log what was lost for want of a connection, and hand undelivered answers over."""
+        """Log what was lost with a connection or for want of one, and hand undelivered answers over."""
         outbox = self._state.outbox
         with self._state.lock:
             gaps, outbox.gaps = outbox.gaps, []
             given_up, outbox.given_up = outbox.given_up, []
-            unsure, outbox.unsure = outbox.unsure, []
+            doubts, outbox.doubts = outbox.doubts, []
+            lost, outbox.lost = outbox.lost, []
+            self._state.rescues += len(lost)
         for task_id in gaps:
             logger.warning(
                 "task %s: text was lost, more than max_buffered_bytes waited for a connection", task_id
             )
-        for task_id in unsure:
-            logger.warning(
-                "task %s: its answer may not have arrived, the connection was lost just after it", task_id
-            )
-        for terminal in given_up:
-            self._undelivered(terminal)
+        for task_id in doubts:
+            logger.warning("task %s: text may have been lost, the connection ended just after it", task_id)
+        for frame in given_up:
+            self._undelivered(frame, not frame.again)
+        if lost:
+            self._lost(lost)
 
     def recover(self) -> None:
         """Keep what a failed or interrupted write had under way, and drop its connection. For the pinger."""
@@ -224,18 +248,14 @@ class Writer:
     def _take_turn(self, me: object, patience: float) -> bool:
         """Make it this thread's turn; wait patience seconds for another's end. False if it took longer."""
         state = self._state
-        with state.lock:
-            if self._turn is not None:
-                if not patience:
-                    return False
-                self._waiting += 1
-                try:
-                    if not self._turn_ended.wait_for(lambda: self._turn is None, patience):
-                        return False
-                finally:
-                    self._waiting -= 1
-            self._turn = me
-            return True
+        deadline = Deadline(patience)
+        while True:
+            with state.lock:
+                if self._turn is None:
+                    self._turn = me
+                    return True
+            if not patience or not self._turn_ended.wait_for(lambda: self._turn is None, deadline.left()):
+                return False
 
     def _end_turn(self) -> None:
         state = self._state
@@ -250,8 +270,8 @@ class Writer:
     def _free_turn(self) -> None:
         """Let another thread write. Under the state lock."""
         self._under_way = None
-        if self._waiting:
-            self._turn_ended.notify()
+        if self._turn_ended.waiters:
+            self._turn_ended.notify_all()
         self._turn = None
 
     def _drain_in_turn(self, patience: float) -> bool:
@@ -309,30 +329,31 @@ class Writer:
                 self._under_way = (link, ())  # before anything is taken, as above
                 pieces = state.outbox.take(_BATCH)
                 self._under_way = (link, pieces)
-                late = self._note_answers(connection, pieces)
-            rest = self._send(link, pieces)
-            if rest is None:
-                self._under_way = None
-            if late := [terminal for terminal in late if rest is None or terminal not in rest]:
-                self._late(late)
-            if rest is not None:
+                self._note_receipts(connection, pieces)
+            if self._send(link, pieces) is not None:
                 return
+            self._under_way = None
             if not state.outbox:  # without the lock, as in flush()
                 return
 
-    def _note_answers(self, connection: Connection, pieces: Sequence[Piece]) -> list[Terminal]:
-        """Note which answers leave now, and return those of tasks that came on another connection.
+    def _note_receipts(self, connection: Connection, pieces: list[Piece]) -> None:
+        """Note what needs a receipt, and put a ping behind it where that cannot wait for the timer.
 
         Before they are written: what is done afterwards delays the next task. Under the state lock.
         """
-        late = []
+        state, receipts = self._state, connection.receipts
+        urgent = False
         for piece in pieces:
-            if isinstance(piece, Terminal) and piece.rescue:
-                if piece.answer.connection == connection.number:
-                    connection.receipts.written(piece)
-                else:
-                    late.append(piece)
-        return late
+            if isinstance(piece, (Terminal, OutgoingMessage, Gap)):
+                state.outbox.forget(receipts.written(piece))
+                urgent = urgent or piece.again or state.ending
+                if isinstance(piece, Terminal) and piece.answers:
+                    urgent = urgent or piece.answer.connection != connection.number
+            elif isinstance(piece, Passing):
+                urgent = urgent or piece.urgent
+        if urgent or receipts.pong_wanted:
+            pieces.append(Passing(PING))
+            state.ping(connection)
 
     def _send(self, link: WebSocket, pieces: Sequence[Piece]) -> Sequence[Piece] | None:
         """Write the pieces, and return None; or drop the link, put back and return what did not leave whole."""
@@ -361,8 +382,8 @@ class Writer:
             state.counters.count_written(frames + len(payloads), chunks, size)
         except WriteFailed as failure:
             whole = websocket_frames.whole(payloads, failure.sent)
-            rest = _behind(pieces[begin:], whole)
-            chunks = _chunks(pieces) - _chunks(rest)
+            rest = behind(pieces[begin:], whole)
+            chunks = chunks_in(pieces) - chunks_in(rest)
             state.counters.count_written(frames + whole, chunks, size + failure.sent)
             self._failed(link, failure, rest)
             return rest
@@ -373,23 +394,3 @@ class Writer:
         self._under_way = (link, rest)
         link.abort()
         logger.debug("a write failed: %s", failure)
-
-
-def _behind(pieces: Sequence[Piece], frames: int) -> list[Piece]:
-    """Return the pieces without their first so many frames."""
-    left: list[Piece] = []
-    for piece in pieces:
-        if isinstance(piece, Chunks):
-            gone = min(frames, len(piece.texts))
-            if gone < len(piece.texts):
-                left.append(Chunks(piece.answer, piece.texts[gone:]))
-        else:
-            gone = min(frames, 1)
-            if not gone:
-                left.append(piece)
-        frames -= gone
-    return left
-
-
-def _chunks(pieces: Sequence[Piece]) -> int:
-    return sum(len(piece.texts) for piece in pieces if isinstance(piece, Chunks))

@@ -12,7 +12,7 @@ from ..action_results import ActionCallResult, ActionOptions
 from ..credentials import Credentials
 from ..errors import TaskCancelled
 from ..protocol import frames
-from ..protocol.outbox import Chunks, Passing, PongReply, Terminal
+from ..protocol.pieces import Chunks, Gap, OutgoingMessage, Passing, PongReply, Terminal
 from ..runtime.action_calls import ActionCalls
 from ..runtime.callbacks import Callbacks, Listeners
 from ..runtime.running_task import RunningTask
@@ -40,7 +40,7 @@ class RecordingWriter(Writer):
     """
 
     def __init__(self, state: State, record: Record, sent: Callable[[int], None]) -> None:
-        super().__init__(state, undelivered=lambda _: None, late=lambda _: None)
+        super().__init__(state, undelivered=lambda *_: None, lost=lambda _: None)
         self._record = record
         self._sent = sent
         self.called: Callable[[bytes], None] = lambda _: None
@@ -72,7 +72,7 @@ class RecordingWriter(Writer):
                     frame = frames.decode(piece if isinstance(piece, bytes) else piece.payload) or {}
                     if frame.get("type") in ("agent_complete", "agent_error"):
                         record.terminal(frame, state.clock())
-                elif not isinstance(piece, PongReply):
+                elif not isinstance(piece, (OutgoingMessage, Gap, PongReply)):
                     assert_never(piece)
             state.changes.notify_all()
         for payload in calls:

@@ -201,7 +201,7 @@ def test_only_the_first_terminal_counts(server, make_agent):
     assert (reply.wait(5), reply.text) == ("completed", "one")
     agent.disconnect()
     kinds = [frame.type for frame in server.frames if frame.direction == "in"]
-    assert kinds == ["agent_auth", "agent_complete", "websocket.close"]
+    assert kinds == ["agent_auth", "agent_complete", "ping", "websocket.close"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from queue import Queue
 
 import pytest
 from starlette.requests import Request
@@ -214,29 +215,65 @@ def test_a_swallowed_answer_that_arrived_after_all_is_not_sent_as_a_message(make
     assert desk.sent == []
 
 
-def test_a_swallowed_answer_that_nobody_can_tell_about_is_not_handed_over(make_agent, package_log):
+def test_a_swallowed_answer_that_nobody_can_tell_about_is_handed_over_as_uncertain(make_agent):
     desk = Desk("error")
 
     async def fail(request: Request) -> JSONResponse:
         return JSONResponse({"error": "Not a member of this conversation"}, status_code=403)
 
     desk.routes[1] = Route("/api/v1/messages/{conversation_id}", fail)
-    results: list[Undelivered] = []
+    results: Queue[Undelivered] = Queue()
     server, agent = answer_into_the_void(make_agent, desk)
-    agent.on_undelivered(results.append)
+    agent.on_undelivered(results.put)
     with server:
-        package_log.wait_for("its answer could not be rescued", 5)
+        result = results.get(timeout=5)
+        assert (result.text, result.certain) == ("late answer", False)
         agent.disconnect()
-    assert results == []  # it has probably arrived
+    assert agent.stats().undelivered == 1
 
 
-def test_a_swallowed_answer_is_let_be_if_rescuing_is_turned_off(make_agent):
-    desk = Desk("error")
+def test_a_swallowed_answer_is_sent_again_but_not_asked_about_if_rescuing_is_turned_off(make_agent):
+    desk, results = Desk("error"), Queue()
     server, agent = answer_into_the_void(make_agent, desk, rescue_results=False)
+    agent.on_undelivered(results.put)
     with server:
+        server.wait_for_frame("agent_complete", 5, content="late answer")
+        assert results.get(timeout=5).certain is False
         agent.disconnect()
-        assert not [frame for frame in server.frames if frame.type == "agent_complete"]
     assert not desk.looked.is_set()
+
+
+@pytest.mark.parametrize("end", ["error", "dismissal", "wakeup"])
+def test_whatever_end_a_dead_connection_swallowed_is_sent_again(make_agent, end: str) -> None:
+    """Until it is proven: two connections in a row swallow it."""
+    with LocalServer(duplicate_window=0) as server:
+        agent = make_agent(server, ping_interval=0.2, ping_timeout=0.5)
+        started, go_on, results = threading.Event(), threading.Event(), Queue()
+        agent.on_undelivered(results.put)
+
+        @agent.on_task
+        def handle(task):
+            started.set()
+            assert go_on.wait(5)
+            if end == "error":
+                task.send_error("nothing found")
+            elif end == "dismissal":
+                task.dismiss()
+            return "woken" if end == "wakeup" else None
+
+        agent.connect(5)
+        if end == "wakeup":
+            server.send_frame({"type": "task", "taskId": "t", "taskKind": "cron_wakeup"})
+        else:
+            server.conversation().say("hi")
+        assert started.wait(5)
+        server.inject("half-open")
+        go_on.set()
+        server.wait_for_agent(5, times=2)
+        server.wait_for_frame("agent_error" if end == "error" else "agent_complete", 5)
+        agent.disconnect()
+    # Nobody can be asked what became of the wakeup.
+    assert [result.text for result in list(results.queue)] == (["woken"] if end == "wakeup" else [])
 
 
 def test_an_answer_that_a_pong_has_proven_is_not_sent_again(make_agent):
@@ -256,7 +293,7 @@ def test_an_answer_that_a_pong_has_proven_is_not_sent_again(make_agent):
     assert not desk.looked.is_set()
 
 
-def test_an_answer_that_may_be_lost_is_named_when_the_agent_ends_without_a_connection(
+def test_an_answer_that_may_be_lost_is_handed_over_when_the_agent_ends_without_a_connection(
     make_agent, package_log
 ):
     with LocalServer(duplicate_window=0) as server:
@@ -269,5 +306,7 @@ def test_an_answer_that_may_be_lost_is_named_when_the_agent_ends_without_a_conne
         server.inject("drop")
         package_log.wait_for("connection 1:", 5)
         agent.disconnect()
-    package_log.wait_for(f"task {reply.message_id}: its answer may not have arrived", 5)
-    assert undelivered == []
+    package_log.wait_for(f"task {reply.message_id}: its end may not have arrived", 5)
+    assert [(result.task_id, result.text, result.certain) for result in undelivered] == [
+        (reply.message_id, "an answer", False)
+    ]

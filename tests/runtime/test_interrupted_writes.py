@@ -17,7 +17,7 @@ import pytest
 
 from arinova_agent_sync.protocol import frames
 from arinova_agent_sync.protocol.life import Life
-from arinova_agent_sync.protocol.outbox import Terminal
+from arinova_agent_sync.protocol.pieces import Terminal
 from arinova_agent_sync.runtime import writer as module
 from arinova_agent_sync.runtime.connection import Connection
 from arinova_agent_sync.runtime.running_task import RunningTask
@@ -61,7 +61,7 @@ class Bench:
         settings = check({"server_url": "http://localhost:1", "bot_token": "ari_x"})
         self.state = State(settings, clock=lambda: 1000.0)
         self.state.life = Life.RUNNING
-        self.writer = Writer(self.state, undelivered=lambda _: None, late=lambda _: None)
+        self.writer = Writer(self.state, undelivered=lambda _, __: None, lost=lambda _: None)
         self.links: list[FakeLink] = []
         self.task = RunningTask("t1", "c1", 1)
         self.connect()
@@ -71,7 +71,7 @@ class Bench:
         link = FakeLink()
         self.links.append(link)
         with self.state.lock:
-            self.state.connection = Connection(len(self.links), cast(WebSocket, link))
+            self.state.connection = Connection(len(self.links), cast(WebSocket, link), patience=60.0)
             self.state.link = cast(WebSocket, link)
             self.state.outbox.go_online()
 
