@@ -53,7 +53,9 @@ def running(program: Path, server: LocalServer, **environment: str) -> Iterator[
             process.kill()
     assert process.returncode == 0
     # What run() says; one example has a main loop of its own.
-    assert re.fullmatch(r"((connected as .+\n)+stopping; Ctrl-C again to leave now\n)?", errors)
+    assert re.fullmatch(
+        r"((connected as .+\n)+(stopping|finishing \d+ answers?); Ctrl-C again to leave.*\n)?", errors
+    )
     server.wait_for_disconnect()
 
 
