@@ -6,9 +6,10 @@ token back.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
+
+from .net.forks import importing
 
 __all__ = ["REDACTED", "redact", "redact_bytes", "redact_error", "redact_frame", "redact_json"]
 
@@ -51,6 +52,9 @@ def redact_error(error: E, *tokens: str) -> E:
 
 def redact_json(value: Any, *tokens: str) -> Any:
     """Return a JSON value without the tokens; None for one that is nested too deeply to look through."""
+    with importing():  # here, as below: the log needs none of it
+        import json
+
     try:
         text = json.dumps(value)
     except RecursionError:
@@ -71,6 +75,9 @@ def redact_frame(frame: Mapping[str, Any] | str | bytes, tokens: Iterable[str]) 
     elif isinstance(frame, str):
         text = frame
     else:
+        with importing():
+            import json
+
         safe = {name: _without_secret(name, value) for name, value in frame.items()}
         text = json.dumps(safe, ensure_ascii=False, separators=(",", ":"), default=str)
     return redact(text, *tokens)

@@ -245,12 +245,12 @@ def test_one_terminal_in_a_race(make_agent, racers):
             assert len(terminals) == 1
 
 
-def test_nothing_is_a_dismissal_with_a_warning(server, make_agent, caplog):
+def test_nothing_is_a_dismissal_with_a_warning(server, make_agent, package_log):
     agent = make_agent(server)
     agent.on_task(lambda task: None)
     agent.connect(5)
     assert server.conversation().say("hi").wait(5) == "deleted"
-    assert "was dismissed" in caplog.text
+    package_log.wait_for("was dismissed", 5)
 
 
 def test_dismiss_is_quiet(server, make_agent, caplog):

@@ -265,6 +265,8 @@ def test_a_process_that_did_not_run_does_not_blame_its_server(server):
     assert process.stdout is not None
     assert process.stdout.readline() == "connected\n"
     ping = server.wait_for_frame("ping", 5)
+    server.wait_for_frame("pong", 5, after=ping, direction="out")
+    time.sleep(0.05)  # by now it was read: a pong that waits to be read would speak for the server
     process.send_signal(signal.SIGSTOP)
     time.sleep(1.5)  # which is what happens to it, not a wait for anything
     process.send_signal(signal.SIGCONT)

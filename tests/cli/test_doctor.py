@@ -212,7 +212,7 @@ def test_something_else_in_place_of_the_upgrade() -> None:
     with serving(partial(arinova, upgrade=refused, status="404 Not Found")) as fake:
         result = examine(f"http://127.0.0.1:{fake.port}")
     assert "the server answered HTTP 404 instead of opening a WebSocket" in line(result, "WebSocket")
-    assert "→ check server_url" in line(result, "WebSocket")
+    assert "→ there is none at this address: check server_url" in line(result, "WebSocket")
     assert "failed (404)" in line(result, "HTTP")
     assert marks(result)["authentication"] == "skip"
 
