@@ -269,12 +269,12 @@ class Writer:
 
     def _failed(self, link: WebSocket, failure: WriteFailed, rest: Sequence[Piece]) -> None:
         """Keep what did not leave whole, and drop the link: nothing can follow half a frame."""
-        logger.debug("a write failed: %s", failure)
         state = self._state
         with state.lock:
             state.outbox.put_back(rest)
             state.take_link_down(link)
         link.abort()
+        logger.debug("a write failed: %s", failure)
 
 
 def _behind(pieces: Sequence[Piece], frames: int) -> list[Piece]:
