@@ -149,15 +149,15 @@ class TaskLifecycle:
                 return False
             terminal, contradicts = self._completion(task, content, mentions, tail)
             waiting = self._end(task, "completed", terminal)
+        self._writer.flush()
+        self.start(waiting)
+        self._close_scope(task)
         if contradicts:
             logger.warning(
                 "task %s: send_complete() was given a text that does not begin with what was streamed; "
                 "the server keeps what was streamed",
                 task.task_id,
             )
-        self._writer.flush()
-        self.start(waiting)
-        self._close_scope(task)
         return True
 
     def has_streamed(self, task: RunningTask) -> bool:

@@ -23,6 +23,7 @@ FIRST = int(os.environ.get("ARINOVA_SEED", "1"))
 SEQUENCES = range(FIRST, FIRST + int(os.environ.get("ARINOVA_SEQUENCES", "4")))
 PLAYERS = 4
 MOVES = 25  # of each
+MOST_MOVES = 64  # of handlers and callbacks at once
 LATE = 1.0  # seconds that a call may take beyond its timeout
 
 
@@ -37,6 +38,7 @@ class Sequence:
         self.faults: list[str] = []
         self._dice = random.Random(seed)
         self._injecting = threading.Lock()
+        self._moving = threading.Semaphore(MOST_MOVES)
         agent.on_task(self.handle)
         for event in ("connected", "disconnected", "error", "undelivered"):
             agent.on(event, self.called_back)
@@ -121,10 +123,19 @@ class Sequence:
         self.disconnect(0.1)
 
     def called_back(self) -> None:
-        if not self.calm:
+        with self._moving:
+            if self.calm:
+                return
             move = self._dice.choice([None, None, self.disconnect, self.use, self.connect])
             if move is not None:
                 move()
+
+    def calm_down(self) -> None:
+        """Let no handler and no callback do anything more, and wait for what they do: it could connect anew."""
+        self.calm = True
+        for _ in range(MOST_MOVES):
+            assert self._moving.acquire(timeout=10)
+        self._moving.release(MOST_MOVES)
 
     def handle(self, task) -> str:
         for number in range(3):
@@ -168,7 +179,7 @@ def test_any_sequence_of_calls_and_mishaps(server, make_agent, hurried, seed):
         for player in players:
             player.join(40)
             assert not player.is_alive()
-        sequence.calm = True
+        sequence.calm_down()
         sequence.disconnect(2)
     finally:
         signal.signal(signal.SIGUSR1, before)
