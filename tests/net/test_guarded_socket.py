@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -61,6 +62,23 @@ def outcome(call: Callable[[], object]) -> object:
         return call()
     except BaseException as error:
         return error
+
+
+@pytest.mark.parametrize("discards", [True, False])
+def test_what_was_not_sent_yet_is_discarded_on_demand_alone(discards: bool) -> None:
+    guard, peer = pair(tls=False, buffer=4_096)
+    with peer:
+        with pytest.raises(SendFailed) as failed:
+            guard.send_all(b"x" * 1_000_000, 0.05)
+        if discards:
+            guard.discard_unsent()
+        guard.close()
+        received = 0
+        peer.settimeout(5)
+        with suppress(ConnectionError):
+            while data := peer.recv(65_536):
+                received += len(data)
+    assert (received < failed.value.sent) is discards
 
 
 class TestReceiving:

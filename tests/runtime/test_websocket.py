@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from queue import Queue
 
 import pytest
 import websocket
@@ -178,6 +179,25 @@ class TestTalking:
             (websocket_frames.PONG, b""),
             (websocket_frames.CLOSE, b"\x03\xe8bye"),
         ]
+
+    @pytest.mark.parametrize("orderly", [True, False])
+    def test_only_a_link_that_is_given_up_is_reset(self, orderly: bool) -> None:
+        closed, was_reset = threading.Event(), Queue[bool]()
+
+        def play(peer: Peer) -> None:
+            assert closed.wait(5)
+            with suppress(ConnectionError):
+                while peer.sock.recv(65536):
+                    pass
+            was_reset.put(bool(peer.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)))
+
+        with Connected(play) as link:
+            link.send_text(b"x" * 1_000)
+            if orderly:
+                link.send_close(1000)
+            link.close()
+            closed.set()
+            assert was_reset.get(timeout=5) is not orderly
 
     def test_through_a_proxy(self) -> None:
         def play(peer: Peer) -> None:
