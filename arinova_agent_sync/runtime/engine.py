@@ -198,7 +198,9 @@ class Engine:
             self._callbacks.fire("undelivered", result)
         what = "a message" if isinstance(frame, OutgoingMessage) else f"task {frame.answer.task_id}: its end"
         why = "could not be delivered" if certain else "may not have arrived"
-        logger.warning("%s %s", what, why)
+        # A refused or cancelled task has no answer to lose; the server ends it with the connection.
+        say = logger.info if result is None else logger.warning
+        say("%s %s", what, why)
 
     def _callback_failed(self) -> None:
         with self.state.lock:

@@ -45,14 +45,14 @@ class RecordingWriter(Writer):
         self._sent = sent
         self.called: Callable[[bytes], None] = lambda _: None
 
-    def chunk(self, run: RunningTask, text: str) -> bool:
+    def chunk(self, running: RunningTask, text: str) -> bool:
         record, state = self._record, self._state
         with state.lock:
-            if run.ended is not None:
+            if running.ended is not None:
                 return False
             self._say(text)
             number = len(record.chunks)
-            for chunk in run.answer.speak(text):
+            for chunk in running.answer.speak(text):
                 record.chunk(chunk)
         self._sent(number)
         return True
@@ -147,9 +147,9 @@ class FakeActions(ActionCalls):
         action: str,
         arguments: Mapping[str, object],
         options: ActionOptions,
-        run: RunningTask | None = None,
+        running: RunningTask | None = None,
     ) -> ActionCallResult:
-        result = super().call(action, arguments, options, run)
+        result = super().call(action, arguments, options, running)
         outcome = self._outcomes.pop(result.call_id, result)
         if isinstance(outcome, BaseException):
             raise outcome

@@ -65,7 +65,9 @@ def test_disconnect_in_a_signal_handler_ends_the_agent(server, script, call):
     else:
         program = script(body)
     code, output, errors = program.end(50)
-    assert (code, output.splitlines()[-1:], errors) == (0, ["ended"], "")
+    assert (code, output.splitlines()[-1:]) == (0, ["ended"])
+    # What was sent in the last moment may not have arrived, which is said.
+    assert [line for line in errors.splitlines() if not line.endswith(("may not have arrived", "be delivered"))] == []
 
 
 def test_disconnect_in_a_signal_handler_during_connect_calls_it_off(script):
@@ -118,7 +120,8 @@ def test_a_second_signal_keeps_what_was_streamed(server, script):
         pass  # until one is refused: the first signal was taken
     program.signal(signal.SIGTERM)
     assert (reply.wait(5), reply.text) == ("completed", "half an answer")
-    assert program.end()[:2] == (0, "over")
+    code, output, _ = program.end()
+    assert (code, output.splitlines()[-1]) == (0, "over")
 
 
 def test_signals_in_a_hurry_end_run_once(server, script):
