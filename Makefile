@@ -10,11 +10,13 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.demo
 	@$(BIN)/python -m arinova_agent_sync.cli.demo
 
+# Six minutes or so on two cores. What fails beside its neighbours is tried once more, alone.
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 fast: $(VENV)/.ready
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow" || \
+		$(BIN)/python -m pytest -m "not slow" --last-failed --last-failed-no-failures none
 
 # 10,000 faults in all: five seeds, both moods of the server, plain and TLS. Six minutes or so.
 chaos: $(VENV)/.ready

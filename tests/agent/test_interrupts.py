@@ -52,7 +52,7 @@ def interrupted(call: Callable[[], object], at: int) -> bool:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one in a weakref's callback
 @pytest.mark.parametrize("name", ["connect", "disconnect", "wait"])
 def test_an_agent_survives_ctrl_c_at_any_line(server, make_agent, name):
-    at, step = 1, 3 if name == "connect" else 1
+    at, step = 1, 9 if name == "connect" else 1
     while True:
         agent = make_agent(server)
         agent.on_task(lambda task: "fine")
