@@ -367,7 +367,7 @@ class ArinovaAgent:
         )
 
 
-ArinovaAgent.__doc__ = (ArinovaAgent.__doc__ or "").replace("{options}", options.described())
+ArinovaAgent.__doc__ = options.documented(ArinovaAgent.__doc__)
 
 # For this package's own tools, by way of _internals; lists need no lock, since what changes them is atomic.
 # Functions in before_start are called with each agent that is about to start. Those in instead_of_run are offered

@@ -283,11 +283,16 @@ def default_in_words(name: str) -> str:
     return f"``{value.__name__}``" if isinstance(value, type) else str(value)
 
 
-def described() -> str:
-    """Return what the options mean, as the arguments of a docstring."""
-    return "\n        ".join(
+def documented(docstring: str | None) -> str:
+    """Return a docstring with what the options mean in the place of ``{options}``."""
+    before, mark, behind = (docstring or "").partition("{options}")
+    if not mark:  # Python was told to keep none
+        return before
+    indent = before.rpartition("\n")[2]
+    meanings = (
         f"{name}: {option.meaning}; by default {default_in_words(name)}." for name, option in OPTIONS.items()
     )
+    return before + f"\n{indent}".join(meanings) + behind
 
 
 def check(given: Mapping[str, object]) -> Settings:

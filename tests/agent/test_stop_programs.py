@@ -67,7 +67,9 @@ def test_disconnect_in_a_signal_handler_ends_the_agent(server, script, call):
     code, output, errors = program.end(50)
     assert (code, output.splitlines()[-1:]) == (0, ["ended"])
     # What was sent in the last moment may not have arrived, which is said.
-    assert [line for line in errors.splitlines() if not line.endswith(("may not have arrived", "be delivered"))] == []
+    assert [
+        line for line in errors.splitlines() if not line.endswith(("may not have arrived", "be delivered"))
+    ] == []
 
 
 def test_disconnect_in_a_signal_handler_during_connect_calls_it_off(script):

@@ -125,6 +125,7 @@ def test_a_refusal_is_told_with_its_code(server, make_agent, caplog, attempts):
     told = heard.wait(attempts)
     assert [event for event, _ in told] == ["error"] * (attempts - 1) + ["auth_failed"]
     assert all(type(error) is AuthenticationError for _, error in told)
+    agent.disconnect()  # the log is written after the callback
     lines = warnings(caplog)
     assert len(lines) == attempts
     assert all("AUTH_SERVICE_UNAVAILABLE" in line for line in lines)
