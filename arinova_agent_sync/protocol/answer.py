@@ -192,8 +192,14 @@ class Answer:
 
     def speak(self, text: str) -> Sequence[str]:
         """Take a clean piece that is written at once; return its chunks. Nothing may wait before it."""
-        self._say((text,), len(text))
-        return self.cut((text,))
+        texts, size = (text,), len(text)
+        if self._said is None:
+            self._said = StreamedText()
+        self._said.add(texts, size)
+        if self._kept is None and size < self.written:  # as in cut(), which a chunk nearly never needs
+            self.written += size
+            return texts
+        return self.cut(texts)
 
     def cut(self, texts: Sequence[str]) -> Sequence[str]:
         """Return the chunks to write for these pieces, and count them as written."""

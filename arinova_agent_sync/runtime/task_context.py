@@ -143,7 +143,8 @@ class ThreadTaskContext:
             if running.answer.pending is not pending and not self._writer.requeue(running, pending):
                 self._meet_end()
             return
-        text = clean(text)
+        if "\0" in text or not text.isascii():  # looked at here: a call would cost as much again
+            text = clean(text)
         if not (self._writer.chunk(running, text) if text else running.ended is None):
             self._meet_end()
 
