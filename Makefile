@@ -24,7 +24,8 @@ chaos: $(VENV)/.ready
 
 # With the clients of models themselves, in environments of their own.
 llm-tests: $(VENV)-llm/.ready $(VENV)-llama-index/.ready
-	$(VENV)-llm/bin/python -m pytest tests/interrupts
+	$(VENV)-llm/bin/python -m pytest tests/interrupts || \
+		$(VENV)-llm/bin/python -m pytest tests/interrupts --last-failed --last-failed-no-failures none
 	$(VENV)-llama-index/bin/python -m pytest tests/interrupts -k llama
 
 lint: $(VENV)/.ready
