@@ -114,6 +114,9 @@ def beyond_reach(code: CodeType) -> set[int]:
         nones = instructions[place : place + 3]
         if len(nones) == 3 and all(each.opname == "LOAD_CONST" and each.argval is None for each in nones):
             found |= {each.offset for each in instructions[place : place + 6]}
+        after = [each.opname for each in instructions[place : place + 5]]
+        if after == ["POP_BLOCK", "LOAD_CONST", "DUP_TOP", "DUP_TOP", "CALL_FUNCTION"]:  # Python 3.10
+            found |= {each.offset for each in instructions[place : place + 5]}
     return found
 
 
@@ -137,6 +140,9 @@ class Tracer:
 @pytest.mark.parametrize("act", [straight, piled, ended])
 def test_at_every_bytecode(act: Callable[[Bench], None]) -> None:
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = (
+        True  # Python 3.12 traces bytecodes only if a frame wanted it before settrace()
+    )
     for number in range(1, MOST):
         bench = Bench()
         tracer = Tracer(number)
