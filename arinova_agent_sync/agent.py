@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
 from . import reports
 from . import settings as options
 from .action_results import ActionCallResult, ActionOptions
+from .argument_checks import seconds
 from .credentials import Credentials
 from .handlers import HandlerTable, TaskHandler, command_word
 from .log import logger
@@ -162,7 +163,7 @@ class ArinovaAgent:
         handlers and callbacks that is a RuntimeError.
         """
         if timeout is not None:
-            options.seconds("timeout", timeout)
+            seconds("timeout", timeout)
         deadline = Deadline(timeout)
         self._start(deadline).shutdown.wait_connected(deadline)
 
@@ -176,7 +177,7 @@ class ArinovaAgent:
         in the middle of another call of this package, it returns at once.
         """
         timeout = self._settings.shutdown_timeout if timeout is None else timeout
-        options.seconds("timeout", timeout, least=True)
+        seconds("timeout", timeout, least=True)
         self._lives.stop(timeout)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -188,7 +189,7 @@ class ArinovaAgent:
         Returns True once it has stopped, False if the time is up. Ctrl-C interrupts the wait, not the agent.
         """
         if timeout is not None:
-            options.seconds("timeout", timeout)
+            seconds("timeout", timeout)
         return self._lives.wait(timeout)
 
     def run(self) -> None:

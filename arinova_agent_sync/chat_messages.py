@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
+from .argument_checks import count, text
 from .names import folded
 from .payload import HistoryMessage, Member, ReplyTo
 from .protocol.json_values import clean_text
-from .settings import count, text
 from .trigger import AGENT_ROLES, HasHistory, find_trigger, is_own
 
 _MOST = 1_000_000

@@ -13,11 +13,11 @@ from typing import Any, Union
 
 import msgspec
 
+from .argument_checks import text as check_text
 from .chat_messages import checked_mentions
 from .errors import TaskCancelled
 from .names import folded
 from .net.forks import renew_after_fork
-from .settings import text as check_text
 from .task import Task, say_the_rest
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from .argument_checks import check_keywords
+from .argument_checks import text as check_text
 from .protocol import frames
 from .protocol.json_values import checked, checked_object, clean_text
 from .protocol.pieces import OutgoingMessage
-from .settings import text as check_text
 
 _TEXTS = ("sessionId", "model", "provider", "toolName", "error")
 _WHOLE = ("messageCount", "durationMs", "compactedCount", "tokenCount")

@@ -10,12 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from . import argument_checks
-from .argument_checks import LONGEST_SECONDS, flag
-from .argument_checks import (
-    count as count,  # also for those who look for the checks of numbers and texts here
-)
-from .argument_checks import seconds as seconds
-from .argument_checks import text as text
+from .argument_checks import LONGEST_SECONDS, count, flag, seconds
 
 if TYPE_CHECKING:
     import ssl

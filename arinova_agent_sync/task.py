@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import payload
 from .action_results import ActionCallResult
+from .argument_checks import text as check_text
 from .chat_messages import chat_messages, checked_mentions, command_in, mentions_in
 from .errors import ArinovaError, TaskCancelled
 from .names import folded
@@ -18,7 +19,6 @@ from .payload import (
     ReplyTo,
 )
 from .protocol.frames import text
-from .settings import text as check_text
 
 if TYPE_CHECKING:
     from .api import Page

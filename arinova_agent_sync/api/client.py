@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 
-from .. import settings
+from .. import argument_checks, settings
 from ..protocol.json_values import JSONValue
 from .multipart import FilePart, Form
 from .resources.actions import Actions
@@ -215,10 +215,10 @@ def _options(
     options: Options, timeout: float | None, max_retries: int | None, max_response_bytes: int | None
 ) -> Options:
     if timeout is not None:
-        options = replace(options, timeout=settings.seconds("timeout", timeout))
+        options = replace(options, timeout=argument_checks.seconds("timeout", timeout))
     if max_retries is not None:
-        options = replace(options, max_retries=settings.count("max_retries", max_retries, 0, 100))
+        options = replace(options, max_retries=argument_checks.count("max_retries", max_retries, 0, 100))
     if max_response_bytes is not None:
-        limit = settings.count("max_response_bytes", max_response_bytes, 1, 1 << 40)
+        limit = argument_checks.count("max_response_bytes", max_response_bytes, 1, 1 << 40)
         options = replace(options, max_response_bytes=limit)
     return options

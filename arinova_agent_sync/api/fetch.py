@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from .._version import __version__
+from ..argument_checks import count, seconds
 from ..errors import ApiError
 from ..net.abortable_wait import AbortableWait
 from ..net.deadline import Deadline
@@ -25,7 +26,6 @@ from ..net.forks import importing
 from ..net.proxies import proxy_for
 from ..net.resolver import Address, resolve
 from ..net.tls import default_context
-from ..settings import count, seconds
 from . import failures
 from .addresses import is_public
 from .origin import Origin

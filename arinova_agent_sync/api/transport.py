@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, Union, cast
 from urllib.parse import urljoin, urlsplit
 
 from .._version import __version__
+from ..argument_checks import seconds
 from ..errors import ApiConnectionError, ApiError, ApiTimeoutError, RateLimitError, ServerError
 from ..log import logger
 from ..net.chance import chance
@@ -23,7 +24,6 @@ from ..net.retry_after import retry_after
 from ..net.tls import default_context
 from ..protocol.json_values import JSONValue
 from ..redaction import redact, redact_bytes, redact_error
-from ..settings import seconds
 from . import failures, routes
 from .bodies import SourceError
 from .etags import Entry, ETags, is_usable

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
+from ..argument_checks import count
 from ..protocol.json_values import JSONValue, checked
-from ..settings import count
 
 # Spelled with Union: the aliases are evaluated, and Python 3.10 knows no `|` for strings.
 JSON = Union[None, bool, int, float, str, list["JSON"], dict[str, "JSON"]]

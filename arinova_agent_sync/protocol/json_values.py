@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Union
 
-from ..settings import text
+from ..argument_checks import text
 
 # Spelled with Union: the alias is evaluated, and Python 3.10 knows no `|` for strings.
 JSONValue = Union[None, bool, int, float, str, Sequence["JSONValue"], Mapping[str, "JSONValue"]]

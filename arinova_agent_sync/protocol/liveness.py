@@ -18,9 +18,8 @@ class Liveness:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._asked_at: float | None = None  # by the oldest ping that no pong answered
-        self._excused: float | None = (
-            None  # what was due when this process did not run, as far as it was judged
-        )
+        # What was due when this process did not run, as far as it was judged.
+        self._excused: float | None = None
 
     def pinged(self, now: float, due: float) -> None:
         """Note that a ping leaves now that was due at a moment."""

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..action_results import ActionCallResult, ActionOptions
-from ..argument_checks import check_keywords
+from ..argument_checks import check_keywords, seconds
 from ..errors import ActionError, ConnectionLost, TaskCancelled
 from ..protocol import frames
 from ..protocol.json_values import checked_object, clean_text
 from ..protocol.pieces import Passing
-from ..settings import seconds
 from .connection import Connection, PendingCall
 from .state import State
 from .writer import Writer

@@ -34,9 +34,7 @@ _CLOSE_FRAME = 0.5  # seconds to write the close frame in, where nothing else wa
 _ECHO = 0.5  # seconds for the server to answer the close frame, which tells that it read what came before
 _RECEIPT = 1.0  # seconds for the server to confirm that it has read what was said last
 _CLEANUP = 0.5  # seconds for handlers of cancelled tasks, which may be cleaning up
-_READER_END = (
-    0.2  # seconds that the reader gets to end once its connection was aborted, whatever the deadline
-)
+_READER_END = 0.2  # seconds for the reader to end once its connection was aborted, whatever the deadline
 _LATER = 1.0  # seconds beyond its deadline that another engine's end is waited for
 
 
@@ -256,6 +254,7 @@ class Shutdown:
 
     def _give_up_what_waits(self) -> None:
         state = self.state
+        self._writer.recover()  # a write that failed just now
         with state.lock:
             if state.connection is not None:  # the reader has not ended
                 state.outbox.send_again(state.connection.receipts.take_unproven())

@@ -1,7 +1,7 @@
 """The pinger thread: pings, heartbeats, late batches, what the reader wants said, and the end.
 
 It sleeps until the next of its timers, or until somebody schedules an earlier one. It does not judge whether the
-peer is alive: the reader's receive does, without any lock.
+peer is alive: the reader does, without a lock that is held while anything is written.
 """
 
 from __future__ import annotations

@@ -84,9 +84,8 @@ class Writer:
         # Under the state lock, but for a look.
         self._turn: object = None  # whose turn it is to write, None for nobody's
         self._turn_ended = StateChanges(state.lock)
-        self._under_way: tuple[WebSocket, Sequence[Piece]] | None = (
-            None  # taken out, and not known to have left
-        )
+        # What was taken out, and is not known to have left.
+        self._under_way: tuple[WebSocket, Sequence[Piece]] | None = None
 
     def chunk(self, running: RunningTask, text: str) -> bool:
         """Stream a piece of a task's answer; False, and nothing, if the task has ended."""
@@ -138,7 +137,7 @@ class Writer:
                     running.patience = min(most - count, _PILE)
                     state.schedule("flush", now + _LATE)
                     return True
-        # Who has much waits until it is on the wire, and lets the others running.
+        # Who has much waits until it is on the wire, and lets the others run.
         self.flush(state.settings.send_timeout if much else 0.0)
         if running.patience:
             self._note_write(running, now)
@@ -167,7 +166,7 @@ class Writer:
         state = self._state
         # Looked at without the lock: whoever added a frame sees it, and that is enough.
         while state.link is not None and state.outbox:
-            if not self._drain_in_turn(patience):
+            if not self._in_turn(self._drain, patience):
                 return
         outbox = state.outbox
         if outbox.gaps or outbox.doubts or outbox.given_up or outbox.lost:
@@ -179,37 +178,41 @@ class Writer:
         self.flush(self._state.settings.send_timeout if much else 0.0)
 
     def ask_for_receipts(self, timeout: float) -> None:
-        """Write what waits, for up to timeout seconds, and have the server confirm that it has read everything."""
+        """Write what waits, for up to timeout seconds, and have the server confirm that it has read everything.
+
+        For the pinger.
+        """
         state = self._state
         with state.lock:
             state.ending = True
-        self.flush(timeout)
+        self._wait_for_turn(timeout)
+        self.flush()
         with state.lock:
             connection = state.connection
             asked = connection is None or not len(connection.receipts)
             if connection is not None and not asked and state.outbox.add_passing(Passing(PING)):
                 state.ping(connection)
-        self.flush(timeout)
+        self.flush()
+        self.recover()
 
     def finish(self, link: WebSocket, timeout: float) -> None:
         """Write what waits and say goodbye, waiting up to timeout seconds for another writer. For the pinger."""
-        self._turn_ended.wait_for(lambda: self._turn is None or self._turn is _BROKEN, max(0.0, timeout))
-        self.recover()
-        me = object()
+        self._wait_for_turn(max(0.0, timeout))
+
+        def part() -> None:
+            self._drain()
+            link.send_close(1000)
+
         try:
-            try:
-                if self._take_turn(me, 0.0):
-                    self._drain()
-                    link.send_close(1000)
-            except WebSocketError:
-                pass  # it is gone already, which is what is wanted
-            finally:
-                if self._turn is me:
-                    self._end_turn()
-        finally:
-            if self._turn is me:
-                self._end_turn()
-        self.recover()  # this is the pinger, and it has no other turn
+            self._in_turn(part)
+        except WebSocketError:
+            pass  # it is gone already, which is what is wanted
+        self.recover()
+
+    def _wait_for_turn(self, timeout: float) -> None:
+        """Wait for another thread's write to end, whichever way. For the pinger: nobody else would recover it."""
+        self._turn_ended.wait_for(lambda: self._turn is None or self._turn is _BROKEN, timeout)
+        self.recover()
 
     def report_losses(self) -> None:
         """Log what was lost with a connection or for want of one, and hand undelivered answers over."""
@@ -274,14 +277,14 @@ class Writer:
             self._turn_ended.notify_all()
         self._turn = None
 
-    def _drain_in_turn(self, patience: float) -> bool:
-        """Write what waits once it is this thread's turn; False if that took longer than patience seconds."""
+    def _in_turn(self, work: Callable[[], None], patience: float = 0.0) -> bool:
+        """Do something once it is this thread's turn; False, and nothing, if that takes longer than patience."""
         me = object()
-        try:
+        try:  # twice, as in chunk()
             try:
                 if not self._take_turn(me, patience):
                     return False
-                self._drain()
+                work()
                 return True
             finally:
                 if self._turn is me:
@@ -356,7 +359,7 @@ class Writer:
             state.ping(connection)
 
     def _send(self, link: WebSocket, pieces: Sequence[Piece]) -> Sequence[Piece] | None:
-        """Write the pieces, and return None; or drop the link, put back and return what did not leave whole."""
+        """Write the pieces, and return None; or end the link, and return what did not leave whole."""
         state = self._state
         frames = chunks = 0
         payloads: list[bytes] = []

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Union
 
+from ..argument_checks import text as check_text
 from ..payload import HistoryMessage, Member, ReplyTo
 from ..protocol.json_values import checked_object
 from ..protocol.session import WAKEUP_KINDS
-from ..settings import text as check_text
 
 Message = Union[HistoryMessage, Mapping[str, str], tuple[str, str]]
 Payload = dict[str, object]

@@ -13,8 +13,8 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, overload
 
+from ...argument_checks import count
 from ...net.forks import importing
-from ...settings import count
 from ..fetch import MAX_BYTES, MAX_SECONDS, Budget, absolute, fetch
 from ..multipart import FilePart, Form, Progress, Source
 from ..pages import Pages
