@@ -105,6 +105,7 @@ def test_cancelling(server: LocalServer) -> None:
         assert printed.readline() == "stopped by the user\n"
 
 
+@pytest.mark.slow
 def test_group(server: LocalServer, make_agent: Callable[..., ArinovaAgent]) -> None:
     bob = server.add_agent("Bob", listen_mode="muted")  # still hears who mentions him
     his = make_agent(server, bot_token=bob.token)
@@ -219,6 +220,7 @@ def made(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
         agent.api.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "section", "compiled_only"), blocks())
 def test_documented_code(
     source: str,

@@ -85,6 +85,7 @@ def unheard() -> Iterator[io.StringIO]:
         yield error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_the_traceback_of_a_handler_is_seen_without_logging(way: str) -> None:
     error = program(WAYS[way])
@@ -92,6 +93,7 @@ def test_the_traceback_of_a_handler_is_seen_without_logging(way: str) -> None:
     assert 'return {}["missing"]' in error or "in handle" in error
 
 
+@pytest.mark.slow
 def test_a_program_that_begins_to_log_under_run_reads_each_line_once() -> None:
     error = program("""
         def drive():
@@ -181,6 +183,7 @@ class TestTheTerminal:
         assert process.stdout.readline() == "started\n"
         process.send_signal(signal.SIGINT)
 
+    @pytest.mark.slow
     def test_without_logging_it_is_told_what_goes_on(self, server: LocalServer) -> None:
         process = self.begin(server, subprocess.PIPE)
         self.interrupt(server, process)
@@ -190,6 +193,7 @@ class TestTheTerminal:
             "finishing 1 answer; Ctrl-C again to leave",
         ]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("level", "times"), [("WARNING", 1), ("INFO", 1)], ids=["warnings only", "all that is told"]
     )
@@ -210,6 +214,7 @@ class TestTheTerminal:
         assert shown.count(b"connected as") == times
         assert shown.count(b"finishing 1 answer; Ctrl-C again to leave") == times
 
+    @pytest.mark.slow
     def test_with_logging_and_no_terminal_it_is_silent(self, server: LocalServer) -> None:
         process = self.begin(server, subprocess.PIPE, "import logging; logging.basicConfig()")
         self.interrupt(server, process)

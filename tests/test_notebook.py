@@ -184,6 +184,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return played
 
 
+@pytest.mark.slow
 def test_the_example_does_what_it_says(played: Played) -> None:
     for name in ("server", "agent", "asks", "changes", "shows", "ends"):
         assert played.error(name) is None, played.cells[name].outputs

@@ -63,6 +63,7 @@ def test_every_handler_shape_answers(server, make_agent, handler):
     assert (reply.wait(5), reply.text) == ("completed", "hello")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pure_delta", [False, True], ids=["auto-detection", "pure delta"])
 def test_the_user_gets_what_was_streamed_however_it_was_split(make_agent, pure_delta):
     pieces = st.lists(st.text("ha=", min_size=1, max_size=6), min_size=1, max_size=12)

@@ -90,6 +90,7 @@ def test_passing_refusals_end_after_auth_attempts(server, make_agent):
     assert len([frame for frame in server.frames if frame.type == "agent_auth"]) == 3
 
 
+@pytest.mark.slow
 def test_after_a_success_refusals_are_tried_again_and_tasks_live_on(server, make_agent):
     agent, go_on = make_agent(server, auth_attempts=4), threading.Event()
 
@@ -161,6 +162,7 @@ def test_each_auth_ok_tells_who_the_agent_is_anew(server, make_agent):
     assert (agent.agent_id, agent.agent_name, agent.onboarding_seed) == (None, "Agent", None)
 
 
+@pytest.mark.slow
 def test_a_ping_of_the_websocket_protocol_is_answered_once_authenticated():
     # The March 2026 server drops a connection on which anything but text comes before auth_ok.
     got: list[tuple[int, bytes]] = []
@@ -209,6 +211,7 @@ def test_a_bootstrap_token_is_exchanged_and_the_new_one_used(make_agent):
         assert agent.connected
 
 
+@pytest.mark.slow
 def test_a_server_that_only_exchanges_tokens_is_not_asked_without_a_pause():
     asked = 0
 

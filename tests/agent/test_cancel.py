@@ -162,6 +162,7 @@ def test_the_next_task_starts_while_the_cancelled_handler_still_blocks(server, m
     release.set()
 
 
+@pytest.mark.slow
 def test_fifty_cancelled_handlers_in_blocking_calls_do_not_starve_the_agent(server, make_agent):
     agent, release = make_agent(server, max_workers=16), threading.Event()
     running = threading.Semaphore(0)

@@ -57,6 +57,7 @@ def wrong_accept(peer: Peer) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behaviour",
     [

@@ -79,6 +79,7 @@ class Flood:
             time.sleep(0.3)
 
 
+@pytest.mark.slow
 def test_a_server_that_pauses_stops_the_handler(august, make_agent):
     agent = make_agent(august, send_timeout=30.0, max_buffered_bytes=100_000)
     flood = Flood(agent, 2_000)
@@ -95,6 +96,7 @@ def test_a_server_that_pauses_stops_the_handler(august, make_agent):
     assert agent.stats().connections == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_reads_a_byte_a_second(august, make_agent):
     agent = make_agent(august, send_timeout=0.5, max_buffered_bytes=200_000, ping_interval=30.0)
     flood = Flood(agent, 2_000)
@@ -113,6 +115,7 @@ def test_a_server_that_reads_a_byte_a_second(august, make_agent):
     assert flood.longest < 10  # send_timeout, and what a busy machine adds
 
 
+@pytest.mark.slow
 def test_reports_wait_for_a_server_that_stopped_reading(make_agent):
     with LocalServer() as server:
         agent = make_agent(server, send_timeout=1.0, max_buffered_bytes=0)

@@ -241,6 +241,7 @@ def test_an_oversized_message_is_reported_and_the_next_task_served(server, make_
     assert agent.stats().connections == 1
 
 
+@pytest.mark.slow
 def test_a_message_too_large_to_pass_by_is_reported_and_the_next_task_served(caplog):
     answered = threading.Event()
     errors: list[FrameTooLargeError] = []

@@ -84,6 +84,7 @@ def examples(count: int) -> settings:
     return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @examples(60)
 @given(frames=st.lists(FRAMES | JSON | st.text(max_size=20), min_size=1, max_size=10))
 def test_whatever_a_server_sends_is_survived(server, agent, frames):
@@ -107,6 +108,7 @@ def test_whatever_a_server_sends_is_survived(server, agent, frames):
     assert after.tasks_failed == before.tasks_failed
 
 
+@pytest.mark.slow
 @examples(100)
 @given(given=odd_arguments(ArinovaAgent.__init__))
 def test_the_constructor(given):

@@ -55,6 +55,7 @@ def asking(answers: list[bytes], *, leave: bool) -> Behaviour:
     return play
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("library", PATCHES)
 def test_an_agent_answers_reconnects_and_ends(tmp_path: Path, library: str, tls: bool) -> None:

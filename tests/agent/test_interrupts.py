@@ -49,6 +49,7 @@ def interrupted(call: Callable[[], object], at: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one in a weakref's callback
 @pytest.mark.parametrize("name", ["connect", "disconnect", "wait"])
 def test_an_agent_survives_ctrl_c_at_any_line(server, make_agent, name):

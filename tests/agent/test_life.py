@@ -212,6 +212,7 @@ def test_the_newer_agent_of_a_token_replaces_the_older(server, make_agent, caplo
     assert server.bot_token not in caplog.text
 
 
+@pytest.mark.slow
 def test_an_agent_that_nobody_refers_to_stays_connected(server):
     # An application's factory may make an agent, connect it and return something else.
     agent = ArinovaAgent(server_url=server.url, bot_token=server.bot_token)
@@ -346,6 +347,7 @@ def test_repr_and_html_show_the_state_and_no_token(server, make_agent):
     assert "<table>" in agent._repr_html_()
 
 
+@pytest.mark.slow
 def test_two_hundred_reconnects_leave_nothing(server, make_agent):
     agent = make_agent(server, reconnect_interval=0.001, _max_reconnect_delay=0.002)
     agent.connect(5)

@@ -171,6 +171,7 @@ def test_silence_ends_the_connection(server, make_agent):
     server.wait_for_agent(5, times=2)
 
 
+@pytest.mark.slow
 def test_any_byte_proves_the_peer_alive(server, make_agent):
     agent = make_agent(server, ping_interval=0.05, ping_timeout=1.0)
     agent.connect(5)
@@ -210,6 +211,7 @@ def test_heartbeats_for_running_and_waiting_tasks(server, make_agent):
         assert reply.wait(5) == "completed"
 
 
+@pytest.mark.slow
 def test_a_write_that_stalls_drops_the_link_and_keeps_what_waited(august, make_agent):
     agent = make_agent(august, send_timeout=0.3, ping_interval=30.0)
     go_on = threading.Event()

@@ -27,6 +27,7 @@ RUNNING = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_signal_lets_handlers_finish(server, script, number):
     program = script(RUNNING)
@@ -94,6 +95,7 @@ def test_run_raises_what_stopped_the_agent(script):
     assert program.end()[:2] == (0, "AuthenticationError")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stuck",
     ["time.sleep(600)", "\n                while True: pass", "\n                while True: print(end='')"],
@@ -122,6 +124,7 @@ def test_the_process_ends_beside_a_handler_that_never_returns(server, script, st
     assert re.fullmatch(r"left behind, since they did not end in time: the handler of task \S+\n", errors)
 
 
+@pytest.mark.slow
 def test_at_the_interpreters_exit_running_handlers_finish(server, script):
     program = script(
         """
@@ -144,6 +147,7 @@ def test_at_the_interpreters_exit_running_handlers_finish(server, script):
     assert program.end()[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_is_as_new_and_leaves_the_parents_connection_alone(server, script):
     other = server.add_agent("Child")
@@ -194,6 +198,7 @@ def test_importing_loads_neither_asyncio_nor_an_http_library(script):
     assert program.end() == (0, "[]", "")
 
 
+@pytest.mark.slow
 def test_running_an_agent_loads_no_asyncio(server, script):
     program = script(
         """

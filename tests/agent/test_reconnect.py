@@ -72,6 +72,7 @@ def test_a_pong_proves_a_connection(server, make_agent, waits):
         assert waits.next() == 0
 
 
+@pytest.mark.slow
 def test_time_proves_a_connection(server, make_agent, waits):
     agent = make_agent(server, _stable_after=0.05)
     agent.connect(5)

@@ -70,6 +70,7 @@ def answer_late(make_agent, desk: Desk, undelivered=print, **options: object):
     return server, agent, conversation
 
 
+@pytest.mark.slow
 def test_an_answer_whose_task_was_given_up_is_sent_as_a_message(make_agent):
     desk = Desk("error")
     server, agent, conversation = answer_late(make_agent, desk)
@@ -89,6 +90,7 @@ def test_an_answer_whose_task_lives_or_was_stopped_is_not_sent_again(make_agent,
     assert desk.sent == []
 
 
+@pytest.mark.slow
 def test_disconnect_waits_for_an_answer_that_is_being_rescued(make_agent):
     desk = Desk("error", delay=0.8)
     server, agent, _ = answer_late(make_agent, desk)
@@ -106,6 +108,7 @@ def test_rescuing_can_be_turned_off(make_agent):
     assert not desk.looked.is_set()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_rescued_is_handed_over(make_agent):
     desk = Desk("error")
 
@@ -196,6 +199,7 @@ def answer_into_the_void(make_agent, desk: Desk, **options: object):
     return server, agent
 
 
+@pytest.mark.slow
 def test_an_answer_that_a_dead_connection_swallowed_is_sent_again_and_asked_about(make_agent):
     desk = Desk("error")
     server, agent = answer_into_the_void(make_agent, desk)
@@ -206,6 +210,7 @@ def test_an_answer_that_a_dead_connection_swallowed_is_sent_again_and_asked_abou
     assert [message["content"] for message in desk.sent] == ["late answer"]
 
 
+@pytest.mark.slow
 def test_a_swallowed_answer_that_arrived_after_all_is_not_sent_as_a_message(make_agent):
     desk = Desk("completed")
     server, agent = answer_into_the_void(make_agent, desk)
@@ -215,6 +220,7 @@ def test_a_swallowed_answer_that_arrived_after_all_is_not_sent_as_a_message(make
     assert desk.sent == []
 
 
+@pytest.mark.slow
 def test_a_swallowed_answer_that_nobody_can_tell_about_is_handed_over_as_uncertain(make_agent):
     desk = Desk("error")
 
@@ -232,6 +238,7 @@ def test_a_swallowed_answer_that_nobody_can_tell_about_is_handed_over_as_uncerta
     assert agent.stats().undelivered == 1
 
 
+@pytest.mark.slow
 def test_a_swallowed_answer_is_sent_again_but_not_asked_about_if_rescuing_is_turned_off(make_agent):
     desk, results = Desk("error"), Queue()
     server, agent = answer_into_the_void(make_agent, desk, rescue_results=False)
@@ -243,6 +250,7 @@ def test_a_swallowed_answer_is_sent_again_but_not_asked_about_if_rescuing_is_tur
     assert not desk.looked.is_set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["error", "dismissal", "wakeup"])
 def test_whatever_end_a_dead_connection_swallowed_is_sent_again(make_agent, end: str) -> None:
     """Until it is proven: two connections in a row swallow it."""

@@ -47,6 +47,7 @@ def scene(make_agent, generation: str) -> Iterator[Scene]:
 both = pytest.mark.parametrize("generation", ["march", "august"])
 
 
+@pytest.mark.slow
 @both
 def test_what_was_swallowed_is_sent_over_http(scene: Scene) -> None:
     scene.server.inject("half-open")
@@ -66,6 +67,7 @@ def test_what_had_arrived_is_not_sent_twice(scene: Scene) -> None:
     assert scene.undelivered.empty()
 
 
+@pytest.mark.slow
 @both
 def test_what_cannot_be_sent_is_handed_over(scene: Scene) -> None:
     with scene.server.inject("http-error", status=403, error="Not a member of this conversation", path=SEND):
@@ -75,6 +77,7 @@ def test_what_cannot_be_sent_is_handed_over(scene: Scene) -> None:
     assert result == Undelivered(None, scene.conversation.id, "a note", certain=True)
 
 
+@pytest.mark.slow
 @both
 def test_what_nobody_knows_of_at_the_end_is_handed_over(scene: Scene) -> None:
     scene.server.inject("half-open")

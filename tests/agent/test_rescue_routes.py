@@ -64,6 +64,7 @@ def scene(make_agent, generation: str) -> Iterator[Scene]:
 class TestGivenUp:
     """The March 2026 server fails what its agent worked on when the connection ended."""
 
+    @pytest.mark.slow
     def test_the_answer_becomes_a_message(self, scene: Scene) -> None:
         assert scene.reply.wait(5) == "error"
         assert scene.end() == ["Agent disconnected", ANSWER]
@@ -72,11 +73,13 @@ class TestGivenUp:
         assert scene.conversation.events[-1]["reason"] == "agent_send"
         assert scene.undelivered == []
 
+    @pytest.mark.slow
     def test_a_server_that_fails_for_a_moment_is_asked_again(self, scene: Scene) -> None:
         scene.server.inject("http-error", status=503, count=2)
         assert scene.end() == ["Agent disconnected", ANSWER]
         assert scene.undelivered == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "parameters"),
         [
@@ -97,6 +100,7 @@ class TestGivenUp:
             ANSWER,
         )
 
+    @pytest.mark.slow
     def test_a_lost_receipt_is_worth_a_second_message(self, scene: Scene) -> None:
         # This server knows no idempotency keys: twice is better than never.
         scene.server.inject("http-drop", done=True, path=SEND, count=1)
@@ -119,6 +123,7 @@ class TestAlive:
         rows = [row for row in scene.conversation.messages if row.role == "agent"]
         assert [(row.status, row.content) for row in rows] == [("cancelled", "half an answer")]
 
+    @pytest.mark.slow
     def test_a_server_that_was_restarted_gets_it_once(self, scene: Scene) -> None:
         scene.server.stop()
         scene.server.start()
@@ -129,6 +134,7 @@ class TestAlive:
         assert scene.undelivered == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generation", ["march", "august"])
 def test_an_answer_that_a_dead_connection_swallowed_arrives(make_agent, generation: str) -> None:
     with LocalServer(generation=generation, duplicate_window=0) as server:

@@ -18,6 +18,7 @@ def raised(error: type[Exception], move: Callable[[], object]) -> str:
     return "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
 
 
+@pytest.mark.slow
 def test_a_whole_life_shows_no_token(make_agent, caplog):
     caplog.set_level(logging.DEBUG)
     shown: list[str] = []

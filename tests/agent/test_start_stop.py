@@ -165,6 +165,7 @@ def test_connect_in_a_callback_of_an_agent_that_ends_says_where_to_call_it(serve
     assert errors == [] or "another thread" in str(errors[0])
 
 
+@pytest.mark.slow
 def test_connect_while_the_agent_drains_keeps_its_timeout(server, make_agent, busy):
     agent, _ = occupied(server, make_agent, busy)
     stop = Call(agent.disconnect, 30)
@@ -214,6 +215,7 @@ def test_a_name_that_is_never_looked_up_holds_nobody(monkeypatch):
     hang.set()
 
 
+@pytest.mark.slow
 def test_many_threads_and_many_lives(server, make_agent):
     """Of one token never two agents are online, and the list of live engines survives it."""
     before = sys.getswitchinterval()
@@ -255,6 +257,7 @@ def test_many_threads_and_many_lives(server, make_agent):
 # Stops
 
 
+@pytest.mark.slow
 def test_a_more_patient_disconnect_lets_the_handler_finish_by_the_earlier_deadline(server, make_agent):
     agent = make_agent(server, shutdown_timeout=30.0)
     started = threading.Event()
@@ -306,6 +309,7 @@ def test_what_a_handler_reports_while_the_agent_drains_is_sent(server, make_agen
         agent.send_telemetry("session_start", {})
 
 
+@pytest.mark.slow
 def test_a_rescue_under_way_is_given_up_at_the_end(make_agent):
     desk, results = Desk("error", delay=8.0), []
     server, agent, _ = answer_late(make_agent, desk, results.append)
@@ -380,6 +384,7 @@ def test_an_agent_is_told_of_its_failure_though_its_reader_is_slow(server, make_
         logger.removeHandler(slow)
 
 
+@pytest.mark.slow
 def test_calls_keep_their_timeouts_beside_a_callback_that_never_returns(server, make_agent):
     agent, release = make_agent(server), threading.Event()
     agent.on_connected(lambda: release.wait(20))

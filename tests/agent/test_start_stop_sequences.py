@@ -165,6 +165,7 @@ def hurried():
     sys.setswitchinterval(before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.parametrize("seed", SEQUENCES)
 def test_any_sequence_of_calls_and_mishaps(server, make_agent, hurried, seed):

@@ -60,6 +60,7 @@ def test_detached_tasks_are_waited_for(server, make_agent):
     assert (reply.wait(5), reply.text) == ("completed", "in time")
 
 
+@pytest.mark.slow
 def test_a_handler_that_never_returns_is_left_behind_and_named(server, make_agent, caplog):
     agent, release, started = make_agent(server), threading.Event(), threading.Event()
 
@@ -150,6 +151,7 @@ def test_what_waits_leaves_before_the_end(make_agent):
         assert (reply.wait(5), reply.text == text) == ("completed", True)
 
 
+@pytest.mark.slow
 def test_disconnect_while_a_peer_stopped_reading_keeps_its_deadline(server, make_agent):
     agent = make_agent(server, send_timeout=30.0)
     started, stalled = threading.Event(), threading.Event()
@@ -173,6 +175,7 @@ def test_disconnect_while_a_peer_stopped_reading_keeps_its_deadline(server, make
     server.heal()
 
 
+@pytest.mark.slow
 def test_the_deadline_holds_while_the_pinger_writes_to_a_slow_peer(server, make_agent):
     # Nobody waits for the end here, so nobody else would wake the pinger.
     agent = make_agent(server, send_timeout=30.0)
@@ -225,6 +228,7 @@ def test_a_second_disconnect_may_shorten_the_first(server, make_agent):
     release.set()
 
 
+@pytest.mark.slow
 def test_a_second_disconnect_does_not_lengthen_the_first(server, make_agent):
     agent, release, started = make_agent(server), threading.Event(), threading.Event()
 
@@ -271,6 +275,7 @@ def test_after_the_end_a_handler_that_goes_on_sends_into_nothing(server, make_ag
     assert errors == []
 
 
+@pytest.mark.slow
 def test_a_handler_that_goes_on_after_its_answer_is_waited_for(server, make_agent):
     agent, release, over = make_agent(server), threading.Event(), threading.Event()
 

@@ -39,6 +39,7 @@ DISCONNECT_IN_A_SIGNAL_HANDLER = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "call",
     [
@@ -169,6 +170,7 @@ def test_a_child_of_multiprocessing_works_behind_the_guard(server, script, tmp_p
     assert [frame.type for frame in server.frames].count("agent_auth") == 1
 
 
+@pytest.mark.slow
 def test_a_child_of_multiprocessing_without_the_guard_is_told(server, script, tmp_path):
     program = script(POOL + "\n    agent.run()\n", tmp_path / "agent.py")
     assert program.line() == "connected"
@@ -196,6 +198,7 @@ POOLS_AT_EXIT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     (3, 12, 0) <= sys.version_info < (3, 12, 3),
     reason="these start no thread from the moment on when the main thread ends (CPython issue 113964)",

@@ -73,6 +73,7 @@ def watch(monkeypatch):
     return watch
 
 
+@pytest.mark.slow
 def test_locks_are_taken_in_their_order_and_never_held_by_user_code(server, make_agent, watch):
     agent = make_agent(server, max_workers=4, _heartbeat_interval=0.01)
     held_in_user_code: list[str] = []
@@ -110,6 +111,7 @@ def test_locks_are_taken_in_their_order_and_never_held_by_user_code(server, make
     assert held_in_user_code == []
 
 
+@pytest.mark.slow
 def test_an_idle_agent_uses_no_time(server, make_agent):
     agent = make_agent(server)
     agent.connect(5)

@@ -159,6 +159,7 @@ def test_the_end_of_a_live_connection_is_told(server, make_agent, caplog):
     assert "1011" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "kind", "text"),
     [
@@ -183,6 +184,7 @@ def test_a_dropped_message_is_told(caplog, data, kind, text):
     assert [text in line for line in warnings(caplog)] == [True]
 
 
+@pytest.mark.slow
 def test_retry_after_is_waited_for():
     times: list[float] = []
 
@@ -202,6 +204,7 @@ def test_retry_after_is_waited_for():
     assert 1.0 <= times[1] - times[0] < 3
 
 
+@pytest.mark.slow
 def test_a_token_that_cannot_be_used_is_refused_when_it_comes(caplog):
     def play(peer: Peer) -> None:
         peer.upgrade()
@@ -224,6 +227,7 @@ def test_a_token_that_cannot_be_used_is_refused_when_it_comes(caplog):
     assert len(warnings(caplog)) == 1
 
 
+@pytest.mark.slow
 def test_so_is_one_that_a_bootstrap_token_is_exchanged_for():
     def play(peer: Peer) -> None:
         peer.upgrade()
@@ -256,6 +260,7 @@ STOPPED = """
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_did_not_run_does_not_blame_its_server(server):
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(STOPPED), server.url, server.bot_token],
@@ -323,6 +328,7 @@ def test_a_file_that_hides_a_module_of_python_is_named(tmp_path):
     assert f"{tmp_path / 'hmac.py'}" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source", ["", "from nothing import random", "def random(): raise SystemError"], ids=repr
 )

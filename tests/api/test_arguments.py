@@ -178,6 +178,7 @@ def check(request: Request) -> None:
     assert "." not in path.removeprefix("/api/v1")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_route_with_anything(offline: ArinovaClient, data: st.DataObject) -> None:
@@ -201,6 +202,7 @@ def test_any_route_with_anything(offline: ArinovaClient, data: st.DataObject) ->
         pass
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_url_to_fetch(monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
@@ -218,6 +220,7 @@ def test_any_url_to_fetch(monkeypatch: pytest.MonkeyPatch, data: st.DataObject) 
         client.files.fetch(url)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(name=st.one_of(words, odd), mime_type=st.one_of(st.just("a/b"), odd))
 def test_any_name_of_a_file(name: Any, mime_type: Any) -> None:

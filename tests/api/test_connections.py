@@ -207,6 +207,7 @@ def test_tls(tls_server: FakeServer, authority: trustme.CA) -> None:
     assert len(set(ports(tls_server))) == 1
 
 
+@pytest.mark.slow
 def test_a_post_may_come_first_over_tls(tls_server: FakeServer, authority: trustme.CA) -> None:
     """Under TLS 1.3 there is something to read at once, which is no answer."""
     tls_server.script = lambda asked: Answer(json={"length": len(asked.body)})
@@ -498,6 +499,7 @@ def test_ten_idle_connections_are_kept(server: FakeServer, client: ArinovaClient
     wait_until(lambda: server.open_sockets == closers() == 0)
 
 
+@pytest.mark.slow
 def test_idle_connections_are_closed(
     server: FakeServer, client: ArinovaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

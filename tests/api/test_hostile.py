@@ -291,6 +291,7 @@ def drip(sock: socket.socket, data: bytes) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "serve",
     [
@@ -341,6 +342,7 @@ def test_a_connection_that_ends_at_any_byte(server: FakeServer, once: ArinovaCli
         assert once.request("GET", "/things") == {"a": 1}
 
 
+@pytest.mark.slow
 def test_rubbish_is_an_error_of_ours(server: FakeServer, client: ArinovaClient) -> None:
     """Answers with a few bytes changed, by a seed that makes them the same each time."""
     chance = random.Random(5)

@@ -55,6 +55,7 @@ def test_another_parser_agrees() -> None:
     assert parts[1].get_payload(decode=True) == b"\x00\r\n--x"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1).filter(lambda text: text.strip() != ""))
 def test_no_name_breaks_out_of_its_quotes(name: str) -> None:

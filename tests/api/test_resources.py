@@ -490,6 +490,7 @@ ROUTES: list[tuple[Call, str, Any, Any, Callable[[Any], Any], Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "line", "body", "answer", "view", "seen"), ROUTES, ids=[row[1] for row in ROUTES]
 )
@@ -522,6 +523,7 @@ AUGUST_ONLY = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "line"), [row[:2] for row in ROUTES], ids=[row[1] for row in ROUTES])
 def test_a_missing_route_names_the_generation_that_has_it(
     server: FakeServer, client: ArinovaClient, call: Call, line: str

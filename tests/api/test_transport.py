@@ -183,6 +183,7 @@ def test_options(server: FakeServer, client: ArinovaClient, waits: list[float]) 
         client.request("GET", "/things", timeout="5")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["silence", "dripped body", "dripped head"])
 def test_one_deadline_over_everything(server: FakeServer, client: ArinovaClient, shape: str) -> None:
     never = threading.Event()

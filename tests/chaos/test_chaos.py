@@ -21,6 +21,7 @@ from .truth import MOODS, Mood, Row, token
 _SHOWN = 5  # losses of a failed run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("mood", MOODS[:2])
 def test_nothing_is_lost(mood: Mood, tls: bool) -> None:
@@ -30,6 +31,7 @@ def test_nothing_is_lost(mood: Mood, tls: bool) -> None:
         pytest.fail("\n\n".join([report.line, *map(report.explain, bad[:_SHOWN])]), pytrace=False)
 
 
+@pytest.mark.slow
 def test_a_network_that_is_only_slow_loses_nothing() -> None:
     report = run(Options(faults=24, only=("freeze", "drip"), agents=8, black_out=False))
     assert not report.losses, report.explain(report.losses[0])
@@ -182,6 +184,7 @@ def test_a_client_that_trusts_a_connection_that_is_half_open(server: ServerProce
     assert [kind for kind, lost in losses(server, client.said) if lost == task_id] == ["end lost"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_line_for_each_run() -> None:
     command = [sys.executable, "-m", "tests.chaos", "--faults=4", "--seed", "3", "4", "--tls", "--agents=4"]
     command += ["--only", "freeze", "--no-black-out", "--mood=given-up"]

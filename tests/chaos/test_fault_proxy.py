@@ -141,6 +141,7 @@ def test_the_server_may_be_told_of_a_half_open_connection() -> None:
     run_test(body)
 
 
+@pytest.mark.slow
 def test_a_dead_connection_is_reset_at_last() -> None:
     async def body(setup: Setup) -> None:
         reader, writer = await setup.client()
@@ -301,6 +302,7 @@ def test_the_same_seed_draws_the_same_faults() -> None:
     assert {name for _, name in drawn(1, 0)} == set(WEIGHTS)
 
 
+@pytest.mark.slow
 def test_faults_are_counted_and_end_at_the_limit() -> None:
     async def run() -> None:
         server = RecordingServer()

@@ -49,6 +49,7 @@ def chat() -> Iterator[Callable[..., Terminal]]:
         terminal.close()
 
 
+@pytest.mark.slow
 def test_a_person_chats_stops_answers_and_leaves(chat: Callable[..., Terminal], write: Write) -> None:
     terminal = chat(write(SLOW))
     terminal.expect("MyAgent is on a server in this process")
@@ -78,6 +79,7 @@ def test_a_person_chats_stops_answers_and_leaves(chat: Callable[..., Terminal], 
     assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.slow
 def test_what_is_typed_while_an_answer_streams_comes_next(
     chat: Callable[..., Terminal], write: Write
 ) -> None:
@@ -96,6 +98,7 @@ def test_what_is_typed_while_an_answer_streams_comes_next(
     assert terminal.exit_code() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [CTRL_C, CTRL_D])
 def test_the_sample_agent_and_the_end_at_the_prompt(chat: Callable[..., Terminal], keys: bytes) -> None:
     terminal = chat()
@@ -135,6 +138,7 @@ BESIDE = """
 """
 
 
+@pytest.mark.slow
 def test_an_example_that_connects_its_agent_itself_answers_and_ends(command: Start) -> None:
     piped = command("chat", ROOT / "examples" / "background.py", keyboard=True)
     piped.type("hi\n")
@@ -144,6 +148,7 @@ def test_an_example_that_connects_its_agent_itself_answers_and_ends(command: Sta
     assert piped.err.text == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "attribute"),
     [("main()", ""), ("try: main()\n    except KeyboardInterrupt: pass", ""), ("", ":main")],
@@ -160,6 +165,7 @@ def test_a_target_that_goes_on_by_itself_is_interrupted_after_the_chat(
     assert (piped.out.text, piped.err.text) == ("echo: one\necho: two\nended\n", "")
 
 
+@pytest.mark.slow
 def test_a_target_that_leaves_its_agent_connected_is_chatted_with(command: Start, write: Write) -> None:
     path = write(f"{BESIDE}\n    agent.connect()\n    time.sleep(1.0)")
     piped = command("chat", path, keyboard=True)
@@ -171,6 +177,7 @@ def test_a_target_that_leaves_its_agent_connected_is_chatted_with(command: Start
     assert (piped.exit_code(), piped.err.text) == (0, "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_target_that_goes_on_by_itself_and_the_chat_with_it(
     chat: Callable[..., Terminal], write: Write
 ) -> None:
@@ -186,6 +193,7 @@ def test_ctrl_c_ends_a_target_that_goes_on_by_itself_and_the_chat_with_it(
     assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.slow
 def test_a_program_at_the_other_end_of_the_pipe_sees_an_answer_grow_and_stops_it(
     command: Start, write: Write
 ) -> None:
@@ -246,6 +254,7 @@ def test_an_agent_that_leaves_is_told(command: Start, write: Write) -> None:
     assert (piped.out.text, "The agent is stopped." in piped.err.text) == ("Goodbye.\n", True)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_pipe_even_if_a_handler_hangs(command: Start, write: Write) -> None:
     write(ECHO.replace("return", "yield 'begun'; import time; time.sleep(600); yield"))
     piped = command("chat", "my_agent.py", keyboard=True)
@@ -257,6 +266,7 @@ def test_ctrl_c_ends_a_pipe_even_if_a_handler_hangs(command: Start, write: Write
     assert "Traceback" not in piped.err.text
 
 
+@pytest.mark.slow
 def test_a_target_of_another_server_that_runs_itself_is_chatted_with_here(
     command: Start, write: Write
 ) -> None:
@@ -269,6 +279,7 @@ def test_a_target_of_another_server_that_runs_itself_is_chatted_with_here(
     assert piped.out.text == "echo: hi\nthe target goes on\n"
 
 
+@pytest.mark.slow
 def test_data_keeps_the_conversation(command: Start, write: Write, tmp_path: Path) -> None:
     write(ECHO.replace("task.content", "[message.content for message in task.history]"))
     for said in ("one", "two"):

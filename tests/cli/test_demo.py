@@ -93,6 +93,7 @@ def open_terminal() -> Iterator[Callable[..., Terminal]]:
         terminal.close()
 
 
+@pytest.mark.slow
 def test_a_person_chats_until_ctrl_d(open_terminal: Callable[..., Terminal]) -> None:
     terminal = open_terminal(*DEMO)
     terminal.expect(PROMPT)
@@ -112,6 +113,7 @@ def test_a_person_chats_until_ctrl_d(open_terminal: Callable[..., Terminal]) -> 
     assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_chat(open_terminal: Callable[..., Terminal]) -> None:
     waits, streams = open_terminal(*DEMO), open_terminal(*DEMO)
     waits.expect(PROMPT)
@@ -126,6 +128,7 @@ def test_sigterm_ends_the_chat(open_terminal: Callable[..., Terminal]) -> None:
     assert "[stopped]" in streams.shown
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_takes_no_ctrl_c_for_its_own(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     makefile = tmp_path / "Makefile"
@@ -143,6 +146,7 @@ def test_make_takes_no_ctrl_c_for_its_own(open_terminal: Callable[..., Terminal]
     assert "Error" not in terminal.shown
 
 
+@pytest.mark.slow
 def test_without_a_terminal_a_conversation_is_played() -> None:
     played = subprocess.run(
         DEMO, cwd=ROOT, input="not read\n", capture_output=True, text=True, timeout=PATIENCE
@@ -154,6 +158,7 @@ def test_without_a_terminal_a_conversation_is_played() -> None:
     assert "not read" not in played.stdout
 
 
+@pytest.mark.slow
 def test_a_conversation_that_is_broken_off_ends_quietly() -> None:
     codes = {"SIGINT": 128 + signal.SIGINT, "SIGTERM": 128 + signal.SIGTERM, "no reader": 1}
     with ExitStack() as stack:

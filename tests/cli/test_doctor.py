@@ -198,6 +198,7 @@ def test_a_listener_that_never_answers_ends_with_the_time() -> None:
     assert line(result, "HTTP").startswith("FAIL")
 
 
+@pytest.mark.slow
 def test_a_look_up_that_hangs_ends_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: done.wait(20) and [])

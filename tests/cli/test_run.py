@@ -45,6 +45,7 @@ def test_an_agent_answers_until_ctrl_c(command: Start, server: LocalServer, writ
     assert (running.out.text, server.bot_token in running.err.text) == ("", False)
 
 
+@pytest.mark.slow
 def test_sigterm_lets_a_handler_finish_and_what_the_target_does_after_its_run_is_done(
     command: Start, server: LocalServer, write: Write, token_file: Path
 ) -> None:
@@ -189,6 +190,7 @@ def test_a_refused_token(command: Start, server: LocalServer, write: Write) -> N
     assert "ari_wrong" not in running.err.text
 
 
+@pytest.mark.slow
 def test_no_connection_in_time(command: Start, write: Write) -> None:
     write(ECHO)
     with socket.create_server(("127.0.0.1", 0)) as unanswering:
@@ -202,6 +204,7 @@ def test_no_connection_in_time(command: Start, write: Write) -> None:
     assert "there was no connection within 0.3 s: giving up" in running.err.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "code", "problem"),
     [
@@ -256,6 +259,7 @@ def test_a_file_that_runs_itself_beside_a_guard_runs_once(
     assert running.out.text == ""
 
 
+@pytest.mark.slow
 def test_reload_starts_anew_when_a_file_changes_and_ctrl_c_ends_both_processes(
     command: Start, server: LocalServer, write: Write, token_file: Path
 ) -> None:
@@ -280,6 +284,7 @@ def test_reload_starts_anew_when_a_file_changes_and_ctrl_c_ends_both_processes(
     server.wait_for_disconnect()
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_supervisor_and_its_death_end_the_agent(
     command: Start, server: LocalServer, write: Write, token_file: Path
 ) -> None:

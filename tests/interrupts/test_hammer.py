@@ -13,6 +13,7 @@ from .hammer import STACKS, hammer
 CANCELS = int(os.environ.get("ARINOVA_HAMMER_CANCELS", "50"))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + CANCELS)
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("stack", STACKS)
@@ -25,6 +26,7 @@ def test_no_innocent_request_fails(stack: str, tls: bool, trusted: str) -> None:
     assert done.count["answered"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_hammer_has_teeth(stack: str, trusted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a scope that keeps what was given up, it strikes others."""

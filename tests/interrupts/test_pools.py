@@ -77,6 +77,7 @@ def provider() -> Iterator[Stub]:
         yield server
 
 
+@pytest.mark.slow
 def test_waiting_for_a_connection_is_ended_and_costs_no_place(narrow: Narrow, provider: Stub) -> None:
     holder = Handler(lambda: narrow.get(f"{provider.url}/think"))
     provider.wait_for("request")
@@ -95,6 +96,7 @@ def test_waiting_for_a_connection_is_ended_and_costs_no_place(narrow: Narrow, pr
     assert provider.count("open") == 2  # one at a time: the holder's, and one for all the rest
 
 
+@pytest.mark.slow
 def test_the_next_in_line_gets_the_place_of_a_cancelled_request(narrow: Narrow, provider: Stub) -> None:
     holder = Handler(lambda: narrow.get(f"{provider.url}/think"))
     provider.wait_for("request")
@@ -104,6 +106,7 @@ def test_the_next_in_line_gets_the_place_of_a_cancelled_request(narrow: Narrow, 
     assert waiter.join() is None
 
 
+@pytest.mark.slow
 def test_a_pools_own_time_out_holds(narrow: Narrow, provider: Stub) -> None:
     if narrow.out_of_places is TypeError:
         pytest.skip("requests has no such time-out")

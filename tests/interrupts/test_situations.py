@@ -114,6 +114,7 @@ def test_between_two_attempts(kind: Kind) -> None:
         close(client)
 
 
+@pytest.mark.slow
 @every_client
 def test_connecting(kind: Kind) -> None:
     with black_hole() as url:
@@ -194,6 +195,7 @@ def test_sending_a_large_body(provider: Stub, name: str) -> None:
     close(client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy_tls", [False, True], ids=["proxy", "tls-proxy"])
 @pytest.mark.parametrize("does", ["think", "stall"])
 @every_client

@@ -305,6 +305,7 @@ def test_mistakes_are_named(server: LocalServer, name: FaultName, parameters: An
 MIB = 1024 * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frames", "lives"), [([15, 5], True), ([17], False), ([15, 15, 15, 15, 15], False)])
 def test_the_limits_are_those_of_a_frame_and_of_a_message(
     server: LocalServer, connect: Connect, frames: list[int], lives: bool

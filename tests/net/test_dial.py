@@ -124,6 +124,7 @@ def test_a_refusing_address_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> No
         assert time.monotonic() - began < 0.2
 
 
+@pytest.mark.slow
 def test_silent_addresses_are_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with silent_port() as silent:
         addresses(monkeypatch, *[silent] * 20)

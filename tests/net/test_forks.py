@@ -98,6 +98,7 @@ def test_a_fork_in_an_import_works() -> None:
     assert in_child(check) == 0
 
 
+@pytest.mark.slow
 def test_a_child_makes_http_calls_though_its_parent_was_importing() -> None:
     """Each module that the first call imports is slow, and the fork comes in its middle."""
     code = textwrap.dedent(

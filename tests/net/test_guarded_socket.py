@@ -64,6 +64,7 @@ def outcome(call: Callable[[], object]) -> object:
         return error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discards", [True, False])
 def test_what_was_not_sent_yet_is_discarded_on_demand_alone(discards: bool) -> None:
     guard, peer = pair(tls=False, buffer=4_096)
@@ -117,6 +118,7 @@ class TestReceiving:
             guard.receive_into(memoryview(bytearray(10)), 0.1)
         assert 0.1 <= time.monotonic() - began < 5
 
+    @pytest.mark.slow
     def test_each_sign_of_life_ends_the_silence(self) -> None:
         """A part of a TLS record is one, though there is nothing to read yet."""
         ours, theirs = socket.socketpair()
@@ -197,6 +199,7 @@ class TestSending:
             guard.send_all(data, 5)
             assert reading.result() == data
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("tls", [False, True])
     def test_a_peer_that_stops_reading(self, tls: bool) -> None:
         guard, peer = pair(tls=tls, buffer=8192)
@@ -213,6 +216,7 @@ class TestSending:
         assert received == data[: caught.value.sent]
         peer.close()
 
+    @pytest.mark.slow
     def test_progress_resets_the_patience(self) -> None:
         ours, peer = socket.socketpair()
         guard = SocketGuard(ours)
@@ -268,6 +272,7 @@ class TestEnding:
         assert descriptors() == before
         assert threading.active_count() == threads
 
+    @pytest.mark.slow
     def test_many_wakers_and_closers_race_with_the_traffic(self) -> None:
         before = descriptors()
         for turn in range(24):

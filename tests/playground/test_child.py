@@ -94,6 +94,7 @@ def test_the_agent_of_a_target_answers(server, run, tmp_path, told, source, attr
     assert runner.stats(PATIENCE)["tasks_completed"] == 1
 
 
+@pytest.mark.slow
 def test_a_target_that_connects_its_agent_and_goes_on_is_looked_at_and_ended_in_good_order(
     server, run, told, tmp_path
 ):
@@ -117,6 +118,7 @@ def test_a_target_that_connects_its_agent_and_goes_on_is_looked_at_and_ended_in_
     assert ended.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "attribute", "problem"),
     [
@@ -153,6 +155,7 @@ def test_a_file_that_is_not_there(server, told):
     runner.stop(5.0)
 
 
+@pytest.mark.slow
 def test_an_agent_that_dies_is_told(server, run, told):
     source = """
         import os
@@ -188,6 +191,7 @@ def test_the_error_of_a_handler_has_its_type_and_is_not_why_the_process_dies_lat
     assert runner.state()["problem"] == "The agent's process was killed by SIGKILL."
 
 
+@pytest.mark.slow
 def test_a_stopped_runner_leaves_no_process_even_if_a_handler_hangs(server, run):
     source = """
         import os, time

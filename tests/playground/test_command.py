@@ -66,6 +66,7 @@ class Address:
         self.url = f"{base}/playground/?token={token}"
 
 
+@pytest.mark.slow
 def test_the_sample_agent_answers_and_an_interrupt_ends_everything_cleanly(start, open_tab):
     process, address = start()
     tab = open_tab(address)
@@ -78,6 +79,7 @@ def test_the_sample_agent_answers_and_an_interrupt_ends_everything_cleanly(start
     assert "Traceback" not in process.stdout.read()
 
 
+@pytest.mark.slow
 def test_reload_restarts_the_agent_of_a_changed_file_and_keeps_the_conversation(start, open_tab, tmp_path):
     source = """
         from arinova_agent_sync import ArinovaAgent
@@ -119,6 +121,7 @@ json.dump(seen, open("seen.json", "w"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("snap", [False, True])
 def test_the_browser_is_led_to_the_page_by_a_file_that_nobody_else_can_read(start, tmp_path, snap):
     (tmp_path / "browser.py").write_text(BROWSER)
@@ -148,6 +151,7 @@ def test_without_a_browser_the_address_is_left_to_the_user(start, tmp_path):
     assert not list((tmp_path / "temporary").iterdir())
 
 
+@pytest.mark.slow
 def test_the_terminal_tells_why_an_agent_cannot_run(start, tmp_path):
     (tmp_path / "my_agent.py").write_text("x = 1\n")
     process, _ = start("my_agent.py:agent")

@@ -76,6 +76,7 @@ def test_a_burst_of_chunks_reaches_the_page_in_few_updates(make_playground, open
     assert len(tab.updates) < 1_000
 
 
+@pytest.mark.slow
 def test_a_slow_page_gets_the_state_and_not_the_backlog(make_playground, open_tab):
     chunks = ["x" * 1_000] * 3_000
     playground = make_playground(lambda task: iter(chunks))
@@ -287,6 +288,7 @@ def test_the_timeline_tells_when_each_task_was_started_and_done(make_playground,
     assert 0 <= task["started"] <= task["first"] <= task["done"] < PATIENCE * 1000
 
 
+@pytest.mark.slow
 def test_stats_are_asked_for_while_they_are_shown(tab):
     tab.ask("tab", name="agent")
     tab.until(lambda: "stats" in tab.sections)

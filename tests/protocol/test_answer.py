@@ -243,6 +243,7 @@ TEXTS = PIECES.flatmap(lambda piece: st.lists(piece, max_size=30))
 BATCHES = PIECES.flatmap(lambda piece: st.lists(st.lists(piece, min_size=1, max_size=4), max_size=10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", SERVERS)
 @settings(deadline=None, max_examples=250)
 @given(batches=BATCHES)

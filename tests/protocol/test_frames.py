@@ -208,6 +208,7 @@ class TestDecode:
     def test_never_an_exception(self, data: bytes) -> None:
         assert isinstance(frames.decode(data), (dict, type(None)))
 
+    @pytest.mark.slow
     @settings(deadline=None, max_examples=50)
     @given(
         st.dictionaries(

@@ -184,6 +184,7 @@ class TestValues:
         with pytest.raises(TypeError, match=rf"^data must be a mapping, not {type(value).__name__}$"):
             checked_object(value, "data")
 
+    @pytest.mark.slow
     @settings(deadline=None)
     @given(
         st.recursive(

@@ -193,6 +193,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_bytes", [ALL, 8], ids=["much room", "little room"])
 @pytest.mark.parametrize("detects", [True, False], ids=["detecting server", "plain server"])
 def test_nothing_is_lost_in_silence(detects: bool, max_bytes: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,7 @@ MOVES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(MOVES, max_size=40))
 def test_it_does_what_a_dict_does(moves: list[tuple[str, str, int]]) -> None:
     heap, due = TimerHeap(), {}

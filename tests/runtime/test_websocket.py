@@ -314,6 +314,7 @@ class TestOpening:
             assert f"chose {what} that was not offered" in str(error)
         assert sent == [b""]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("drips", [False, True])
     @pytest.mark.parametrize("tls", [False, True])
     def test_one_deadline_over_all_of_it(self, drips: bool, tls: bool) -> None:
@@ -498,6 +499,7 @@ class TestReceiving:
         assert caught.value.kind == "timeout"
         assert "0.1 s" in str(caught.value)
 
+    @pytest.mark.slow
     def test_any_byte_ends_the_silence(self) -> None:
         def play(peer: Peer) -> None:
             peer.drip(frame(b"a" * 30), 0.02)

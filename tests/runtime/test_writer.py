@@ -150,6 +150,7 @@ def eager_switching():
     sys.setswitchinterval(interval)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_the_middle", [False, True])
 def test_many_threads_stream_one_answer(eager_switching, make_agent, in_the_middle):
     senders, pieces = 6, 2_000

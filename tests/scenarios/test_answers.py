@@ -40,6 +40,7 @@ def test_every_piece_of_a_stream_arrives(chat: Chat, pieces: list[str]) -> None:
     assert "".join(answer.chunks) == answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("handler", "text"),
     [

@@ -35,6 +35,7 @@ def waiting_agent(chat: Chat, handler, **options):
     return agent, connected
 
 
+@pytest.mark.slow
 def test_a_closed_connection_fails_the_answer_and_it_comes_as_a_message(chat: Chat) -> None:
     handler = Paused()
     _, connected = waiting_agent(chat, handler)
@@ -59,6 +60,7 @@ def test_it_does_not_if_that_is_not_wanted(chat: Chat) -> None:
     assert talk.ask("another question").ended == ("completed", "before after")
 
 
+@pytest.mark.slow
 def test_a_finished_answer_of_an_outage_is_not_lost(chat: Chat) -> None:
     handler = Paused()
     agent, connected = waiting_agent(chat, handler, reconnect_interval=0.5)
@@ -74,6 +76,7 @@ def test_a_finished_answer_of_an_outage_is_not_lost(chat: Chat) -> None:
     assert connected.acquire(timeout=SECONDS)
 
 
+@pytest.mark.slow
 def test_a_half_open_connection_loses_nothing(chat: Chat) -> None:
     handler = Paused()
     _, connected = waiting_agent(chat, handler, **SHORT)
@@ -86,6 +89,7 @@ def test_a_half_open_connection_loses_nothing(chat: Chat) -> None:
     assert chat.rows(talk, 1) == [("completed", "before after")]
 
 
+@pytest.mark.slow
 def test_after_a_reconnect_messages_are_answered(chat: Chat) -> None:
     _, connected = waiting_agent(chat, lambda task: f"you said {task.content}")
     talk = chat.talk()
@@ -108,6 +112,7 @@ def test_a_proactive_message_comes_during_an_outage(chat: Chat) -> None:
     assert connected.acquire(timeout=SECONDS)
 
 
+@pytest.mark.slow
 def test_the_newer_of_two_connections_gets_the_messages(chat: Chat) -> None:
     handler = Paused()
     _, connected = waiting_agent(chat, handler, **SHORT)

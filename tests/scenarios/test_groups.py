@@ -49,6 +49,7 @@ class Ear:
             return next(task for task in self.heard if task.content == content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "plain", "named"),
     [
@@ -100,6 +101,7 @@ def test_an_answer_is_heard_by_the_others_as_a_quotation(chat: Chat) -> None:
     assert heard.messages()[-1]["content"] == f"{chat.driver.name(0)}: my answer"
 
 
+@pytest.mark.slow
 def test_with_a_mention_the_text_itself_comes(chat: Chat) -> None:
     talk = chat.group(None, None)
     chat.agent(Ear("ask somebody else", mentions=(chat.driver.name(1),)))
@@ -112,6 +114,7 @@ def test_with_a_mention_the_text_itself_comes(chat: Chat) -> None:
     assert [message["content"] for message in heard.messages()].count("ask somebody else") == 1
 
 
+@pytest.mark.slow
 def test_a_mention_reaches_the_muted(chat: Chat) -> None:
     talk = chat.group(None, "muted")
     chat.agent(Ear("over to you", mentions=(chat.driver.name(1),)))
@@ -152,6 +155,7 @@ def test_names_count_in_one_that_came_over_http(chat: Chat) -> None:
     assert second.wait().content == f"hello @{chat.driver.name(1)}"
 
 
+@pytest.mark.slow
 def test_a_busy_listener_is_asked_at_once(chat: Chat) -> None:
     talk = chat.group(None, None)
     chat.agent(Ear("my answer"))

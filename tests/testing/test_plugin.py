@@ -33,6 +33,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_an_agent_answers_on_the_server(run: Run) -> None:
     result = run(
         """
@@ -69,6 +70,7 @@ def test_an_agent_answers_on_the_server(run: Run) -> None:
     result.assert_outcomes(passed=4)
 
 
+@pytest.mark.slow
 def test_an_agent_of_the_program_speaks_with_the_server_for_one_test(run: Run) -> None:
     result = run(
         """
@@ -111,6 +113,7 @@ def test_an_agent_of_the_program_speaks_with_the_server_for_one_test(run: Run) -
     result.assert_outcomes(passed=4)
 
 
+@pytest.mark.slow
 def test_the_server_can_be_another_one(run: Run) -> None:
     result = run(
         """
@@ -150,6 +153,7 @@ def test_without_the_extra_tests_fail_and_say_what_to_install(run: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_documented_tests_pass(run: Run) -> None:
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
     (source,) = re.findall(

@@ -237,6 +237,7 @@ def test_a_detached_task_that_nobody_ends() -> None:
         run_task(lambda task: task.detach(), timeout=0.05)
 
 
+@pytest.mark.slow
 def test_a_hung_handler_is_told_of_with_its_stack() -> None:
     go_on = threading.Event()
 
@@ -270,6 +271,7 @@ def test_a_hung_coroutine_is_told_of_where_it_waits_and_is_stopped() -> None:
     assert "in fetch_for_ever\n    await asyncio.sleep(60)\n" in text
 
 
+@pytest.mark.slow
 def test_a_coroutine_that_blocks_its_loop_is_told_of_too() -> None:
     go_on = threading.Event()
 
@@ -281,6 +283,7 @@ def test_a_coroutine_that_blocks_its_loop_is_told_of_too() -> None:
     go_on.set()
 
 
+@pytest.mark.slow
 def test_a_handler_that_hangs_after_its_answer() -> None:
     go_on = threading.Event()
 

@@ -144,6 +144,7 @@ class TestConversations:
             assert second.conversations[0].messages == []
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_without_a_stop_loses_nothing(path: Path, client_of) -> None:
     program = """
 import os, sys

@@ -127,6 +127,7 @@ def bodies(ids: list[str]) -> st.SearchStrategy[bytes]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generation", ["march", "august"])
 def test_every_route_answers_everything(generation: Generation) -> None:
     asked: set[tuple[str, str]] = set()
