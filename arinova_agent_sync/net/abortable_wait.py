@@ -64,21 +64,22 @@ class AbortableWait:
 
         Raises Aborted.
         """
-        self._check()
+        self.raise_if_aborted()
         ready = [key.fileobj for key, _ in self._selector.select(seconds)]
-        self._check()
+        self.raise_if_aborted()
         if self._receiver in ready:
             self._receiver.recv(64)
         return [sock for sock in ready if isinstance(sock, socket.socket) and sock is not self._receiver]
+
+    def raise_if_aborted(self) -> None:
+        """Raise Aborted if another thread has asked for it."""
+        if self._aborted:
+            raise Aborted
 
     def after_fork(self) -> None:
         """Close a forked child's copies of the sockets: the connection is the parent's."""
         self._lock = threading.Lock()
         self.__exit__()
-
-    def _check(self) -> None:
-        if self._aborted:
-            raise Aborted
 
     def _notify(self) -> None:
         if self._closed:

@@ -129,6 +129,7 @@ def resolve(host: str, port: int, deadline: Deadline, wait: AbortableWait) -> li
         raise TimeoutError("the host's name was not looked up in time") from error
     finally:
         _lookups.leave(lookup, wait)
+    wait.raise_if_aborted()  # what the look-up found may have come before the first wait
     if lookup.error is not None:
         raise lookup.error
     return lookup.addresses or []
