@@ -5,7 +5,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3.10 3; do command -v python$$v >/dev/
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fast llm-tests chaos lint bench clean
+.PHONY: demo test fast llm-tests chaos lint docs package bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m arinova_agent_sync.cli.demo
@@ -34,6 +34,15 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# A site in build/docs; warnings are errors.
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env --builder html docs build/docs
+	@echo "Open build/docs/index.html"
+
+# sdist and wheel in dist/, checked; the wheel is installed into an empty environment and used there.
+package: $(VENV)/.ready
+	$(BIN)/python -m tests.package
+
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
 
@@ -51,6 +60,10 @@ $(VENV)/.ready: pyproject.toml setup.cfg | $(BIN)/python
 	@echo "Setting up $(VENV) for tests ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@
 
 $(VENV)-llm/.ready: EXTRA = llm-tests
 $(VENV)-llama-index/.ready: EXTRA = llm-tests-llama-index

@@ -82,9 +82,9 @@ class ArinovaAgent:
         A handler takes the task and calls ``task.send_*``, returns a ``str`` or a ``Reply``, or yields strings;
         ``async def`` and async generators work too. It runs on a worker thread and may block.
 
-            @agent.on_task
-            def handle(task):
-                yield from model.stream(task.messages())
+        @agent.on_task
+        def handle(task):
+            yield from model.stream(task.messages())
         """
         self._handlers.set(None, handler)
         return handler

@@ -162,16 +162,17 @@ BLOCK = re.compile(r"^(<!-- compiled only: .* -->\n)?```python\n(.*?)^```$", re.
 # other sections just runs.
 TALKS = {
     "README.md: arinova_agent_sync": ("good morning", "You said: good morning "),
-    "README.md: Handlers": ("a poem", "Roses are red\nViolets are blue\n"),
-    "README.md: Slash commands": ("/draw a cat", "Imagine a cat."),
-    "README.md: Groups": ("why?", "Good question. @Bob, do you know?"),
-    "README.md: The life of an agent": ("where?", "I am here."),
-    "README.md: Files, history, notes: the HTTP API": (
-        "a table",
-        "Here is your table: {url}/uploads/*.csv",
-    ),
-    "README.md: Several agents": ("hello", "HELLO"),
-    "README.md: Notebooks": ("hello", "olleh"),
+    "README.md: Writing by itself": ("where?", "I will write to *."),
+    "index.md: arinova_agent_sync": ("good morning", "You said: good morning "),
+    "first-answer.md: Write an agent": ("good morning", "You said: good morning "),
+    "handlers.md: Handlers": ("a poem", "Roses are red\nViolets are blue\n"),
+    "commands.md: Slash commands": ("/draw a cat", "Imagine a cat."),
+    "groups.md: Groups": ("why?", "Good question. @Bob, do you know?"),
+    "life.md: Starting and ending": ("where?", "I am here."),
+    "life.md: Several agents": ("hello", "HELLO"),
+    "files.md: Files and images": ("a table", "Here is your table: {url}/uploads/*.csv"),
+    "logging.md: Logging": ("where?", "Found."),
+    "notebooks.md: Notebooks": ("hello", "olleh"),
     "migration.md: Coming from the asyncio SDK": ("hello you", "hello you "),
 }
 
@@ -268,3 +269,8 @@ def test_documented_code(
 
 def test_every_talk_has_its_section() -> None:
     assert TALKS.keys() <= {str(block.values[1]) for block in blocks()}
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
