@@ -44,6 +44,7 @@ package: $(VENV)/.ready
 	$(BIN)/python -m tests.package
 
 bench: $(VENV)/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/python -m benchmarks
 
 $(BIN)/python:

@@ -6,7 +6,7 @@ import argparse
 import fnmatch
 import sys
 
-from . import table
+from . import pictures, table
 from .environments import CACHE, HERE, RESULTS, Unavailable, sink
 from .row import QUICK_ROUNDS, ROUNDS
 from .rows import ROWS
@@ -46,6 +46,7 @@ def main() -> int:
             table.keep(results, row, rounds, numbers)
             page.write_text(table.render(results, ROWS))
     page.write_text(table.render(results, ROWS))
+    pictures.draw(page.read_text(), page.with_name("pictures"))
     print(table.render(results, rows))
     return 0
 
