@@ -16,6 +16,7 @@ from .resolver import Address
 __all__ = ["connect", "interleaved"]
 
 _ATTEMPT_DELAY = 0.25  # seconds that an address has for itself before the next one is tried beside it
+_MOST_UNSENT = 128 * 1024  # bytes that the kernel keeps beside what is on its way
 _IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
 
 
@@ -74,6 +75,7 @@ def _begun(address: Address, wait: AbortableWait) -> socket.socket | None:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _keep_backlog_short(sock)
         code = sock.connect_ex(address.place)
         if code and code not in _IN_PROGRESS:
             raise OSError(code, os.strerror(code))
@@ -84,3 +86,12 @@ def _begun(address: Address, wait: AbortableWait) -> socket.socket | None:
         sock.close()
         raise
     return sock
+
+
+def _keep_backlog_short(sock: socket.socket) -> None:
+    """Keep the kernel from taking megabytes that the peer is not ready for: a ping would wait behind them."""
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT)
+        except OSError:
+            pass  # some sandboxes know the name alone

@@ -11,7 +11,24 @@ from collections.abc import Iterable, Sequence
 
 from . import frames
 from .answer import LARGEST_CHUNK, Answer, PendingText
-from .pieces import Chunks, Entry, Gap, OutgoingMessage, Passing, Piece, PongReply, Receipt, Repair, Terminal
+from .pieces import (
+    Chunks,
+    Entry,
+    Gap,
+    OutgoingMessage,
+    Passing,
+    Piece,
+    PongReply,
+    Receipt,
+    Repair,
+    Terminal,
+    frame_size,
+    outlives_connection,
+    size_of,
+    text_size,
+    waits_as,
+)
+from .poison import Blamed, Poison, in_place_of
 
 _LARGEST_PENDING = 64 * 1024  # bytes: what is lost at a time when too much waits
 _MOST_PARTS = 4_096  # of one pending text that are taken at a time
@@ -29,10 +46,13 @@ class Outbox:
 
     Attributes:
         entries: what waits; others may look whether it is empty.
+        ahead: what leaves before all that waits; others may look whether it is empty.
         frame_bytes: bytes of the frames that are not part of an answer, passing frames aside.
         gaps: ids of tasks that lost text since the caller last looked; the caller empties it.
         doubts: ids of tasks that may have lost text with a connection; the caller empties it.
         given_up: terminals and messages dropped since the caller last looked; the caller empties it.
+        poisoned: what was dropped because connections broke while it left, an answer for its repair; the caller
+            empties it.
         lost: messages that may have been lost with a connection and are to be looked for; the caller empties it.
         dropped: how many frames and pieces of text were dropped, passing frames aside.
     """
@@ -41,6 +61,7 @@ class Outbox:
         self._max_bytes = max_bytes
         self._max_terminals = max_terminals
         self.entries: deque[Entry] = deque()
+        self.ahead: deque[Passing | PongReply] = deque()
         self._online = False
         self._pending: deque[PendingText] = deque()  # offline: those in the entries, oldest first
         self._pending_bytes = 0  # of these
@@ -48,16 +69,18 @@ class Outbox:
         self.gaps: list[str] = []
         self.doubts: list[str] = []
         self.given_up: list[Terminal | OutgoingMessage] = []
+        self.poisoned: list[Blamed] = []
         self.lost: list[OutgoingMessage] = []
         self.dropped = 0
+        self._poison = Poison()
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.entries) + len(self.ahead)
 
     @property
     def size(self) -> int:
         """How many bytes of text and frames wait."""
-        return sum(map(_size, self.entries))
+        return sum(map(size_of, (*self.ahead, *self.entries)))
 
     def add_chunk(self, answer: Answer, text: str) -> PendingText:
         """Append streamed text, cleaned and not empty; return the pending text that it is the end of.
@@ -81,22 +104,31 @@ class Outbox:
         if self._online:
             full = self.frame_bytes > _MOST_FRAMES
         else:
-            full = self._pending_bytes + self.frame_bytes + _frame_size(frame) > self._max_bytes
+            full = self._pending_bytes + self.frame_bytes + frame_size(frame) > self._max_bytes
         if full:
             self.dropped += 1
             return False
         self.entries.append(frame)
-        self.frame_bytes += _frame_size(frame)
+        self.frame_bytes += frame_size(frame)
         return True
 
-    def add_passing(self, frame: Passing | PongReply) -> bool:
+    def add_passing(self, frame: Passing) -> bool:
         """Append a frame for this connection alone; False, and nothing, if there is none."""
+        if self._online:
+            self.entries.append(frame)
+        return self._online
+
+    def add_ahead(self, frame: Passing | PongReply) -> bool:
+        """Put a sign of life before what waits; False, and nothing, if there is no connection.
+
+        Behind megabytes for a peer that reads slowly it would come too late.
+        """
         if not self._online:
             return False
-        if isinstance(frame, PongReply) and self.entries and isinstance(self.entries[-1], PongReply):
-            self.entries[-1] = frame  # RFC 6455, 5.5.3: only the latest ping needs an answer
+        if isinstance(frame, PongReply) and self.ahead and isinstance(self.ahead[-1], PongReply):
+            self.ahead[-1] = frame  # RFC 6455, 5.5.3: only the latest ping needs an answer
         else:
-            self.entries.append(frame)
+            self.ahead.append(frame)
         return True
 
     def go_online(self) -> None:
@@ -129,7 +161,8 @@ class Outbox:
         if not self._online:
             return
         self._online = False
-        self.entries = deque(entry for entry in self.entries if _outlives_connection(entry))
+        self.ahead.clear()
+        self.entries = deque(entry for entry in self.entries if outlives_connection(entry))
         for entry in self.entries:
             if isinstance(entry, PendingText) and not entry.lost:
                 entry.answer.close_pending(entry)
@@ -142,7 +175,8 @@ class Outbox:
 
     def take(self, most: int) -> list[Piece]:
         """Remove and return what is to be written next, in order: about most bytes, at least one entry."""
-        pieces: list[Piece] = []
+        pieces: list[Piece] = list(self.ahead)
+        self.ahead.clear()
         taken = 0
         while self.entries and taken < most:
             entry = self.entries.popleft()
@@ -150,7 +184,7 @@ class Outbox:
                 pieces += self._take_pending(entry)
                 taken += entry.size
                 continue
-            self.frame_bytes -= _frame_size(entry)
+            self.frame_bytes -= frame_size(entry)
             said: Piece | None
             if isinstance(entry, Repair):
                 said = self._repaired(entry)
@@ -161,13 +195,17 @@ class Outbox:
                 said = entry
             if said is not None:
                 pieces.append(said)
-                taken += _size(said)
+                taken += size_of(said)
         return pieces
 
-    def put_back(self, pieces: Sequence[Piece]) -> None:
+    def put_back(self, pieces: Sequence[Piece], *, broke: bool = False) -> None:
         """Return to the front what did not leave whole, and stop counting it as written.
 
         The connection has failed: passing frames are dropped.
+
+        Args:
+            pieces: what was not written, or not to its end.
+            broke: whether the peer or the network broke it; a first piece that has broken others is dropped.
         """
         repair = self.entries.popleft() if self.repairing else None  # of the next connection: it stays first
         for piece in reversed(pieces):
@@ -177,9 +215,37 @@ class Outbox:
                 if not isinstance(piece, bytes):
                     self._remove_again(piece)  # the connection was given up before its last write failed
                 self.entries.appendleft(piece)
-                self.frame_bytes += _frame_size(piece)
+                self.frame_bytes += frame_size(piece)
         if repair is not None:
             self.entries.appendleft(repair)
+        if broke and pieces:
+            first = pieces[0]
+            self.blame(first.repairs if isinstance(first, Passing) else first)
+
+    def blame(self, first: Answer | Piece | None) -> None:
+        """Note that a connection broke while this left, which waits again; drop it if it has broken others.
+
+        Args:
+            first: what headed the queue; an answer for its repair.
+        """
+        place = 1 if self.repairing else 0
+        instead: Entry | None
+        if isinstance(first, Answer):
+            if not self._poison.broke(first):
+                return
+            dropped: Blamed = first
+            instead = self._doubt(first)
+        else:
+            entry = self.entries[place] if place < len(self.entries) else None
+            if entry is None or not waits_as(entry, first) or not self._poison.broke(entry):
+                return
+            del self.entries[place]
+            self.frame_bytes -= frame_size(entry)
+            dropped, instead = entry, self._in_place_of(entry)
+        self.dropped += 1
+        self.poisoned.append(dropped)
+        if instead is not None:
+            self.entries.insert(place, instead)
 
     def send_again(self, receipts: Sequence[Receipt]) -> None:
         """Put to the front what was given to the kernel and perhaps taken by nobody else.
@@ -190,9 +256,10 @@ class Outbox:
             id(entry.payload) for entry in self.entries if isinstance(entry, (Terminal, OutgoingMessage, Gap))
         }
         for receipt in reversed(receipts):
-            if id(receipt.payload) not in waiting:  # else writing it has failed, and it waits already
+            # Writing it may have failed: then it waits already, or was dropped.
+            if id(receipt.payload) not in waiting and not self._poison.was_dropped(receipt):
                 self.entries.appendleft(receipt._replace(again=True))
-                self.frame_bytes += _frame_size(receipt)
+                self.frame_bytes += frame_size(receipt)
 
     def forget(self, receipts: Iterable[Receipt]) -> None:
         """Give up the proof of what has left: there is too much of it."""
@@ -211,6 +278,7 @@ class Outbox:
             if isinstance(entry, PendingText):
                 entry.answer.close_pending(entry)
         self.entries.clear()
+        self.ahead.clear()
         self.frame_bytes = 0
         self._forget_pending()
 
@@ -262,14 +330,33 @@ class Outbox:
         if repair.whole and not answer.gap_told and answer.written <= _LARGEST_REPAIR:
             # For this connection alone: behind newer text it would double what it says.
             text = frames.encode_text(answer.server_text())
-            return Passing(answer.chunk_prefix + text + b"}", urgent=True)
-        answer.proven = answer.written
+            return Passing(answer.chunk_prefix + text + b"}", repairs=answer)
         self.doubts.append(answer.task_id)
         self.dropped += 1
+        return self._doubt(answer)
+
+    def _doubt(self, answer: Answer) -> Gap | None:
+        """Settle that text may have been lost; return the notice, unless there was one."""
+        answer.proven = answer.written
         if answer.gap_told:
             return None
         answer.gap_told = True
         return Gap(answer, frames.agent_stream_gap(answer.task_id))
+
+    def _in_place_of(self, entry: PendingText | Receipt | bytes) -> Entry | None:
+        """Return what takes the place of something that is dropped; see to its text."""
+        if isinstance(entry, PendingText):
+            owes = self._owes_notice(entry.answer)
+            entry.lose()
+            return entry if owes else None
+        if isinstance(entry, OutgoingMessage):
+            self.lost.append(entry)  # there is another way
+        if not isinstance(entry, Terminal):
+            return None
+        instead = in_place_of(entry)
+        if instead is None or not instead.answers:
+            self.given_up.append(entry)
+        return instead
 
     def _keep_within_bounds(self) -> None:
         while self._pending_bytes > self._max_bytes:
@@ -298,35 +385,9 @@ class Outbox:
         for entry in self.entries:
             if isinstance(entry, (Terminal, OutgoingMessage, Gap)) and entry.payload is receipt.payload:
                 self.entries.remove(entry)
-                self.frame_bytes -= _frame_size(entry)
+                self.frame_bytes -= frame_size(entry)
                 return
 
     def _forget_pending(self) -> None:
         self._pending.clear()
         self._pending_bytes = 0
-
-
-def text_size(text: str) -> int:
-    """Return how many bytes a clean text takes on the wire."""
-    return len(text) if text.isascii() else len(text.encode())
-
-
-def _outlives_connection(entry: Entry) -> bool:
-    if isinstance(entry, PendingText):
-        return not entry.answer.muted
-    return not isinstance(entry, (Passing, PongReply, Repair))
-
-
-def _frame_size(entry: Entry) -> int:
-    """Return how many bytes of a frame beside answers it is."""
-    if isinstance(entry, OutgoingMessage):
-        return len(entry.payload)
-    return len(entry) if isinstance(entry, bytes) else 0
-
-
-def _size(entry: Entry) -> int:
-    if isinstance(entry, bytes):
-        return len(entry)
-    if isinstance(entry, Repair):
-        return 0
-    return entry.size + sum(map(len, entry.fresh)) if isinstance(entry, PendingText) else len(entry.payload)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, Union
+from typing import NamedTuple, TypeGuard, Union
 
 from .answer import Answer, PendingText
 
@@ -66,11 +66,11 @@ class Passing(NamedTuple):
     """A frame that is worth nothing on a later connection: a ping, a heartbeat, an action call, a repair.
 
     Attributes:
-        urgent: whether a pong is wanted at once.
+        repairs: the answer whose whole text it says once more.
     """
 
     payload: bytes
-    urgent: bool = False
+    repairs: Answer | None = None
 
 
 class PongReply(NamedTuple):
@@ -117,3 +117,40 @@ def behind(pieces: Sequence[Piece], frames: int) -> list[Piece]:
 def chunks_in(pieces: Sequence[Piece]) -> int:
     """Return how many chunks there are in pieces."""
     return sum(len(piece.texts) for piece in pieces if isinstance(piece, Chunks))
+
+
+def text_size(text: str) -> int:
+    """Return how many bytes a clean text takes on the wire."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def waits_as(entry: Entry, piece: Piece | None) -> TypeGuard[PendingText | Receipt | bytes]:
+    """Tell whether an entry is a piece that waits again."""
+    if isinstance(piece, Chunks):
+        return isinstance(entry, PendingText) and entry.answer is piece.answer
+    if isinstance(piece, (Terminal, OutgoingMessage, Gap)):
+        return isinstance(entry, (Terminal, OutgoingMessage, Gap)) and entry.payload is piece.payload
+    return piece is entry
+
+
+def outlives_connection(entry: Entry) -> bool:
+    """Tell whether an entry is worth something on the next connection."""
+    if isinstance(entry, PendingText):
+        return not entry.answer.muted
+    return not isinstance(entry, (Passing, PongReply, Repair))
+
+
+def frame_size(entry: Entry) -> int:
+    """Return how many bytes of a frame beside answers it is."""
+    if isinstance(entry, OutgoingMessage):
+        return len(entry.payload)
+    return len(entry) if isinstance(entry, bytes) else 0
+
+
+def size_of(entry: Entry) -> int:
+    """Return how many bytes of text and frames an entry is."""
+    if isinstance(entry, bytes):
+        return len(entry)
+    if isinstance(entry, Repair):
+        return 0
+    return entry.size + sum(map(len, entry.fresh)) if isinstance(entry, PendingText) else len(entry.payload)

@@ -27,9 +27,14 @@ class _Ping(NamedTuple):
 
 
 class Receipts:
-    """What left on one connection, until a pong proves that it was read."""
+    """What left on one connection, until a pong proves that it was read.
+
+    Attributes:
+        repairing: the answer that was repaired first, until a pong has come.
+    """
 
     def __init__(self) -> None:
+        self.repairing: Answer | None = None
         self._unproven: deque[Receipt] = deque()
         self._bytes = 0
         self._proven = 0  # how many were proven or forgotten
@@ -57,6 +62,10 @@ class Receipts:
             forgotten.append(self._take())
         return forgotten
 
+    def repaired(self, answer: Answer) -> None:
+        """Note that an answer's whole text is handed to the kernel now."""
+        self.repairing = self.repairing or answer
+
     def pinged(self, answers: Iterable[Answer] = ()) -> None:
         """Note that a ping follows what was written, all that was of these answers included."""
         texts = [(answer, answer.written) for answer in answers if answer.in_doubt]
@@ -68,6 +77,7 @@ class Receipts:
         if not self._pings:
             return []
         ping = self._pings.popleft()
+        self.repairing = None
         for answer, written in ping.texts:
             answer.proven = max(answer.proven, written)
         proven = []

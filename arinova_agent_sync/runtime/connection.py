@@ -67,11 +67,18 @@ class Connection:
         number: 1 for the first of an agent's life.
         link: its WebSocket.
         patience: seconds that a ping may stay unanswered.
+        doubtful: whether the server may take another for the newer one, and give up the tasks of this one: an
+            earlier connection ended before it answered the token, which may arrive late.
+
+    Attributes:
+        asked: whether the token was sent and not answered.
     """
 
-    def __init__(self, number: int, link: WebSocket, patience: float) -> None:
+    def __init__(self, number: int, link: WebSocket, patience: float, *, doubtful: bool = False) -> None:
         self.number = number
         self.link = link
+        self.doubtful = doubtful
+        self.asked = False
         self.calls: dict[str, PendingCall] = {}
         self.receipts = Receipts()
         self.liveness = Liveness(patience)

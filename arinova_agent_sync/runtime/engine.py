@@ -18,6 +18,7 @@ from ..settings import Settings
 from ..task import Task
 from .action_calls import ActionCalls
 from .callbacks import Callbacks, Listeners
+from .losses import Losses
 from .reader import Reader
 from .rescue import Rescuer, undelivered
 from .shutdown import DISCONNECTED, Shutdown, stop_at_exit
@@ -55,7 +56,13 @@ class Engine:
         rescuer = Rescuer(
             state, credentials=credentials, workers=self._workers, undelivered=self._undelivered
         )
-        self.writer = Writer(state, undelivered=self._undelivered, lost=rescuer.look_after)
+        losses = Losses(
+            state,
+            undelivered=self._undelivered,
+            lost=rescuer.look_after,
+            dropped=lambda error: self._callbacks.fire("error", error),
+        )
+        self.writer = Writer(state, report_losses=losses.report)
         self.actions = ActionCalls(state, self.writer)
         self._callbacks = Callbacks(listeners, workers=self._workers, failed=self._callback_failed)
         runner = TaskRunner(

@@ -45,6 +45,8 @@ from .trouble import Trouble, auth_error
 from .websocket import WebSocket
 from .websocket_errors import BinaryMessage, MessageTooLarge, WebSocketError
 
+_LATE_TOKEN = 60.0  # seconds that a token may be under way
+
 
 class _Reconnect(Exception):
     """This connection has served its purpose; the next one follows at once."""
@@ -91,6 +93,7 @@ class Reader:
         self._tls = self._settings.ssl_context
         self._ask_environment()
         self._claimed = False  # a token, since the last authentication
+        self._doubtful_until = float("-inf")  # a token that was not answered may arrive until then
 
     def run(self) -> None:
         """Keep the agent connected until it is over."""
@@ -151,7 +154,8 @@ class Reader:
                 return None
             state.connections += 1
             patience = settings.ping_timeout - settings.ping_interval
-            connection = state.connection = Connection(state.connections, link, patience)
+            doubtful = state.clock() < self._doubtful_until
+            connection = state.connection = Connection(state.connections, link, patience, doubtful=doubtful)
             state.reconnect.begin()
             state.link_state = LinkState.CONNECTING
             times = state.stop_times
@@ -168,7 +172,9 @@ class Reader:
             if state.link is not connection.link:
                 return 0.0
             now = state.clock()
-            left = connection.liveness.patience_left(now, state.timers.next())
+            left = connection.liveness.patience_left(
+                now, state.timers.next(), waiting=bool(state.outbox.ahead)
+            )
             if left:
                 state.schedule("ping", now)
             return left
@@ -184,7 +190,7 @@ class Reader:
     def _pinged(self, payload: bytes) -> None:
         with self._state.lock:
             # Before auth_ok nothing is online, and nothing but text may be sent: then it gets no pong.
-            if self._state.outbox.add_passing(PongReply(payload)):
+            if self._state.outbox.add_ahead(PongReply(payload)):
                 self._state.flush_soon()
 
     def _serve(self, connection: Connection) -> Refused | None:
@@ -192,6 +198,7 @@ class Reader:
         link.open(Deadline(settings.connect_timeout))
         with state.lock:
             state.link_state = LinkState.AUTHENTICATING
+        connection.asked = True
         link.send_text(
             frames.agent_auth(self._credentials.token, settings.skills, __version__, sys.implementation.name)
         )
@@ -199,6 +206,8 @@ class Reader:
         by: Deadline | None = Deadline(settings.connect_timeout)
         while True:
             for event in self._receive(connection, session, by):
+                if isinstance(event, (Authenticated, Refused, TokenClaim)):
+                    connection.asked = False
                 if isinstance(event, Refused):
                     token = self._credentials.token
                     code = event.code and redact(event.code, token)
@@ -261,7 +270,7 @@ class Reader:
                 for frame in connection.receipts.ponged()
                 if isinstance(frame, Terminal)
                 and frame.answers
-                and (frame.again or frame.answer.connection != connection.number)
+                and (frame.again or connection.doubtful or frame.answer.connection != connection.number)
             ]
             state.rescues += len(late)
             if state.ending:
@@ -316,12 +325,18 @@ class Reader:
         connection.link.close()
         with state.lock:
             was_online = state.link_state is LinkState.ONLINE
-            state.outbox.send_again(connection.receipts.take_unproven())
-            state.take_link_down(connection.link)
+            receipts, link = connection.receipts, connection.link
+            unproven = receipts.take_unproven()
+            state.outbox.send_again(unproven)
+            if link.broken and not link.cut:  # else the writer knows better
+                state.outbox.blame(receipts.repairing or next(iter(unproven), None))
+            state.take_link_down(link)
             state.connection = None
             state.link_state = LinkState.DOWN
             for timer in ("ping", "stable", "commands"):
                 state.timers.cancel(timer)
+            if connection.asked:
+                self._doubtful_until = state.clock() + _LATE_TOKEN
             why = "disconnect" if state.closing else "connection lost"
         self._actions.lost(connection, why)
         return was_online

@@ -118,6 +118,12 @@ class State:
         if self.timers.hasten(timer, at):
             self.due.notify()
 
+    def timer_due(self) -> bool:
+        """Tell whether the pinger has something to do at once."""
+        with self.lock:
+            at = self.timers.next()
+            return at is not None and at <= self.clock()
+
     def flush_soon(self) -> None:
         """Have the pinger write what waits: for threads that must not write themselves."""
         self.schedule("flush", self.clock())

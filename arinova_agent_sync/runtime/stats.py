@@ -21,7 +21,7 @@ class Stats:
         attempts_failed: attempts to connect that failed, refused tokens among them.
         frames_received, frames_ignored: text messages; ignored ones are of an unknown type.
         messages_dropped: messages of the server that were dropped: no JSON object, binary, not UTF-8, too large.
-        frames_dropped: frames and runs of text that were lost for want of a connection.
+        frames_dropped: frames and runs of text that were lost for want of a connection, or broke one after another.
         undelivered: ends of tasks and messages that did not arrive, or of which nobody knows; see on_undelivered.
         callbacks_failed: lifecycle callbacks that raised.
         callbacks_dropped: events that were dropped because a callback blocked and too many waited.

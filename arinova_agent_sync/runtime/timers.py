@@ -73,7 +73,7 @@ class Pinger:
                 state.reconnect.prove()
                 return
             if timer == "ping":
-                if state.outbox.add_passing(Passing(frames.PING)) and state.connection is not None:
+                if state.outbox.add_ahead(Passing(frames.PING)) and state.connection is not None:
                     state.ping(state.connection)
                     state.connection.liveness.pinged(now, self._due)
                 state.timers.set("ping", now + self._settings.ping_interval)
@@ -83,10 +83,10 @@ class Pinger:
             elif timer == "heartbeat" and state.tasks:
                 self._beat()
                 state.timers.set("heartbeat", now + self._settings.heartbeat_interval)
-        self._writer.flush()
+        self._writer.flush(until_due=True)
 
     def _beat(self) -> None:
         # Waiting tasks too: on the March 2026 server the idle limit runs from the dispatch.
         for task in self._state.tasks.values():
             if task.ended is None:
-                self._state.outbox.add_passing(Passing(frames.agent_heartbeat(task.task_id)))
+                self._state.outbox.add_ahead(Passing(frames.agent_heartbeat(task.task_id)))

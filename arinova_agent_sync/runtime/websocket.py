@@ -29,6 +29,7 @@ from .websocket_errors import (
 _READ_AHEAD = 64 * 1024  # bytes
 _MASK_POOL = 4 * 1024  # bytes
 _PARTING = 0.2  # seconds to get rid of a close frame in
+_GOING_AWAY = (1000, 1001, 1012, 1013)  # close codes of a server that ends, restarts or is busy
 _WIRE_KINDS: dict[int, Kind] = {1002: "protocol", 1007: "utf8", 1009: "too_large"}
 
 
@@ -49,6 +50,8 @@ class WebSocket:
 
     Attributes:
         on_ping: called in ``receive`` with what a ping brings; the owner sends the pong. None for no pongs.
+        broken: whether the peer or the network ended it: not silence, nor this side, nor a server that says that it
+            goes away.
         on_silence: called in ``receive`` when nothing came for ``silence_timeout``; returns for how many seconds
             more to wait, 0 if the link is dead. None if it is then.
     """
@@ -66,6 +69,7 @@ class WebSocket:
     ) -> None:
         self.on_ping: Callable[[bytes], None] | None = None
         self.on_silence: Callable[[], float] | None = None
+        self.broken = False
         self._url = url
         self._ssl_context = ssl_context
         self._proxy = proxy
@@ -86,6 +90,7 @@ class WebSocket:
         self._door = threading.Lock()
         self._poisoned = False
         self._said_goodbye = False
+        self._parting = False
         self._masks = b""
         self._mask_at = 0  # where the unused ones begin
 
@@ -156,6 +161,7 @@ class WebSocket:
                         raise
                     continue
                 if not count:
+                    self.broken = True
                     raise WebSocketError("closed", "the server ended the connection without a close frame")
                 silence = self._silence_timeout
                 frames.feed(buffer[:count])
@@ -169,7 +175,13 @@ class WebSocket:
             text = f"nothing came from the server for {self._silence_timeout:g} s: the connection is dead"
             raise WebSocketError("timeout", text) from error
         except OSError as error:
+            self.broken = self.broken or not isinstance(error, Aborted)
             raise explained(error) from error
+
+    @property
+    def cut(self) -> bool:
+        """Whether a frame has left in part, or is leaving."""
+        return self._poisoned and not self._parting
 
     def write(self, data: bytes) -> None:
         """Hand whole frames, as ``wire`` builds them, to the kernel.
@@ -188,6 +200,7 @@ class WebSocket:
             self._poisoned = False
         except SendFailed as error:
             cause = error.__cause__
+            self.broken = self.broken or not isinstance(cause, (Aborted, TimeoutError))
             why = "the server takes no more bytes" if isinstance(cause, TimeoutError) else explained(cause)
             raise WriteFailed(f"writing failed: {why}", error.sent) from cause
         finally:
@@ -219,7 +232,7 @@ class WebSocket:
     def send_close(self, code: int, reason: str = "") -> None:
         """Send a close frame and write nothing after it; see ``write``."""
         self.send_control(websocket_frames.CLOSE, websocket_frames.close_payload(code, reason))
-        self._poisoned = self._said_goodbye = True
+        self._poisoned = self._said_goodbye = self._parting = True
 
     def stop_by(self, deadline: Deadline) -> None:
         """Let no write, under way or to come, wait beyond a deadline."""
@@ -279,6 +292,7 @@ class WebSocket:
         elif isinstance(message, websocket_frames.TooLarge):
             raise MessageTooLarge(message.size, self._max_message_bytes)
         elif isinstance(message, websocket_frames.Close):
+            self.broken = message.code not in _GOING_AWAY
             self._part(1000 if message.code == websocket_frames.NO_STATUS else message.code)
             raise WebSocketClosed(message.code, redact(message.reason, self._secret))
 
@@ -286,7 +300,7 @@ class WebSocket:
         """Say goodbye if that can be done in passing."""
         if self._guard is None or self._poisoned or not self._door.acquire(blocking=False):
             return
-        self._poisoned = True
+        self._poisoned = self._parting = True
         try:
             self._guard.send_all(
                 websocket_frames.frame(

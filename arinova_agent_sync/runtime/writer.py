@@ -16,6 +16,7 @@ that pile up leave together, once there are enough of them or the pinger's late 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from ..log import logger
@@ -65,22 +66,12 @@ class Writer:
 
     Args:
         state: the agent's state.
-        undelivered: called, without a lock, with each answer or message that was given up, and whether it is
-            certain that it has not arrived.
-        lost: called, without a lock, with messages that may have been lost with a connection. They are counted in
-            ``rescues`` already.
+        report_losses: called, without a lock, when something may have been lost.
     """
 
-    def __init__(
-        self,
-        state: State,
-        *,
-        undelivered: Callable[[Terminal | OutgoingMessage, bool], None],
-        lost: Callable[[Sequence[OutgoingMessage]], None],
-    ) -> None:
+    def __init__(self, state: State, *, report_losses: Callable[[], None]) -> None:
         self._state = state
-        self._undelivered = undelivered
-        self._lost = lost
+        self.report_losses = report_losses
         # Under the state lock, but for a look.
         self._turn: object = None  # whose turn it is to write, None for nobody's
         self._turn_ended = StateChanges(state.lock)
@@ -109,7 +100,7 @@ class Writer:
                     self._end_turn()
             if open_still is not None:
                 self._note_write(running, now)
-                if self._state.outbox.entries:
+                if self._state.outbox.entries or self._state.outbox.ahead:
                     self.flush()
                 return open_still
         return self._queue(running, text, now, since)
@@ -161,15 +152,25 @@ class Writer:
         running.last_chunk = self._state.clock()
         running.slow_write = running.last_chunk - began > _SLOW_WRITE
 
-    def flush(self, patience: float = 0.0) -> None:
-        """Write what waits, unless another thread is at it; wait patience seconds for that one to be done."""
+    def flush(self, patience: float = 0.0, *, until_due: bool = False) -> None:
+        """Write what waits, unless another thread is at it.
+
+        Args:
+            patience: seconds to wait for that one to be done.
+            until_due: go no further once a timer is due: the pinger writes for a peer that reads slowly, and what
+                it has to say meanwhile must not wait for all of that.
+        """
         state = self._state
         # Looked at without the lock: whoever added a frame sees it, and that is enough.
         while state.link is not None and state.outbox:
-            if not self._in_turn(self._drain, patience):
+            if not self._in_turn(partial(self._drain, True) if until_due else self._drain, patience):
                 return
+            if until_due and state.timer_due():
+                with state.lock:
+                    state.flush_soon()
+                break
         outbox = state.outbox
-        if outbox.gaps or outbox.doubts or outbox.given_up or outbox.lost:
+        if outbox.gaps or outbox.doubts or outbox.given_up or outbox.lost or outbox.poisoned:
             self.report_losses()
 
     def flush_frames(self) -> None:
@@ -214,26 +215,6 @@ class Writer:
         self._turn_ended.wait_for(lambda: self._turn is None or self._turn is _BROKEN, timeout)
         self.recover()
 
-    def report_losses(self) -> None:
-        """Log what was lost with a connection or for want of one, and hand undelivered answers over."""
-        outbox = self._state.outbox
-        with self._state.lock:
-            gaps, outbox.gaps = outbox.gaps, []
-            given_up, outbox.given_up = outbox.given_up, []
-            doubts, outbox.doubts = outbox.doubts, []
-            lost, outbox.lost = outbox.lost, []
-            self._state.rescues += len(lost)
-        for task_id in gaps:
-            logger.warning(
-                "task %s: text was lost, more than max_buffered_bytes waited for a connection", task_id
-            )
-        for task_id in doubts:
-            logger.warning("task %s: text may have been lost, the connection ended just after it", task_id)
-        for frame in given_up:
-            self._undelivered(frame, not frame.again)
-        if lost:
-            self._lost(lost)
-
     def recover(self) -> None:
         """Keep what a failed or interrupted write had under way, and drop its connection. For the pinger."""
         state = self._state
@@ -241,7 +222,7 @@ class Writer:
             if self._turn is not _BROKEN or self._under_way is None:
                 return
             link, pieces = self._under_way
-            state.outbox.put_back(pieces)
+            state.outbox.put_back(pieces, broke=link.broken)
             state.take_link_down(link)
             self._free_turn()
         link.abort()
@@ -322,13 +303,16 @@ class Writer:
         self._under_way = None
         return True
 
-    def _drain(self) -> None:
+    def _drain(self, once: bool = False) -> None:
+        """Write what waits, or a batch of it."""
         state = self._state
         while True:
             with state.lock:
                 link, connection = state.link, state.connection
                 if link is None or connection is None or not state.outbox:
                     return
+                if state.outbox.ahead:
+                    connection.liveness.left(state.clock())
                 self._under_way = (link, ())  # before anything is taken, as above
                 pieces = state.outbox.take(_BATCH)
                 self._under_way = (link, pieces)
@@ -336,7 +320,7 @@ class Writer:
             if self._send(link, pieces) is not None:
                 return
             self._under_way = None
-            if not state.outbox:  # without the lock, as in flush()
+            if once or not state.outbox:  # without the lock, as in flush()
                 return
 
     def _note_receipts(self, connection: Connection, pieces: list[Piece]) -> None:
@@ -351,9 +335,10 @@ class Writer:
                 state.outbox.forget(receipts.written(piece))
                 urgent = urgent or piece.again or state.ending
                 if isinstance(piece, Terminal) and piece.answers:
-                    urgent = urgent or piece.answer.connection != connection.number
-            elif isinstance(piece, Passing):
-                urgent = urgent or piece.urgent
+                    urgent = urgent or connection.doubtful or piece.answer.connection != connection.number
+            elif isinstance(piece, Passing) and piece.repairs is not None:
+                receipts.repaired(piece.repairs)
+                urgent = True
         if urgent or receipts.pong_wanted:
             pieces.append(Passing(PING))
             state.ping(connection)

@@ -40,7 +40,7 @@ class RecordingWriter(Writer):
     """
 
     def __init__(self, state: State, record: Record, sent: Callable[[int], None]) -> None:
-        super().__init__(state, undelivered=lambda *_: None, lost=lambda _: None)
+        super().__init__(state, report_losses=lambda: None)
         self._record = record
         self._sent = sent
         self.called: Callable[[bytes], None] = lambda _: None
@@ -57,7 +57,7 @@ class RecordingWriter(Writer):
         self._sent(number)
         return True
 
-    def flush(self, patience: float = 0.0) -> None:  # noqa: ARG002 - nobody is waited for
+    def flush(self, patience: float = 0.0, *, until_due: bool = False) -> None:  # noqa: ARG002 - nobody is waited for
         calls: list[bytes] = []
         record, state = self._record, self._state
         with state.lock:

@@ -80,6 +80,21 @@ def test_an_answer_whose_task_was_given_up_is_sent_as_a_message(make_agent):
     assert desk.sent == [{"conversationId": conversation.id, "content": "late answer"}]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [False, True])
+def test_an_answer_that_the_late_token_of_an_earlier_connection_may_have_ended(make_agent, late):
+    desk = Desk("error")
+    with LocalServer(duplicate_window=0, routes=desk.routes) as server:
+        if late:
+            server.inject("late-auth", seconds=3.0, count=1)
+        agent = make_agent(server, connect_timeout=0.3, ping_interval=0.1)
+        agent.on_task(lambda task: "late answer")
+        agent.connect(5)
+        assert server.conversation().say("hi").wait(5) == "completed"
+        assert desk.posted.wait(5 if late else 0.5) is late
+        agent.disconnect()
+
+
 @pytest.mark.parametrize("status", ["completed", "cancelled"])
 def test_an_answer_whose_task_lives_or_was_stopped_is_not_sent_again(make_agent, status):
     desk = Desk(status)

@@ -1,4 +1,4 @@
-"""Run chaos; print a line for each run: ``python -m tests.chaos --faults 500 --seed 1 --mood outlive --tls``."""
+"""Run chaos; print a line for each run, and one for all: ``python -m tests.chaos --faults 500 --seed 1 --tls``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from itertools import product
 
-from .chaos import run
+from .chaos import Report, run, together
 from .fault_proxy import WEIGHTS
 from .process import Options
 from .truth import MOODS
@@ -37,7 +37,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     ways = product(MOODS[:2], (False, True)) if given.all else [(given.mood, given.tls)]
-    failed = False
+    reports: list[Report] = []
     for seed, (mood, tls) in product(given.seed, list(ways)):
         report = run(
             Options(
@@ -45,11 +45,15 @@ def main() -> int:
             )
         )
         print(f"seed {seed}, {mood}, {'TLS' if tls else 'plain'}: {report.line}", flush=True)
-        failed = failed or report.failed
+        reports.append(report)
         for kind in sorted({loss.kind for loss in report.losses}):
             for loss in [loss for loss in report.losses if loss.kind == kind][: given.explain]:
                 print(report.explain(loss), file=sys.stderr)
-    return int(failed)
+        report.log.clear()
+        report.events.clear()
+    if len(reports) > 1:
+        print(f"all {len(reports)} runs: {together(reports)}")
+    return int(any(report.failed for report in reports))
 
 
 if __name__ == "__main__":

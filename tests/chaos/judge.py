@@ -141,13 +141,13 @@ def _is_part(text: str, whole: str) -> bool:
     return all(letter in rest for letter in text)
 
 
-def summary(faults: int, said: Said, losses: Iterable[Loss], left: Mapping[str, int]) -> str:
-    """Return the one line that a run prints."""
+def summary(faults: int, tasks: int, losses: Iterable[Loss], left: Mapping[str, int]) -> str:
+    """Return the one line that a run prints, or all of them together."""
     count: defaultdict[str, int] = defaultdict(int)
     for loss in losses:
         count[loss.kind] += 1
     return (
-        f"faults {faults}, tasks {len(said.ended)}, ends lost {count['end lost']}, "
+        f"faults {faults}, tasks {tasks}, ends lost {count['end lost']}, "
         f"text lost silently {count['lost silently']}, text told lost {count['told lost']}, "
         f"doubled {count['doubled']}, hung {count['hung']}, messages lost {count['message lost']}, "
         f"threads {left['threads']:+d}, descriptors {left['descriptors']:+d}"

@@ -160,6 +160,8 @@ class Pipe:
 
     async def _expire(self) -> None:
         await asyncio.sleep(_GONE)
+        if self._behind is not None:
+            self._held = None  # as if the agent had reset it: after this RST it cannot any more
         reset(self._client[1])
 
     # Forwarding

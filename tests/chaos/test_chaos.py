@@ -185,12 +185,14 @@ def test_a_client_that_trusts_a_connection_that_is_half_open(server: ServerProce
 
 
 @pytest.mark.slow
-def test_the_command_prints_one_line_for_each_run() -> None:
+def test_the_command_prints_a_line_for_each_run_and_for_all() -> None:
     command = [sys.executable, "-m", "tests.chaos", "--faults=4", "--seed", "3", "4", "--tls", "--agents=4"]
     command += ["--only", "freeze", "--no-black-out", "--mood=given-up"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert [line.partition(", tasks")[0] for line in lines] == [
-        f"seed {seed}, given-up, TLS: faults 4" for seed in (3, 4)
+        "seed 3, given-up, TLS: faults 4",
+        "seed 4, given-up, TLS: faults 4",
+        "all 2 runs: faults 8",
     ]

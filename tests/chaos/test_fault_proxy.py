@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from . import pipe
 from .fault_proxy import WEIGHTS, FaultProxy, Lane, draws
 from .pipe import reset
 
@@ -267,6 +268,25 @@ def test_late_bytes(behind: float | None, ends: str) -> None:
             assert setup.server.order[:3] == [0, 1, 1]
         else:
             assert setup.server.came[0] == b"hi "
+        new.close()
+
+    run_test(body)
+
+
+def test_late_bytes_do_not_outlive_a_reset_by_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "_GONE", 0.05)
+
+    async def body(setup: Setup) -> None:
+        reader, old = await setup.client()
+        setup.lane.pipes[0].hold(0.02)
+        old.write(b"late")
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        reader, new = await setup.client()
+        new.write(b"more")
+        await until(lambda: setup.server.ended[0])
+        assert setup.server.came[0] == b"hi "
+        old.close()
         new.close()
 
     run_test(body)

@@ -120,7 +120,7 @@ def test_handlers_that_never_end_hang() -> None:
 
 def test_the_line() -> None:
     losses = [Loss(kind, ANSWERED, "") for kind in ("end lost", "doubled", "end lost", "told lost", "hung")]
-    assert summary(7, Said(ended={ANSWERED}), losses, {"threads": 0, "descriptors": 2}) == (
+    assert summary(7, 1, losses, {"threads": 0, "descriptors": 2}) == (
         "faults 7, tasks 1, ends lost 2, text lost silently 0, text told lost 1, doubled 1, hung 1, "
         "messages lost 0, threads +0, descriptors +2"
     )

@@ -51,6 +51,15 @@ def test_so_does_the_first_to_run_again(liveness: Liveness) -> None:
     assert liveness.patience_left(97.0, due=127.0) == 30
 
 
+def test_a_ping_that_waits_for_a_long_frame_asks_nothing_yet(liveness: Liveness) -> None:
+    liveness.pinged(30.0, due=30.0)
+    assert liveness.patience_left(60.0, due=60.0, waiting=True) == 30
+    liveness.left(85.0)
+    assert liveness.patience_left(90.0, due=90.0) == 25
+    liveness.left(95.0)  # another one, which changes nothing
+    assert liveness.patience_left(115.0, due=120.0) == 0
+
+
 def test_pings_that_hang_in_a_write_are_excused_once(liveness: Liveness) -> None:
     liveness.pinged(30.0, due=30.0)
     assert liveness.patience_left(68.0, due=60.0) == 30

@@ -100,16 +100,16 @@ class TestWithAConnection:
         assert made.add_passing(PING)
         made.add_terminal(terminal(b))
         made.add_terminal(terminal(a))
-        assert made.add_passing(PongReply(b"pong"))
-        assert made.size == len('onemessagetwo{"type":"ping"}end bend apong')
+        assert made.add_ahead(PongReply(b"pong"))
+        assert made.size == len('pongonemessagetwo{"type":"ping"}end bend a')
         assert everything(made) == [
+            "pong",
             "a:one",
             "message",
             "b:two",
             '{"type":"ping"}',
             "end b",
             "end a",
-            "pong",
         ]
 
     def test_chunks_of_one_task_that_wait_leave_together(self, a: Answer, b: Answer) -> None:
@@ -185,11 +185,12 @@ class TestWithAConnection:
     def test_only_the_latest_of_pongs_in_a_row_leaves(self, a: Answer) -> None:
         made = outbox(online=True)
         for number in range(1_000):
-            made.add_passing(PongReply(b"%d" % number))
+            made.add_ahead(PongReply(b"%d" % number))
         say(made, a, "one")
-        made.add_passing(PongReply(b"last"))
-        assert len(made) == 3
-        assert everything(made) == ["999", "a:one", "last"]
+        made.add_ahead(PING)
+        made.add_ahead(PongReply(b"last"))
+        assert len(made) == 4
+        assert everything(made) == ["999", '{"type":"ping"}', "last", "a:one"]
 
     def test_frames_beside_answers_are_bounded(self, a: Answer) -> None:
         made = outbox(max_bytes=0, online=True)
@@ -255,7 +256,7 @@ class TestWithoutAConnection:
         made.go_online()
         assert made.add_passing(PING)
         say(made, a, "one")
-        assert made.add_passing(PongReply(b"pong"))
+        assert made.add_ahead(PongReply(b"pong"))
         made.go_offline()
         assert everything(made) == ["a:one"]
         assert made.dropped == 0
@@ -313,7 +314,7 @@ class TestPutBack:
         made = outbox(online=True)
         made.add_passing(PING)
         say(made, a, "one")
-        made.add_passing(PongReply(b"pong"))
+        made.add_ahead(PongReply(b"pong"))
         pieces = made.take(ALL)
         made.go_offline()  # the reader saw the end first
         made.put_back(pieces)

@@ -98,7 +98,7 @@ class Client:
             self.outbox.add_terminal(Terminal(answer, payload, answer.text, answers=True))
 
     def ping(self) -> None:
-        if self.online and self.outbox.add_passing(Passing(frames.PING)):
+        if self.online and self.outbox.add_ahead(Passing(frames.PING)):
             self.receipts.pinged(() if self.outbox.repairing else self.open)
 
     def write(self, most: int, left: int) -> None:

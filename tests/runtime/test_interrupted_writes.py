@@ -39,6 +39,7 @@ class FakeLink:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.aborted = False
+        self.broken = False
 
     def send_texts(self, payloads: list[bytes]) -> int:
         assert not self.aborted
@@ -61,7 +62,7 @@ class Bench:
         settings = check({"server_url": "http://localhost:1", "bot_token": "ari_x"})
         self.state = State(settings, clock=lambda: 1000.0)
         self.state.life = Life.RUNNING
-        self.writer = Writer(self.state, undelivered=lambda _, __: None, lost=lambda _: None)
+        self.writer = Writer(self.state, report_losses=lambda: None)
         self.links: list[FakeLink] = []
         self.task = RunningTask("t1", "c1", 1)
         self.connect()
