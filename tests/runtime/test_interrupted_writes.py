@@ -6,79 +6,25 @@ A user's thread may be interrupted anywhere: by Ctrl-C, and by libraries that th
 from __future__ import annotations
 
 import dis
-import json
 import sys
 from collections.abc import Callable
 from functools import cache
 from types import CodeType, FrameType
-from typing import cast
 
 import pytest
 
 from arinova_agent_sync.protocol import frames
-from arinova_agent_sync.protocol.life import Life
 from arinova_agent_sync.protocol.pieces import Terminal
 from arinova_agent_sync.runtime import writer as module
-from arinova_agent_sync.runtime.connection import Connection
 from arinova_agent_sync.runtime.running_task import RunningTask
-from arinova_agent_sync.runtime.state import State
-from arinova_agent_sync.runtime.websocket import WebSocket
-from arinova_agent_sync.runtime.writer import Writer
-from arinova_agent_sync.settings import check
+
+from .writer_bench import Bench
 
 MOST = 5_000  # bytecodes
 
 
 class Interrupt(BaseException):
     """What comes from outside."""
-
-
-class FakeLink:
-    """Takes frames, until it is aborted."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.aborted = False
-        self.broken = False
-
-    def send_texts(self, payloads: list[bytes]) -> int:
-        assert not self.aborted
-        for payload in payloads:
-            frame = json.loads(payload)
-            self.said.append(frame.get("chunk") or frame["type"])
-        return 1
-
-    def send_text(self, payload: bytes) -> int:
-        return self.send_texts([payload])
-
-    def abort(self) -> None:
-        self.aborted = True
-
-
-class Bench:
-    """A writer with a connection, and a task that has said something."""
-
-    def __init__(self) -> None:
-        settings = check({"server_url": "http://localhost:1", "bot_token": "ari_x"})
-        self.state = State(settings, clock=lambda: 1000.0)
-        self.state.life = Life.RUNNING
-        self.writer = Writer(self.state, report_losses=lambda: None)
-        self.links: list[FakeLink] = []
-        self.task = RunningTask("t1", "c1", 1)
-        self.connect()
-        assert self.writer.chunk(self.task, "one ")
-
-    def connect(self) -> None:
-        link = FakeLink()
-        self.links.append(link)
-        with self.state.lock:
-            self.state.connection = Connection(len(self.links), cast(WebSocket, link), patience=60.0)
-            self.state.link = cast(WebSocket, link)
-            self.state.outbox.go_online()
-
-    @property
-    def said(self) -> list[str]:
-        return [text for link in self.links for text in link.said]
 
 
 def straight(bench: Bench) -> None:

@@ -1,0 +1,66 @@
+"""A writer without threads or sockets: a clock that stands, a link that takes everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import cast
+
+from arinova_agent_sync.protocol.life import Life
+from arinova_agent_sync.runtime.connection import Connection
+from arinova_agent_sync.runtime.running_task import RunningTask
+from arinova_agent_sync.runtime.state import State
+from arinova_agent_sync.runtime.websocket import WebSocket
+from arinova_agent_sync.runtime.writer import Writer
+from arinova_agent_sync.settings import check
+
+
+class FakeLink:
+    """Takes frames, until it is aborted."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.aborted = False
+        self.broken = False
+        self.meanwhile: Callable[[], object] = lambda: None  # called in each write
+
+    def send_texts(self, payloads: list[bytes]) -> int:
+        assert not self.aborted
+        self.meanwhile()
+        for payload in payloads:
+            frame = json.loads(payload)
+            self.said.append(frame.get("chunk") or frame["type"])
+        return 1
+
+    def send_text(self, payload: bytes) -> int:
+        return self.send_texts([payload])
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Bench:
+    """A writer with a connection, and a task that has said something."""
+
+    def __init__(self) -> None:
+        settings = check({"server_url": "http://localhost:1", "bot_token": "ari_x"})
+        self.now = 1000.0
+        self.state = State(settings, clock=lambda: self.now)
+        self.state.life = Life.RUNNING
+        self.writer = Writer(self.state, report_losses=lambda: None)
+        self.links: list[FakeLink] = []
+        self.task = RunningTask("t1", "c1", 1)
+        self.connect()
+        assert self.writer.chunk(self.task, "one ")
+
+    def connect(self) -> None:
+        link = FakeLink()
+        self.links.append(link)
+        with self.state.lock:
+            self.state.connection = Connection(len(self.links), cast(WebSocket, link), patience=60.0)
+            self.state.link = cast(WebSocket, link)
+            self.state.outbox.go_online()
+
+    @property
+    def said(self) -> list[str]:
+        return [text for link in self.links for text in link.said]
