@@ -7,7 +7,10 @@ import time
 
 import pytest
 
+from arinova_agent_sync import AuthenticationError
 from arinova_agent_sync.local import LocalServer
+
+from ..conftest import descriptors
 
 
 def test_running_handlers_finish_and_waiting_tasks_are_answered(server, make_agent):
@@ -325,3 +328,27 @@ def test_a_refusal_during_the_end_makes_it_no_failure(server, make_agent):
         stopper.join(5)
     assert agent.wait(5) is True
     assert agent.stats().life == "stopped"
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_nothing_stays_open_although_the_agent_is_kept(server, make_agent, by_itself):
+    before = descriptors()
+    agent = make_agent(server, auth_attempts=1)
+
+    @agent.on_task
+    def handle(task):
+        return str(len(list(agent.api.messages.history(task.conversation_id))))
+
+    agent.connect(5)
+    assert server.conversation().say("how many?").wait(5) == "completed"
+    if by_itself:
+        server.inject("refuse-auth")
+        server.inject("drop")
+        with pytest.raises(AuthenticationError):
+            agent.wait(5)
+    else:
+        agent.disconnect()
+    deadline = time.monotonic() + 2
+    while (left := descriptors() - before) and time.monotonic() < deadline:
+        time.sleep(0.01)  # the server hears of it a moment later
+    assert not left
