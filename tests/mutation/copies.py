@@ -15,6 +15,9 @@ from typing import Literal
 
 ROOT = Path(__file__).parents[2]
 _COPIED = ("arinova_agent_sync", "tests", "pyproject.toml", "setup.cfg", "README.md", "examples")
+# Loading all the plugins that there are takes longer than most tests.
+_PLUGINS = ("-p", "pytest_timeout", "-p", "arinova_agent_sync.pytest_plugin")
+_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 Outcome = Literal["killed", "timed out", "survived"]
 
@@ -56,11 +59,11 @@ class Copy:
     def _run(self, tests: Sequence[str], seconds: float) -> Outcome:
         listed = self._directory / "chosen"
         listed.write_text("\n".join(tests))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *_PLUGINS]
         process = subprocess.Popen(
             [*command, "--timeout=30", f"@{listed}"],
             cwd=self._directory,
-            env={**os.environ, "PYTHONPATH": str(self._directory), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": str(self._directory), **_ENVIRONMENT},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

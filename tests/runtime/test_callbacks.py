@@ -185,3 +185,57 @@ class TestCallbacks:
         del recorder
         gc.collect()
         assert gone() is None
+
+    def test_too_many_that_wait_are_dropped_but_for_answers(
+        self, callbacks: Callbacks, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        free, begun, called = threading.Event(), threading.Event(), []
+
+        def block() -> None:
+            begun.set()
+            free.wait(SOON)
+
+        callbacks.call("error", block)
+        assert begun.wait(SOON)
+        callbacks.call("undelivered", lambda: called.append("answer"))
+        for number in range(1_002):
+            callbacks.call("error", functools.partial(called.append, number))
+        assert callbacks.dropped == 3
+        for _ in range(1_001):
+            callbacks.call("undelivered", lambda: called.append("answer"))
+        assert callbacks.dropped == 1_004
+        free.set()
+        end(callbacks)
+        assert called == ["answer"] * 1_000
+        [told] = [record.getMessage() for record in caplog.records]
+        assert told == "a callback blocks, and 1000 events wait for it: the oldest are dropped from now on"
+
+    def test_of_many_failures_that_wait_few_keep_all_that_they_hold(self, callbacks: Callbacks) -> None:
+        class Large:
+            pass
+
+        free, begun, kept = threading.Event(), threading.Event(), []
+
+        def block() -> None:
+            begun.set()
+            free.wait(SOON)
+
+        def failure() -> Exception:
+            large = Large()
+            kept.append(weakref.ref(large))
+            try:
+                try:
+                    raise ValueError("inner")
+                except ValueError as error:
+                    raise KeyError("outer") from error
+            except KeyError as error:
+                return error
+
+        callbacks.call("error", block)
+        assert begun.wait(SOON)
+        for _ in range(15):
+            callbacks.call("error", lambda: None, (failure(),))
+        gc.collect()
+        assert [ref() is not None for ref in kept] == [True] * 10 + [False] * 5
+        free.set()
+        end(callbacks)

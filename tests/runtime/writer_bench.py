@@ -11,6 +11,7 @@ from arinova_agent_sync.runtime.connection import Connection
 from arinova_agent_sync.runtime.running_task import RunningTask
 from arinova_agent_sync.runtime.state import State
 from arinova_agent_sync.runtime.websocket import WebSocket
+from arinova_agent_sync.runtime.websocket_errors import WriteFailed
 from arinova_agent_sync.runtime.writer import Writer
 from arinova_agent_sync.settings import check
 
@@ -34,6 +35,15 @@ class FakeLink:
 
     def send_text(self, payload: bytes) -> int:
         return self.send_texts([payload])
+
+    def send_control(self, opcode: int, payload: bytes = b"") -> None:
+        assert not self.aborted
+        self.said.append(f"{opcode}: {payload.decode()}")
+
+    def send_close(self, code: int) -> None:
+        if self.aborted:
+            raise WriteFailed("it was aborted")
+        self.said.append(f"close {code}")
 
     def abort(self) -> None:
         self.aborted = True
