@@ -270,7 +270,7 @@ class Reader:
                 for frame in connection.receipts.ponged()
                 if isinstance(frame, Terminal)
                 and frame.answers
-                and (frame.again or connection.doubtful or frame.answer.connection != connection.number)
+                and (connection.doubtful or frame.answer.connection != connection.number)
             ]
             state.rescues += len(late)
             if state.ending:

@@ -20,6 +20,7 @@ from arinova_agent_sync import (
     FrameTooLargeError,
     ProtocolError,
 )
+from arinova_agent_sync.runtime import reader, timers
 
 from ..runtime.fault_server import Peer, frame, serving
 
@@ -374,3 +375,28 @@ def test_a_local_mistake_is_raised_at_once(tmp_path, variable, value):
     done = run_in(tmp_path, REFUSED.replace("127.0.0.1:9", "chat.test"), **{variable: value})
     assert variable in done.stdout
     assert "the network" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("thread", ["reader", "pinger"])
+def test_a_bug_in_a_thread_of_ours_ends_the_agent_and_is_told(
+    server, make_agent, monkeypatch, caplog, thread
+):
+    def fail(*_: object) -> float:
+        raise RuntimeError("what nobody thought of")
+
+    agent = make_agent(server, ping_interval=0.05)
+    errors: list[BaseException] = []
+    agent.on_error(errors.append)
+    agent.on_task(lambda task: "fine")
+    agent.connect(5)
+    if thread == "reader":
+        monkeypatch.setattr(reader, "chance", fail)
+        server.inject("drop")
+    else:
+        monkeypatch.setattr(timers.Pinger, "_do", fail)
+    with pytest.raises(RuntimeError, match="what nobody thought of"):
+        agent.wait(5)
+    assert agent.stats().life == "failed"
+    agent.disconnect()
+    assert [str(error) for error in errors if isinstance(error, RuntimeError)] == ["what nobody thought of"]
+    assert f"the {thread} thread failed: this is a bug of arinova_agent_sync" in caplog.text

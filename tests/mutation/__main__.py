@@ -22,6 +22,7 @@ from .tracing import PACKAGE, ROOMS
 _START = 15.0  # seconds that pytest and its imports may take on a busy machine
 _SLOWER = 3.0  # times that tests may take longer than they did
 _WANTED = 0.95
+_ALIVE = ("survived", "no test")
 
 Named = tuple[str, Mutant]
 
@@ -32,7 +33,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=400, help="how many are drawn of all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no other after so long")
+    parser.add_argument("--again", action="store_true", help="try those that survived once more")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--budget", type=float, default=25.0, help="seconds of tests for each mutant")
     parser.add_argument("--only", default="", help="files whose names begin so, such as runtime/writer")
     parser.add_argument("--directory", type=Path, default=ROOT / "build" / "mutation", help="what is kept")
     given = parser.parse_args()
@@ -49,8 +52,9 @@ def main() -> int:
     ]
     drawn = Random(given.seed).sample(everything, min(given.count, len(everything)))
     results = _Results(given.directory / f"{given.only.replace('/', '-')}{given.seed}-{given.count}.json")
-    tests = TestsOf(given.directory / "traces")
-    left = [(file, mutant) for file, mutant in drawn if results.of(file, mutant) is None]
+    tests = TestsOf(given.directory / "traces", given.budget)
+    wanted = (None, *_ALIVE) if given.again else (None,)
+    left = [(file, mutant) for file, mutant in drawn if results.of(file, mutant) in wanted]
     deadline = time.monotonic() + given.seconds
     with copies(given.jobs) as made:
         threads = [
@@ -103,7 +107,7 @@ class _Results:
 
     def report(self, drawn: list[Named], sources: dict[str, str], of: int) -> int:
         tried = [(file, mutant) for file, mutant in drawn if self.of(file, mutant) is not None]
-        alive = [(file, mutant) for file, mutant in tried if self.of(file, mutant) in ("survived", "no test")]
+        alive = [(file, mutant) for file, mutant in tried if self.of(file, mutant) in _ALIVE]
         for file, mutant in sorted(alive):
             before, after = sources[file], mutant.applied(sources[file])
             was, becomes = before.splitlines()[mutant.line - 1], after.splitlines()[mutant.line - 1]

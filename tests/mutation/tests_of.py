@@ -17,7 +17,6 @@ _BESIDE = {
     "runtime/shutdown.py": ["tests/agent/test_stop_programs.py", "tests/agent/test_process.py"],
 }
 _BESIDE_SECONDS = 10.0  # for each of these
-_BUDGET = 25.0  # seconds of tests for a mutant
 _MOST = 500  # tests
 
 
@@ -26,9 +25,11 @@ class TestsOf:
 
     Args:
         directory: where the traces are; they are made if there are none.
+        budget: seconds of tests for a line.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, budget: float) -> None:
+        self._budget = budget
         if not list(directory.glob("*.json")):
             _trace(directory)
         self._lines: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
@@ -54,7 +55,7 @@ class TestsOf:
         seconds = 0.0
         for test in order[:_MOST]:
             seconds += self._seconds.get(test, 0.0)
-            if chosen and seconds > _BUDGET:
+            if chosen and seconds > self._budget:
                 break
             chosen.append(test)
         return chosen + _BESIDE.get(file, [])

@@ -134,6 +134,14 @@ class TestRuns:
         assert answer.pending is None
         assert answer.text == "abc"
 
+    def test_a_fresh_piece_counts_as_said(self) -> None:
+        answer = Answer("t")
+        pending = answer.open_pending()
+        assert not answer.has_said
+        pending.fresh.append("fresh")
+        assert answer.has_said
+        assert answer.text == "fresh"
+
     def test_a_new_run_comes_behind(self) -> None:
         answer = Answer("t1")
         first = answer.open_pending()
@@ -202,6 +210,15 @@ class TestLostText:
         answer.take_back(["abc!"])
         assert say(answer, "abd!") == [["ab", "d!"]]
         assert answer.text == "abcdabc!abd!"
+
+    def test_what_is_written_at_once_is_kept_too(self) -> None:
+        answer = Answer("t")
+        for text in ("hello ", "my "):
+            answer.speak(text)
+        answer.lose()
+        assert answer.speak("ab") == ["ab"]
+        assert answer.server_text() == "hello my ab"
+        assert answer.speak("hello my abc") == ["hello my a", "bc"]
 
     def test_everything_so_far(self) -> None:
         answer = Answer("t1")

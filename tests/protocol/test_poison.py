@@ -178,3 +178,27 @@ def test_a_ping_is_not_to_blame(outbox: Outbox, answer: Answer) -> None:
         outbox.go_offline()
     outbox.go_online()
     assert said(outbox.take(ALL))[0]["content"] == "poison"
+
+
+def test_a_write_that_fails_when_the_next_connection_is_there_already(outbox: Outbox, answer: Answer) -> None:
+    doubted, poison = Answer("doubted"), completion(answer)
+    doubted.written = 5
+    outbox.add_terminal(poison)
+    for _ in range(3):
+        outbox.go_online()
+        pieces = [piece for piece in outbox.take(ALL) if piece is poison]
+        outbox.go_offline()
+        outbox.go_online()
+        outbox.repair([doubted], whole=True)
+        outbox.put_back(pieces, broke=True)
+        outbox.go_offline()
+    outbox.go_online()
+    outbox.repair([doubted], whole=True)
+    kinds = [frame["type"] for frame in said(outbox.take(ALL)[1:])]
+    assert kinds == ["agent_error"]
+
+
+def test_what_is_forgotten_has_perhaps_arrived(outbox: Outbox, answer: Answer) -> None:
+    message = OutgoingMessage(b"{}", "c", "text", None, 0.0, "key")
+    outbox.forget([completion(answer), Gap(answer, b"gap"), message])
+    assert [frame.again for frame in outbox.given_up] == [True, True]

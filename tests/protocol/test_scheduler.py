@@ -66,6 +66,14 @@ class TestPerConversation:
         assert (made.running, made.waiting) == (2, 2)
         assert arrive(made, "b3", "b") == (1, 3)
 
+    def test_a_new_one_does_not_pass_one_that_waits_though_there_is_room(self) -> None:
+        made = scheduler(max_running=1)
+        assert [arrive(made, name, name[0]) for name in ("a1", "b1")] == ["start", (0, 1)]
+        made.finished("a1")
+        assert arrive(made, "b2", "b") == (1, 2)
+        assert started(made) == ["b1"]
+        assert in_turn(made, "b1") == ["b1", "b2"]
+
     def test_first_come_first_served(self) -> None:
         made = scheduler(max_running=1)
         made.arrived("a1", "a")

@@ -296,6 +296,16 @@ class TestTasksBeforeAuthOk:
         early = [TaskArrived("t1", task("t1")), TaskArrived("t2", task("t2"))]
         assert session.received(AUTH_OK)[1:] == early
 
+    def test_too_long_ones_are_refused(self) -> None:
+        session = Session(9, most_early_bytes=100)
+        assert session.received(task("t1"), 60) == session.received(task("t2"), 40) == []
+        assert session.received(task("t3"), 1) == [TaskMalformed("t3", "queue_overflow")]
+        assert session.received(AUTH_OK)[1:] == [
+            TaskArrived("t1", task("t1"), 60),
+            TaskArrived("t2", task("t2"), 40),
+        ]
+        assert session.received(task("t4"), 1_000) == [TaskArrived("t4", task("t4"), 1_000)]
+
     def test_a_refusal_comes_before_them(self) -> None:
         session = Session(2)
         session.received(task("t1"))

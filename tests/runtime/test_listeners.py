@@ -65,6 +65,12 @@ class TestListeners:
             listeners.add("error", function)
         assert len(listeners.to("error")) == len(functions)
 
+    def test_functions_of_different_names_listen_both(self) -> None:
+        listeners = Listeners()
+        listeners.add("error", repr)
+        listeners.add("error", print)
+        assert listeners.to("error") == [(repr, 1), (print, 1)]
+
     def test_one_function_may_listen_to_several_events(self) -> None:
         listeners = Listeners()
         for event in EVENTS:

@@ -742,3 +742,66 @@ def open_and_read(link: WebSocket) -> WebSocketError:
     except WebSocketError as error:
         return error
     return read_on(link)
+
+
+@pytest.mark.parametrize(
+    ("leave", "broken"),
+    [
+        (lambda peer: peer.reset(), True),
+        (lambda peer: None, True),  # a FIN
+        (lambda peer: peer.send(frame(b"\x03\xe8", 8)), False),  # 1000
+        (lambda peer: peer.send(frame(b"\x03\xe9", 8)), False),  # 1001, going away
+        (lambda peer: peer.send(frame(b"\x03\xf4", 8)), False),  # 1012, restarting
+        (lambda peer: peer.send(frame(b"\x03\xf5", 8)), False),  # 1013, try later
+        (lambda peer: peer.send(frame(b"\x03\xf1", 8)), True),  # 1009, too big
+        (lambda peer: peer.send(frame(b"", 8)), True),  # no code
+        (
+            lambda peer: peer.send(frame(b"x", 5)),
+            False,
+        ),  # what breaks the rules is no fault of a frame of ours
+        (lambda peer: time.sleep(0.3), False),  # silence
+    ],
+    ids=["RST", "FIN", "1000", "1001", "1012", "1013", "1009", "no code", "breach", "silence"],
+)
+def test_whether_the_peer_broke_it(leave: Behaviour, broken: bool) -> None:
+    with Connected(leave, silence=0.1) as link:
+        assert not link.broken
+        with pytest.raises(WebSocketError):
+            link.receive()
+        assert link.broken is broken
+        assert not link.cut
+
+
+def test_what_this_side_ends_the_peer_did_not_break() -> None:
+    with Connected(Peer.until_gone) as link:
+        link.abort()
+        with pytest.raises(WebSocketError):
+            link.receive()
+        with pytest.raises(WriteFailed):
+            link.send_text(b"late")
+        assert not link.broken
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_frame_that_left_in_part(resets: bool) -> None:
+    stay = threading.Event()
+
+    def play(peer: Peer) -> None:
+        peer.read(1_000)
+        if resets:
+            peer.reset()
+        else:
+            stay.wait(5)
+
+    with Connected(play, send=0.2) as link:
+        with pytest.raises(WriteFailed):
+            link.send_text(b"x" * 50_000_000)
+        assert link.cut
+        assert link.broken is resets
+        stay.set()
+
+
+def test_a_goodbye_is_no_part_of_a_frame() -> None:
+    with Connected(Peer.until_gone) as link:
+        link.send_close(1000)
+        assert not link.cut

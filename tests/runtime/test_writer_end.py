@@ -10,7 +10,6 @@ from arinova_agent_sync.protocol import frames
 from arinova_agent_sync.protocol.answer import Answer
 from arinova_agent_sync.protocol.pieces import OutgoingMessage, Passing, PongReply, Terminal
 from arinova_agent_sync.runtime import writer as module
-from arinova_agent_sync.runtime.websocket_errors import WriteFailed
 
 from .writer_bench import Bench
 
@@ -29,14 +28,6 @@ def end(bench: Bench, *, connection: int = 1, answers: bool = True) -> Terminal:
     with bench.state.lock:
         bench.state.outbox.add_terminal(terminal)
     return terminal
-
-
-def break_next(bench: Bench, sent: int = 0) -> None:
-    def fail() -> None:
-        bench.links[-1].broken = True
-        raise WriteFailed("broken", sent)
-
-    bench.links[-1].meanwhile = fail
 
 
 def test_an_end_that_came_on_this_connection_waits_for_the_next_ping(bench: Bench) -> None:
@@ -99,7 +90,7 @@ def test_goodbye_comes_behind_what_waits(bench: Bench) -> None:
 
 def test_no_goodbye_on_a_broken_link(bench: Bench) -> None:
     terminal = end(bench)
-    break_next(bench)
+    bench.break_next()
     link = bench.state.link
     bench.writer.finish(link, 0.1)  # type: ignore[arg-type]
     assert list(bench.state.outbox.entries) == [terminal]
@@ -124,7 +115,7 @@ def test_goodbye_waits_for_another_writer(bench: Bench) -> None:
 
 def test_a_failed_write_is_recovered_by_the_pinger(bench: Bench) -> None:
     terminal = end(bench)
-    break_next(bench)
+    bench.break_next()
     bench.writer.flush()
     assert bench.state.timers.take(bench.now) == "recover"
     assert bench.state.link is not None
@@ -153,7 +144,7 @@ def test_what_had_left_before_a_write_failed_is_counted(bench: Bench) -> None:
         bench.state.outbox.add_chunk(bench.task.answer, "two ")
         bench.state.outbox.add_chunk(bench.task.answer, "three ")
     first = len(frames.chunk_prefix("t1")) + len('"two "}') + 6  # a frame's head
-    break_next(bench, sent=first + 1)
+    bench.break_next(sent=first + 1)
     bench.writer.flush()
     bench.writer.recover()
     assert (bench.state.counters.chunks_sent, bench.state.counters.frames_sent) == (2, 2)
@@ -180,5 +171,32 @@ def test_who_sends_much_waits_for_the_wire(bench: Bench, size: int, waits: bool)
     with bench.state.lock:
         bench.writer._free_turn()
     sender.join(5.0)
-    bench.writer.flush()
+    if not waits:
+        bench.writer.flush()
     assert bench.said == ["one ", "agent_telemetry"]
+
+
+@pytest.mark.parametrize("due", [False, True])
+def test_the_pinger_writes_until_a_timer_is_due(bench: Bench, due: bool) -> None:
+    with bench.state.lock:
+        for _ in range(3):
+            bench.state.outbox.add_frame(
+                b'{"type":"agent_telemetry"}'.ljust(100_000)
+            )  # more than a batch each
+        bench.state.schedule("ping", bench.now + (0.0 if due else 0.1))
+    bench.writer.flush(until_due=True)
+    assert bench.said == ["one ", *["agent_telemetry"] * (1 if due else 3)]
+    if due:
+        assert sorted(filter(None, (bench.state.timers.take(bench.now) for _ in range(3)))) == [
+            "flush",
+            "ping",
+        ]
+        bench.writer.flush(until_due=True)
+        assert bench.said == ["one ", *["agent_telemetry"] * 3]
+
+
+def test_who_waits_in_vain_for_the_wire_leaves_the_rest_to_the_writer(bench: Bench) -> None:
+    bench.writer._turn = object()
+    end(bench)
+    bench.writer.flush(0.05)
+    assert bench.said == ["one "]

@@ -71,6 +71,16 @@ class Bench:
             self.state.link = cast(WebSocket, link)
             self.state.outbox.go_online()
 
+    def break_next(self, sent: int = 0) -> None:
+        """Have the next write fail once so many bytes have left."""
+        link = self.links[-1]
+
+        def fail() -> None:
+            link.broken = True
+            raise WriteFailed("broken", sent)
+
+        link.meanwhile = fail
+
     @property
     def said(self) -> list[str]:
         return [text for link in self.links for text in link.said]
