@@ -29,13 +29,16 @@ from .errors import (
     ConflictError,
     ConnectionLost,
     ConnectTimeout,
+    ExecutorError,
     FrameTooLargeError,
     NotFoundError,
     PermissionDeniedError,
     ProtocolError,
     RateLimitError,
+    RemoteHandlerError,
     ServerError,
     TaskCancelled,
+    WorkerLost,
 )
 from .handlers import Reply
 from .log import StandardError
@@ -62,14 +65,17 @@ __all__ = [
     "ConflictError",
     "ConnectTimeout",
     "ConnectionLost",
+    "ExecutorError",
     "FrameTooLargeError",
     "HistoryMessage",
     "Member",
     "NotFoundError",
     "OnboardingSeed",
     "PermissionDeniedError",
+    "ProcessExecutor",
     "ProtocolError",
     "RateLimitError",
+    "RemoteHandlerError",
     "Reply",
     "ReplyTo",
     "ServerError",
@@ -79,6 +85,7 @@ __all__ = [
     "TaskCancelled",
     "TokenClaim",
     "Undelivered",
+    "WorkerLost",
     "__version__",
     "interruptible",
     "run",
@@ -87,6 +94,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .api import ArinovaClient
     from .attachments import Attachment
+    from .executors.processes.process_executor import ProcessExecutor
     from .interrupts.clients import interruptible
     from .protocol.session import OnboardingSeed, TokenClaim
     from .runtime.rescue import Undelivered
@@ -97,6 +105,7 @@ _LATER = {
     "ArinovaClient": ".api",
     "Attachment": ".attachments",
     "OnboardingSeed": ".protocol.session",
+    "ProcessExecutor": ".executors.processes.process_executor",
     "Stats": ".runtime.stats",
     "TokenClaim": ".protocol.session",
     "Undelivered": ".runtime.rescue",

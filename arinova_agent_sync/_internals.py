@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from . import agent as agent_module
+from . import hooks
 from .agent import ArinovaAgent
 from .credentials import Credentials
-from .handlers import TaskHandler
+from .handlers import HandlerTable
 from .runtime.callbacks import Listeners
 from .settings import Settings
-from .task import Task
 
 if TYPE_CHECKING:
     from .runtime.engine import Engine
@@ -42,9 +41,24 @@ def start(agent: ArinovaAgent) -> Engine:
     return agent._start()
 
 
-def listeners_and_handlers_of(agent: ArinovaAgent) -> tuple[Listeners, Callable[[Task], TaskHandler | None]]:
-    """Return who listens to an agent's events, and what finds the handler of a task."""
-    return agent._listeners, agent._handlers.find
+def listeners_of(agent: ArinovaAgent) -> Listeners:
+    """Return who listens to an agent's events."""
+    return agent._listeners
+
+
+def credentials_of(agent: ArinovaAgent) -> Credentials:
+    """Return the token in use and the HTTP client."""
+    return agent._credentials
+
+
+def handlers_of(agent: ArinovaAgent) -> HandlerTable:
+    """Return which handler answers which task."""
+    return agent._handlers
+
+
+def made_at(agent: ArinovaAgent) -> tuple[str, int] | None:
+    """Return the module and the line that made an agent, None if it was not made while a module was loaded."""
+    return agent._made_at
 
 
 def redirect(agent: ArinovaAgent, **changes: Any) -> Callable[[], None]:
@@ -66,9 +80,16 @@ def redirect(agent: ArinovaAgent, **changes: Any) -> Callable[[], None]:
 
 
 @contextmanager
+def when_made(function: Callable[[ArinovaAgent], None]) -> Iterator[None]:
+    """Call a function with every agent that is made."""
+    with _registered(hooks.when_made, function):
+        yield
+
+
+@contextmanager
 def before_starts(function: Callable[[ArinovaAgent], None]) -> Iterator[None]:
     """Call a function with every agent that is about to start, on the thread that starts it."""
-    with _registered(agent_module.before_start, function):
+    with _registered(hooks.before_start, function):
         yield
 
 
@@ -80,7 +101,7 @@ def instead_of_run(function: Callable[[Sequence[ArinovaAgent]], bool]) -> Iterat
         function: returns True if it has run them; what it raises comes out of ``run()``. Of several functions the
             latest is asked first.
     """
-    with _registered(agent_module.instead_of_run, function):
+    with _registered(hooks.instead_of_run, function):
         yield
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, TypeVar, overload
 
-from . import reports
+from . import hooks, reports
 from . import settings as options
 from .action_results import ActionCallResult, ActionOptions
 from .argument_checks import seconds
 from .credentials import Credentials
-from .handlers import HandlerTable, TaskHandler, command_word
+from .handlers import HandlerTable, TaskHandler, calling_module, command_word
 from .log import logger
 from .net.deadline import Deadline
 from .net.forks import importing
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from .api import ArinovaClient
+    from .executors.protocol import Executor
     from .protocol.session import OnboardingSeed
     from .runtime.engine import Engine
     from .runtime.stats import Stats
@@ -66,6 +67,7 @@ class ArinovaAgent:
         max_buffered_bytes: int | None = None,
         error_text: ErrorText | None = None,
         keep_partial: bool | None = None,
+        executor: Executor | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name != "self"}
         self._settings = options.check(given)
@@ -73,44 +75,47 @@ class ArinovaAgent:
         self._handlers = HandlerTable()
         self._listeners = Listeners()
         self._lives = Lives(self._new_engine, stopped=self._credentials.close)
+        self._made_at = calling_module()
+        hooks.tell(hooks.when_made, self)
 
     # Handlers
 
-    def on_task(self, handler: Handler) -> Handler:
+    @overload
+    def on_task(self, handler: Handler, *, executor: Executor | None = None) -> Handler: ...
+    @overload
+    def on_task(self, *, executor: Executor | None) -> Callable[[Handler], Handler]: ...
+    def on_task(
+        self, handler: Handler | None = None, *, executor: Executor | None = None
+    ) -> Handler | Callable[[Handler], Handler]:
         """Set the handler of tasks, as a decorator or a plain call; return it.
 
         A handler takes the task and calls ``task.send_*``, returns a ``str`` or a ``Reply``, or yields strings;
-        ``async def`` and async generators work too. It runs on a worker thread and may block.
+        ``async def`` and async generators work too. It may block: a thread, or the executor, runs it.
 
         @agent.on_task
         def handle(task):
             yield from model.stream(task.messages())
         """
-        self._handlers.set(None, handler)
-        return handler
+        return self._handlers.setting(None, handler, executor)
 
     @overload
-    def on_command(self, command: str) -> Callable[[Handler], Handler]: ...
-    @overload
-    def on_command(self, command: str, handler: Handler) -> Handler: ...
     def on_command(
-        self, command: str, handler: Handler | None = None
+        self, command: str, *, executor: Executor | None = None
+    ) -> Callable[[Handler], Handler]: ...
+    @overload
+    def on_command(self, command: str, handler: Handler, *, executor: Executor | None = None) -> Handler: ...
+    def on_command(
+        self, command: str, handler: Handler | None = None, *, executor: Executor | None = None
     ) -> Handler | Callable[[Handler], Handler]:
         """Set the handler of one slash command or skill id; other tasks go to ``on_task``.
 
-        Case and width of the letters make no difference.
+        Case and width of the letters make no difference. The executor is as for ``on_task``.
 
         @agent.on_command("draw")
         def draw(task):
             return picture_of(task.arguments)
         """
-        word = command_word(command)
-
-        def register(handler: Handler) -> Handler:
-            self._handlers.set(word, handler)
-            return handler
-
-        return register if handler is None else register(handler)
+        return self._handlers.setting(command_word(command), handler, executor)
 
     # Lifecycle events
 
@@ -349,8 +354,7 @@ class ArinovaAgent:
         return self._lives.engine
 
     def _start(self, deadline: Deadline | None = None) -> Engine:
-        for observe in tuple(before_start):
-            observe(self)
+        hooks.tell(hooks.before_start, self)
         engine = self._lives.start(deadline or Deadline(None))
         if not self._handlers.serves_all():
             logger.warning("there is no on_task handler: tasks are answered with the error no_task_handler")
@@ -364,17 +368,12 @@ class ArinovaAgent:
             self._settings,
             credentials=self._credentials,
             listeners=self._listeners,
-            handler_for=self._handlers.find,
+            handlers=self._handlers,
+            made_at=self._made_at,
         )
 
 
 ArinovaAgent.__doc__ = options.documented(ArinovaAgent.__doc__)
-
-# For this package's own tools, by way of _internals; lists need no lock, since what changes them is atomic.
-# Functions in before_start are called with each agent that is about to start. Those in instead_of_run are offered
-# the agents of each run(), the latest first, and return whether they ran them.
-before_start: list[Callable[[ArinovaAgent], None]] = []
-instead_of_run: list[Callable[[Sequence[ArinovaAgent]], bool]] = []
 
 
 def run(*agents: ArinovaAgent) -> None:
@@ -391,7 +390,7 @@ def run(*agents: ArinovaAgent) -> None:
     for agent in agents:
         if not isinstance(agent, ArinovaAgent):
             raise TypeError(f"run() takes agents, not {type(agent).__name__}")
-    if any(take_over(agents) for take_over in tuple(reversed(instead_of_run))):
+    if any(take_over(agents) for take_over in tuple(reversed(hooks.instead_of_run))):
         return
     identities = {(agent._settings.server_url, agent._credentials.token) for agent in agents}
     if len(identities) < len(agents):

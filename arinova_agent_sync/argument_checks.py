@@ -7,11 +7,13 @@ names the argument and says what it must be.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
     import ssl
+
+    from .executors.protocol import Executor
 
 LONGEST_SECONDS = 86_400.0
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
@@ -133,6 +135,14 @@ def ssl_context(name: str, value: object) -> ssl.SSLContext:
     if not isinstance(value, ssl.SSLContext):
         raise TypeError(f"{name} must be an ssl.SSLContext, not {type(value).__name__}")
     return value
+
+
+def executor(name: str, value: object) -> Executor:
+    """Return an executor."""
+    if isinstance(value, type) or not (callable(getattr(value, "open", None)) and hasattr(value, "capacity")):
+        shown = value.__name__ if isinstance(value, type) else type(value).__name__
+        raise TypeError(f"{name} needs an executor, such as ProcessExecutor(4), not {shown}")
+    return cast("Executor", value)
 
 
 def error_text(name: str, value: object) -> object:

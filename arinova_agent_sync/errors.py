@@ -8,6 +8,9 @@
         * ActionTimeout (also TimeoutError)
     * FrameTooLargeError: an inbound message was above max_frame_bytes
     * ProtocolError: the server sent something that the protocol has no room for
+    * ExecutorError: handlers cannot be run where the executor runs them
+        * WorkerLost: what ran a handler has ended or cannot be reached
+        * RemoteHandlerError: a handler raised in another process
     * ApiError: an HTTP call failed
         * BadRequestError 400, 422, PermissionDeniedError 401, 403, NotFoundError 404, ConflictError 409,
           RateLimitError 429, ServerError 5xx
@@ -32,13 +35,16 @@ __all__ = [
     "ConflictError",
     "ConnectTimeout",
     "ConnectionLost",
+    "ExecutorError",
     "FrameTooLargeError",
     "NotFoundError",
     "PermissionDeniedError",
     "ProtocolError",
     "RateLimitError",
+    "RemoteHandlerError",
     "ServerError",
     "TaskCancelled",
+    "WorkerLost",
 ]
 
 _MESSAGE_LIMIT = 2_000
@@ -171,6 +177,28 @@ class ApiConnectionError(ApiError):
 
 class ApiTimeoutError(ApiConnectionError, TimeoutError):
     """The call ran out of its time."""
+
+
+class ExecutorError(ArinovaError):
+    """Handlers cannot be run where the executor runs them."""
+
+
+class WorkerLost(ExecutorError):
+    """What ran a handler has ended or cannot be reached: a process that was killed, a machine that is gone."""
+
+
+class RemoteHandlerError(ExecutorError):
+    """A handler raised in another process.
+
+    Attributes:
+        kind: the class of the exception, such as "ValueError".
+        traceback: its traceback, as text.
+    """
+
+    def __init__(self, message: str, *, kind: str = "", traceback: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.traceback = traceback
 
 
 class TaskCancelled(BaseException):

@@ -7,18 +7,24 @@ their own on the worker.
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
-from typing import Any, Union
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import msgspec
 
+from .argument_checks import executor as checked_executor
 from .argument_checks import text as check_text
 from .chat_messages import checked_mentions
 from .errors import TaskCancelled
 from .names import folded
 from .net.forks import renew_after_fork
 from .task import Task, say_the_rest
+
+if TYPE_CHECKING:
+    from .executors.protocol import Executor
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -40,6 +46,7 @@ class Reply(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "mentions", checked_mentions(self.mentions))
 
 
+Handler = TypeVar("Handler", bound="TaskHandler")
 Answered = Union[str, Reply, None]
 TaskHandler = Callable[
     [Task],
@@ -69,6 +76,16 @@ def check_handler(handler: object, name: str) -> None:
         raise TypeError(f"{name} needs a function that takes one argument, the task: {error}") from None
 
 
+def calling_module() -> tuple[str, int] | None:
+    """Return the module and the line that call a constructor, None unless the module does it while it is loaded."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name == "__init__":
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_name != "<module>":
+        return None
+    return str(frame.f_globals.get("__name__")), frame.f_lineno
+
+
 def command_word(command: str) -> str:
     """Return a slash command without its slash; raise TypeError or ValueError if it is not one word."""
     word = check_text("command", command).removeprefix("/")
@@ -85,16 +102,55 @@ class HandlerTable:
         renew_after_fork(self.after_fork)
         # Replaced, never changed: it is read without the lock.
         self._handlers: dict[str | None, TaskHandler] = {}
+        self._executors: dict[
+            str | None, Executor
+        ] = {}  # of those that do not run where the agent's others do
 
     def after_fork(self) -> None:
         """Make the lock, anew in a forked child, where a thread that is gone may have held it."""
         self._lock = threading.Lock()
 
-    def set(self, command: str | None, handler: TaskHandler) -> None:
+    def set(self, command: str | None, handler: TaskHandler, executor: Executor | None = None) -> None:
         """Set a handler; raise TypeError if it cannot be called with one task."""
-        check_handler(handler, "on_task" if command is None else "on_command")
+        name = "on_task" if command is None else "on_command"
+        check_handler(handler, name)
+        key = None if command is None else folded(command)
         with self._lock:
-            self._handlers = {**self._handlers, None if command is None else folded(command): handler}
+            self._handlers = {**self._handlers, key: handler}
+            executors = {other: each for other, each in self._executors.items() if other != key}
+            self._executors = (
+                executors if executor is None else {**executors, key: checked_executor(name, executor)}
+            )
+
+    def setting(
+        self, command: str | None, handler: Handler | None, executor: Executor | None
+    ) -> Handler | Callable[[Handler], Handler]:
+        """Set a handler and return it; without one return a decorator that does."""
+
+        def register(handler: Handler) -> Handler:
+            self.set(command, handler, executor)
+            return handler
+
+        return register if handler is None else register(handler)
+
+    @property
+    def has_executors(self) -> bool:
+        """Whether some handlers do not run where the agent's others do."""
+        return bool(self._executors)
+
+    def by_executor(self, default: Executor | None) -> Mapping[Executor, Mapping[str | None, TaskHandler]]:
+        """Return the handlers that run elsewhere than on threads, by executor and by command."""
+        found: dict[Executor, dict[str | None, TaskHandler]] = {}
+        for command, handler in self._handlers.items():
+            executor = self._executors.get(command, default)
+            if executor is not None:
+                found.setdefault(executor, {})[command] = handler
+        return found
+
+    def place(self, task: Task) -> tuple[str | None, Executor | None]:
+        """Return the command whose handler answers a task, None for the one of other tasks, and its executor."""
+        command = task.command if task.command in self._handlers else None
+        return command, self._executors.get(command)
 
     def find(self, task: Task) -> TaskHandler | None:
         """Return the handler of a task's command, else the one of all other tasks."""
@@ -102,6 +158,10 @@ class HandlerTable:
         if len(handlers) == 1 and None in handlers:
             return handlers[None]
         return handlers.get(task.command, handlers.get(None))
+
+    def all(self) -> Mapping[str | None, TaskHandler]:
+        """Return the handlers by command."""
+        return self._handlers
 
     def serves_all(self) -> bool:
         """Tell whether there is a handler of all tasks."""

@@ -15,6 +15,8 @@ from .argument_checks import LONGEST_SECONDS, count, flag, seconds
 if TYPE_CHECKING:
     import ssl
 
+    from .executors.protocol import Executor
+
 SERVER_URL_VARIABLE = "ARINOVA_SERVER_URL"
 BOT_TOKEN_VARIABLE = "ARINOVA_BOT_TOKEN"
 
@@ -224,6 +226,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = False
 
+    executor: Annotated[
+        "Executor | None",
+        Option(
+            argument_checks.executor,
+            "where handlers run, such as a ``ProcessExecutor``; its capacity is the default of ``max_workers``",
+            default="threads of this process",
+        ),
+    ] = None
+
     # Not for users to set: bounds and rhythms that the server's rules decide.
     max_reconnect_delay: float = 60.0  # seconds
     stable_after: float = 30.0  # seconds online after which a connection has proved itself
@@ -305,6 +316,8 @@ def check(given: Mapping[str, object]) -> Settings:
     settings = Settings(**values)  # type: ignore[arg-type]
     if "ping_timeout" not in values:
         settings = msgspec.structs.replace(settings, ping_timeout=2 * settings.ping_interval)
+    if settings.executor is not None and "max_workers" not in values:
+        settings = msgspec.structs.replace(settings, max_workers=settings.executor.capacity)
     if settings.ping_timeout <= settings.ping_interval:
         raise ValueError(
             f"ping_timeout ({settings.ping_timeout:g} s) must be longer than ping_interval "

@@ -29,6 +29,7 @@ ONLY = {  # all that a room may import of this package, beside itself
 }
 NEVER = {  # what a room does not import; its types are no business of the rule, a circle they close is
     "runtime": {"api", "agent", *TOOLS},
+    "executors": {"cli", "local", "playground", "pytest_plugin", "testing"},
     "api": {"runtime", "agent", "task", "handlers", *TOOLS},
     **dict.fromkeys(("agent", "task", "handlers", "credentials", "settings", "errors"), TOOLS),
 }
@@ -163,6 +164,17 @@ def test_imports_form_no_circle() -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_stay_in_their_rooms(name: str) -> None:
     assert misplaced(name, IMPORTS[name]) == []
+
+
+def test_runtime_knows_of_executors_their_protocol_alone() -> None:
+    known = {
+        each.name
+        for name, found in IMPORTS.items()
+        if name.startswith(f"{PACKAGE}.runtime")
+        for each in found
+        if each.room == "executors"
+    }
+    assert {".".join(name.split(".")[:3]) for name in known} == {f"{PACKAGE}.executors.protocol"}
 
 
 def test_one_name_is_one_file() -> None:

@@ -12,6 +12,7 @@ from typing import get_type_hints
 import pytest
 
 from arinova_agent_sync import ArinovaAgent, Skill
+from arinova_agent_sync.executors.protocol import Executor
 from arinova_agent_sync.settings import OPTIONS, Settings, check, default_in_words, server_url
 
 URL = "https://chat.arinova.ai"
@@ -489,8 +490,8 @@ class TestDocumentation:
         for parameter in given.values():
             assert parameter.kind is parameter.KEYWORD_ONLY
             assert parameter.default is None
-        types = get_type_hints(ArinovaAgent.__init__, localns={"ssl": ssl})
-        for name, expected in get_type_hints(Settings, localns={"ssl": ssl}).items():
+        types = get_type_hints(ArinovaAgent.__init__, localns={"ssl": ssl, "Executor": Executor})
+        for name, expected in get_type_hints(Settings, localns={"ssl": ssl, "Executor": Executor}).items():
             if name in OPTIONS:
                 taken = Sequence[Skill] if name == "skills" else expected
                 assert types[name] == taken | None, name

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..credentials import Credentials
 from ..errors import ConnectionLost
-from ..handlers import TaskHandler
+from ..handlers import HandlerTable
 from ..log import logger
 from ..net.deadline import Deadline
 from ..protocol.frames import check_size
 from ..protocol.life import Life
 from ..protocol.pieces import OutgoingMessage, Terminal
 from ..settings import Settings
-from ..task import Task
 from .action_calls import ActionCalls
 from .callbacks import Callbacks, Listeners
 from .losses import Losses
 from .reader import Reader
+from .remote_handlers import RemoteHandlers
 from .rescue import Rescuer, undelivered
 from .shutdown import DISCONNECTED, Shutdown, stop_at_exit
 from .state import State
@@ -39,7 +38,8 @@ class Engine:
         settings: what the agent was told.
         credentials: the token in use and the HTTP client.
         listeners: who listens to lifecycle events.
-        handler_for: returns the handler of a task, None if there is none.
+        handlers: which handler answers which task, and where it runs.
+        made_at: the module and the line that made the agent, if a module did.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class Engine:
         *,
         credentials: Credentials,
         listeners: Listeners,
-        handler_for: Callable[[Task], TaskHandler | None],
+        handlers: HandlerTable,
+        made_at: tuple[str, int] | None,
     ) -> None:
         self.state = state = State(settings)
         self._credentials = credentials
@@ -65,14 +66,23 @@ class Engine:
         self.writer = Writer(state, report_losses=losses.report)
         self.actions = ActionCalls(state, self.writer)
         self._callbacks = Callbacks(listeners, workers=self._workers, failed=self._callback_failed)
-        runner = TaskRunner(
+        self._remote = RemoteHandlers(
+            state,
+            table=handlers,
+            made_at=made_at,
+            credentials=credentials,
+            workers=self._workers,
+            give_up=lambda failure: self.shutdown.give_up(failure),
+        )
+        self._remote.runner = runner = TaskRunner(
             state,
             writer=self.writer,
             workers=self._workers,
             callbacks=self._callbacks,
             actions=self.actions,
             credentials=credentials,
-            handler_for=handler_for,
+            handler_for=handlers.find,
+            remote=self._remote,
         )
         reader = Reader(
             state,
@@ -91,6 +101,7 @@ class Engine:
             writer=self.writer,
             lifecycle=runner.lifecycle,
             workers=self._workers,
+            remote=self._remote,
             callbacks=self._callbacks,
             rescuer=rescuer,
             reader=self._reader,
@@ -103,6 +114,7 @@ class Engine:
         """Start the threads; the reader connects once older engines with the same token have ended."""
         stop_at_exit()
         self.shutdown.claim()
+        self._remote.open()
         self._reader.start()
         self._pinger.start()
         if self.state.settings.exposes_token:
@@ -167,6 +179,7 @@ class Engine:
         from .stats import Stats
 
         threads, dropped = len(self.own_threads()), self._callbacks.dropped
+        executors = self._remote.stats()
         state = self.state
         with state.lock:
             return Stats(
@@ -181,6 +194,7 @@ class Engine:
                 leftovers=state.scheduler.leftovers,
                 buffered_bytes=state.outbox.size,
                 threads=threads,
+                executors=executors,
             )
 
     def abandon(self) -> None:
@@ -194,7 +208,7 @@ class Engine:
             connection.link.abandon()
 
     def _read(self) -> None:
-        if self.shutdown.wait_turn():
+        if self.shutdown.wait_turn() and self._remote.wait_until_ready():
             self._run_reader()
 
     def _undelivered(self, frame: Terminal | OutgoingMessage, certain: bool) -> None:

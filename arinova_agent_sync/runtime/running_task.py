@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..protocol.answer import Answer
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from .connection import PendingCall
 
 Outcome = Literal["completed", "failed", "cancelled", "refused"]
+
+
+class Elsewhere(Protocol):
+    """A handler that runs elsewhere than on a thread of this process."""
+
+    def start(self) -> None:
+        """Hand the task over."""
+        ...
+
+    def cancel(self) -> None:
+        """Interrupt the handler."""
+        ...
 
 
 class RunningTask:
@@ -39,6 +51,7 @@ class RunningTask:
         "handling",
         "last_chunk",
         "patience",
+        "remote",
         "scope",
         "size",
         "slow_write",
@@ -53,6 +66,7 @@ class RunningTask:
         # Calls the handler. Gone once it is called: it refers to the task, which refers to this record, and a ring
         # would be left to the garbage collector, with every task's texts in it.
         self.handle: Callable[[], object] | None = None
+        self.remote: Elsewhere | None = None  # its handler, if that runs elsewhere than on a thread
         self.started = False
         self.handling = False  # its handler is on a worker
         self.detached = False

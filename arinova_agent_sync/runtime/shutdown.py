@@ -22,6 +22,7 @@ from ..protocol.life import Life, on_disconnect, stop_times
 
 if TYPE_CHECKING:
     from .callbacks import Callbacks
+    from .remote_handlers import RemoteHandlers
     from .rescue import Rescuer
     from .state import State
     from .task_lifecycle import TaskLifecycle
@@ -44,7 +45,7 @@ class Shutdown:
     Args:
         state: the agent's state.
         identity: returns the server and the token in use: what two live engines must not share.
-        writer, lifecycle, workers, callbacks, rescuer: the engine's, to be ended.
+        writer, lifecycle, workers, remote, callbacks, rescuer: the engine's, to be ended.
         reader: the engine's thread.
         ended: called once all is over.
     """
@@ -57,6 +58,7 @@ class Shutdown:
         writer: Writer,
         lifecycle: TaskLifecycle,
         workers: Workers,
+        remote: RemoteHandlers,
         callbacks: Callbacks,
         rescuer: Rescuer,
         reader: threading.Thread,
@@ -67,6 +69,7 @@ class Shutdown:
         self._writer = writer
         self._lifecycle = lifecycle
         self._workers = workers
+        self._remote = remote
         self._callbacks = callbacks
         self._rescuer = rescuer
         self._reader = reader
@@ -262,6 +265,7 @@ class Shutdown:
         self._writer.report_losses()
 
     def _end_workers(self) -> None:
+        self._remote.close(self._deadline(), _CLEANUP)
         self._workers.close(self._deadline(), grace=_CLEANUP)
 
     def _tell_failure(self) -> None:

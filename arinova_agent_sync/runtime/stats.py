@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..executors.protocol import ExecutorStats
+
 
 @dataclass(frozen=True)
 class Stats:
@@ -30,6 +32,7 @@ class Stats:
         leftovers: handlers of ended tasks that go on.
         buffered_bytes: what waits to be written.
         threads: threads of the agent that are alive.
+        executors: what each executor of the agent has done and does, if handlers run elsewhere than on threads.
     """
 
     life: str
@@ -58,6 +61,7 @@ class Stats:
     leftovers: int = 0
     buffered_bytes: int = 0
     threads: int = 0
+    executors: tuple[ExecutorStats, ...] = ()
 
     def html(self, name: str, server_url: str) -> str:
         """Return a table for a notebook, with the agent's name over it."""
@@ -65,9 +69,17 @@ class Stats:
 
         rows = "".join(
             f"<tr><td>{html.escape(key.replace('_', ' '))}</td><td>{html.escape(str(value))}</td></tr>"
-            for key, value in {"server": server_url, **vars(self)}.items()
+            for key, value in self._shown(server_url).items()
         )
         return f"<table><caption>{html.escape(name)}</caption>{rows}</table>"
+
+    def _shown(self, server_url: str) -> dict[str, object]:
+        numbers = {key: value for key, value in vars(self).items() if key != "executors"}
+        executors = {
+            each.name: ", ".join(f"{key} {value}" for key, value in vars(each).items() if key != "name")
+            for each in self.executors
+        }
+        return {"server": server_url, **numbers, **executors}
 
 
 class Counters:

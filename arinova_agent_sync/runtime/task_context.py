@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from ..action_results import ActionCallResult, ActionOptions
 from ..errors import TaskCancelled
 from ..protocol.json_values import clean
+from ..shown_errors import shortened
 from .running_task import RunningTask
-from .task_lifecycle import shortened
 
 if TYPE_CHECKING:
     from ..api import ArinovaClient

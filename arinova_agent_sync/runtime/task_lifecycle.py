@@ -19,6 +19,7 @@ from ..protocol.life import Life
 from ..protocol.pieces import Passing, Terminal
 from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
 from ..protocol.session import TaskMalformed
+from ..shown_errors import shortened
 from .callbacks import Callbacks
 from .running_task import Outcome, RunningTask
 from .state import State
@@ -29,14 +30,6 @@ SHUTTING_DOWN = "The agent is shutting down."
 NO_THREAD = "The agent cannot run more tasks at the moment."
 CANCELLED = "cancelled"
 _LARGEST_CONTENT = 4 * LARGEST_CHUNK  # characters: beyond it the text goes out as chunks alone
-_LARGEST_ERROR = 64 * 1024  # characters of an error's text, which nobody reads to its end
-
-
-def shortened(message: str) -> str:
-    """Return an error's text, cut if it is long: a frame that the server does not take breaks the connection."""
-    if len(message) <= _LARGEST_ERROR:
-        return message
-    return f"{message[: _LARGEST_ERROR - 40]}… ({len(message):,} characters)"
 
 
 class Refusal(NamedTuple):
@@ -209,7 +202,9 @@ class TaskLifecycle:
         waiting = deque(tasks)
         while waiting:
             task = waiting.popleft()
-            if not self._workers.submit(partial(self._run, task)):
+            if task.remote is not None:
+                task.remote.start()
+            elif not self._workers.submit(partial(self._run, task)):
                 waiting += self._give_up(task)
 
     def is_open(self, task: RunningTask) -> bool:
@@ -294,6 +289,8 @@ class TaskLifecycle:
         if task.scope is not None:
             task.scope.cancel()
             self._close_scope(task)
+        if task.remote is not None:
+            task.remote.cancel()
         for call in calls:
             call.cancel()
         self._callbacks.at_once("cancel", functions)

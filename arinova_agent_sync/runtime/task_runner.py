@@ -8,20 +8,21 @@ from functools import partial
 
 from .. import handlers
 from ..credentials import Credentials
-from ..errors import TaskCancelled
+from ..errors import RemoteHandlerError, TaskCancelled
 from ..handlers import TaskHandler
 from ..log import logger
 from ..protocol.frames import text
-from ..protocol.json_values import clean
 from ..protocol.session import TaskArrived
 from ..settings import Settings
+from ..shown_errors import shown_error
 from ..task import Task
 from .action_calls import ActionCalls
 from .callbacks import Callbacks
+from .remote_handlers import RemoteHandlers
 from .running_task import RunningTask
 from .state import State
 from .task_context import ThreadTaskContext
-from .task_lifecycle import TaskLifecycle, shortened
+from .task_lifecycle import TaskLifecycle
 from .workers import Workers
 from .writer import Writer
 
@@ -37,6 +38,7 @@ class TaskRunner:
         actions: the agent's action calls.
         credentials: whose HTTP client tasks use.
         handler_for: returns the handler of a task, None if there is none.
+        remote: those handlers that run elsewhere, if there are any.
 
     Attributes:
         lifecycle: admits, ends and cancels the tasks.
@@ -52,6 +54,7 @@ class TaskRunner:
         actions: ActionCalls,
         credentials: Credentials,
         handler_for: Callable[[Task], TaskHandler | None],
+        remote: RemoteHandlers | None = None,
     ) -> None:
         self._settings: Settings = state.settings
         self._writer = writer
@@ -59,6 +62,7 @@ class TaskRunner:
         self._actions = actions
         self._credentials = credentials
         self._handler_for = handler_for
+        self._remote = remote
         self.lifecycle = TaskLifecycle(
             state, writer=writer, workers=workers, callbacks=callbacks, run=self._run
         )
@@ -78,6 +82,8 @@ class TaskRunner:
         handler = self._handler_for(task)
         if handler is not None:
             running.handle = partial(handlers.answer, handler, task)
+            if self._remote is not None:
+                running.remote = self._remote.run_of(task, payload, running, context)
         self.lifecycle.admit(running)
 
     def _run(self, running: RunningTask) -> None:
@@ -98,14 +104,15 @@ class TaskRunner:
         try:
             handle()
             if running.ended is None and not running.detached:
-                self._finish(running)
+                self.finish(running)
         except TaskCancelled as error:
             if not running.is_cancelled:
-                self._failed(running, error)
+                self.failed(running, error)
         except BaseException as error:  # noqa: BLE001 - a worker outlives whatever a handler raises
-            self._failed(running, error)
+            self.failed(running, error)
 
-    def _finish(self, running: RunningTask) -> None:
+    def finish(self, running: RunningTask) -> None:
+        """End a task whose handler has returned without a word more."""
         streamed = self.lifecycle.has_streamed(running)
         self.lifecycle.complete(running, None, ())
         if not streamed:
@@ -115,20 +122,24 @@ class TaskRunner:
                 running.task_id,
             )
 
-    def _failed(self, running: RunningTask, error: BaseException) -> None:
-        shown = self._error_text(error)
-        if self._settings.keep_partial and self.lifecycle.has_streamed(running):
+    def failed(
+        self, running: RunningTask, error: BaseException, shown: str | None = None, *, keep: bool = False
+    ) -> None:
+        """End a task whose handler raised.
+
+        Args:
+            running: the task.
+            error: what it raised.
+            shown: what the user is to see; by default what ``error_text`` makes of it.
+            keep: whether what was streamed stays, whatever the agent's settings say.
+        """
+        shown = shown_error(error, self._settings.error_text) if shown is None else shown
+        if (keep or self._settings.keep_partial) and self.lifecycle.has_streamed(running):
             self.lifecycle.complete(running, None, (), tail=f"\n\n{shown}")
         else:
             self.lifecycle.fail(running, shown)
-        logger.error("task %s: its handler raised", running.task_id, exc_info=error)
+        if isinstance(error, RemoteHandlerError):
+            logger.error("task %s: its handler raised\n%s", running.task_id, error.traceback)
+        else:
+            logger.error("task %s: its handler raised", running.task_id, exc_info=error)
         self._callbacks.fire("error", error)
-
-    def _error_text(self, error: BaseException) -> str:
-        wanted = self._settings.error_text
-        try:
-            shown = str(wanted if isinstance(wanted, str) else wanted(error))
-        except BaseException as failure:  # the task must end whatever the user's function raises
-            logger.error("error_text failed", exc_info=failure)
-            shown = str(failure)
-        return shortened(clean(shown)) or type(error).__name__

@@ -15,6 +15,7 @@ from ..protocol.life import Life
 from ..protocol.session import TaskArrived
 from ..runtime.callbacks import Listeners
 from ..runtime.connection import Connection
+from ..runtime.remote_handlers import RemoteHandlers
 from ..runtime.state import State
 from ..runtime.task_runner import TaskRunner
 from ..settings import Settings
@@ -31,7 +32,7 @@ from .transcript import Transcript
 
 if TYPE_CHECKING:
     from ..api import ArinovaClient
-    from ..handlers import TaskHandler
+    from ..handlers import HandlerTable, TaskHandler
     from ..runtime.websocket import WebSocket
     from ..task import Task
     from .task_files import TaskFiles
@@ -45,7 +46,8 @@ class Harness:
     Args:
         settings: the agent's.
         listeners: who listens to the agent's lifecycle events.
-        handler_for: returns the handler of the task.
+        handlers: which handler answers the task, and where it runs.
+        made_at: the module and the line that made the agent, if a module did.
         payload: the task.
         agent_name: what the server calls the agent.
         actions: what each action answers.
@@ -59,7 +61,8 @@ class Harness:
         *,
         settings: Settings,
         listeners: Listeners,
-        handler_for: Callable[[Task], TaskHandler | None],
+        handlers: HandlerTable,
+        made_at: tuple[str, int] | None,
         payload: Mapping[str, object],
         agent_name: str,
         actions: Mapping[str, ActionAnswer],
@@ -68,7 +71,7 @@ class Harness:
         cancel_after: int | None,
     ) -> None:
         self._payload = payload
-        self._handler_for = handler_for
+        self._handlers = handlers
         self._files = files
         self._cancel_after = cancel_after
         self._started: object = None  # what calling the handler returned, if it is not over by that
@@ -86,14 +89,26 @@ class Harness:
         self._writer = RecordingWriter(state, self.record, self._chunk_was_sent)
         fake_actions = FakeActions(state, self._writer, actions, self.record)
         self._writer.called = fake_actions.called
-        self._runner = TaskRunner(
+        credentials = OfflineCredentials(settings, client)
+        self._failure: BaseException | None = None  # of an executor
+        self._remote = RemoteHandlers(
+            state,
+            table=handlers,
+            made_at=made_at,
+            credentials=credentials,
+            workers=self._workers,
+            give_up=self._give_up,
+            over=self._note_change,
+        )
+        self._remote.runner = self._runner = TaskRunner(
             state,
             writer=self._writer,
             workers=self._workers,
             callbacks=self._callbacks,
             actions=fake_actions,
-            credentials=OfflineCredentials(settings, client),
+            credentials=credentials,
             handler_for=self._watched,
+            remote=self._remote,
         )
 
     @property
@@ -102,10 +117,19 @@ class Harness:
         return str(self._payload["taskId"])
 
     def play(self, timeout: float) -> bool:
-        """Run the task; return whether it and its handler ended within so many seconds."""
+        """Run the task; return whether it and its handler ended within so many seconds.
+
+        Raises ExecutorError if the handler's executor cannot run it.
+        """
+        self._remote.open()
+        self.state.changes.wait_for(lambda: self._failure is not None or self._remote.is_ready, timeout)
+        if self._failure is not None:
+            raise self._failure
         self.record.began = self.state.clock()
         self._runner.arrived(TaskArrived(self.task_id, self._payload), 1)
         self._writer.flush()
+        if self._cancel_after == 0 and self.is_remote:
+            self.cancel()
         return self.state.changes.wait_for(self._is_over, timeout)
 
     def cancel(self) -> None:
@@ -117,14 +141,20 @@ class Harness:
         """End the threads, the handler's too if it lets itself be ended."""
         self.cancel()
         deadline = Deadline(_GRACE)
+        self._remote.close(deadline, _GRACE)
         self._workers.close(deadline, _GRACE)
         self._callbacks.close()
         self._callbacks.join(deadline)
         self._started = None
 
     @property
+    def is_remote(self) -> bool:
+        """Whether the handler runs elsewhere than on a thread of this process."""
+        return bool(self._remote.stats())
+
+    @property
     def handler_runs(self) -> bool:
-        """Whether the handler has not returned."""
+        """Whether the handler runs on a thread and has not returned."""
         with self.state.lock:
             return self._workers.busy
 
@@ -149,10 +179,11 @@ class Harness:
             return self.record.transcript(self._files, warnings)
 
     def _is_over(self) -> bool:
-        return self.record.status is not None and not self._workers.busy
+        over = self.record.status is not None and not self._workers.busy
+        return over and not any(task.handling for task in self.state.tasks.values())
 
     def _watched(self, task: Task) -> TaskHandler | None:
-        handler = self._handler_for(task)
+        handler = self._handlers.find(task)
         if handler is None:
             return None
 
@@ -168,3 +199,12 @@ class Harness:
     def _chunk_was_sent(self, number: int) -> None:
         if number == self._cancel_after:
             self.cancel()
+
+    def _give_up(self, failure: BaseException) -> None:
+        with self.state.lock:
+            self._failure = failure
+            self.state.changes.notify_all()
+
+    def _note_change(self) -> None:
+        with self.state.lock:
+            self.state.changes.notify_all()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from .. import _internals, argument_checks, settings
 from ..agent import ArinovaAgent
-from ..handlers import TaskHandler, check_handler
+from ..handlers import HandlerTable, TaskHandler, check_handler
 from ..payload import Member, ReplyTo
 from ..runtime.callbacks import Listeners
 from ..settings import ErrorText, Settings
-from ..task import Task
 from .fakes import ActionAnswer
 from .handler_stack import stack_of_handler
 from .harness import Harness
@@ -23,6 +23,9 @@ from .offline import SERVER_URL, TOKEN, OfflineClient
 from .task_files import Attachments, TaskFiles
 from .task_payload import Message, Payload, make_payload
 from .transcript import Transcript
+
+if TYPE_CHECKING:
+    from ..executors.protocol import Executor
 
 _LONGEST = 3_600.0  # seconds
 _MOST_CHUNKS = 1_000_000_000
@@ -45,6 +48,7 @@ def run_task(
     actions: Mapping[str, ActionAnswer] | None = None,
     error_text: ErrorText | None = None,
     extra: Mapping[str, object] | None = None,
+    executor: Executor | None = None,
     cancel_after: int | None = None,
     timeout: float = 10.0,
 ) -> Transcript:
@@ -76,10 +80,13 @@ def run_task(
             raise, or a function of the ActionCall that returns one of these.
         error_text: as for the agent; by default the agent's own.
         extra: further keys of the payload, as ``task.raw`` shows them.
+        executor: where the handler runs; by default where the agent runs it. In another process there are no files
+            and no earlier messages to fetch, and pieces of an answer that come within a millisecond are one chunk.
         cancel_after: after how many chunks the user presses stop; 0: while the handler is on its first lines.
         timeout: seconds until the handler must have returned and the task have ended.
 
-    Raises TypeError or ValueError for wrong arguments, TimeoutError that says where a handler stands that does
+    Raises TypeError or ValueError for wrong arguments, ExecutorError for a handler that its executor cannot run,
+    TimeoutError that says where a handler stands that does
     not come to its end.
     """
     argument_checks.seconds("timeout", timeout, high=_LONGEST)
@@ -99,11 +106,12 @@ def run_task(
         agent_name=agent_name,
         extra={**({"attachments": files.listed} if files.listed else {}), **(extra or {})},
     )
-    own, listeners, handler_for = _agent(handler, error_text)
+    own, listeners, handlers, made_at = _agent(handler, error_text, executor)
     harness = Harness(
         settings=own,
         listeners=listeners,
-        handler_for=handler_for,
+        handlers=handlers,
+        made_at=made_at,
         payload=payload,
         agent_name=agent_name,
         actions=actions or {},
@@ -130,16 +138,27 @@ def run_task(
 
 
 def _agent(
-    handler: TaskHandler | ArinovaAgent, error_text: ErrorText | None
-) -> tuple[Settings, Listeners, Callable[[Task], TaskHandler | None]]:
-    nobodys = settings.check({"server_url": SERVER_URL, "bot_token": TOKEN, "error_text": error_text})
+    handler: TaskHandler | ArinovaAgent, error_text: ErrorText | None, executor: Executor | None
+) -> tuple[Settings, Listeners, HandlerTable, tuple[str, int] | None]:
+    nobodys = settings.check(
+        {"server_url": SERVER_URL, "bot_token": TOKEN, "error_text": error_text, "executor": executor}
+    )
     if isinstance(handler, ArinovaAgent):
         own = _internals.settings_of(handler)
         if error_text is not None:
             own = replace(own, error_text=nobodys.error_text)
-        return own, *_internals.listeners_and_handlers_of(handler)
+        if executor is not None:
+            own = replace(own, executor=executor)
+        return (
+            own,
+            _internals.listeners_of(handler),
+            _internals.handlers_of(handler),
+            _internals.made_at(handler),
+        )
     check_handler(handler, "run_task")
-    return nobodys, Listeners(), lambda _: handler
+    table = HandlerTable()
+    table.set(None, handler)
+    return nobodys, Listeners(), table, None
 
 
 def _told_over_http(payload: Payload, agent_name: str) -> list[dict[str, object]]:
@@ -159,6 +178,10 @@ def _told_over_http(payload: Payload, agent_name: str) -> list[dict[str, object]
 def _too_late(harness: Harness, timeout: float, where: str | None) -> TimeoutError:
     sent = "".join(harness.record.chunks)
     said = f"It had sent {sent[-80:]!r}." if sent else "It had sent nothing."
+    if harness.is_remote:
+        return TimeoutError(
+            f"the handler did not return within {timeout:g} s (timeout=); its executor was told to end it. {said}"
+        )
     if where is None:
         return TimeoutError(
             f"the handler returned after task.detach(), but nothing ended the task within {timeout:g} s: call "

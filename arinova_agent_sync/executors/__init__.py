@@ -1,0 +1,1 @@
+"""Where handlers run, if not on threads of the gateway's process."""

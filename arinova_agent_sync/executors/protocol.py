@@ -1,0 +1,351 @@
+"""The seam between the agent and what runs its handlers elsewhere: messages, and who calls what. No thread, no I/O.
+
+The gateway is the process that holds the connection; it decides everything. A worker runs one handler at a time and
+tells what comes of it. A *job* is a task as an executor sees it. Messages are msgpack arrays, never pickles.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
+
+import msgspec
+
+from ..errors import RemoteHandlerError, WorkerLost
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ..net.deadline import Deadline
+
+VERSION = 1  # of the messages; a worker of another one says so instead of guessing
+
+
+class SeamMessage(msgspec.Struct, array_like=True, frozen=True, tag=True):
+    """What passes between a gateway and a worker."""
+
+
+# Worker to gateway. Of one attempt at a job the numbers count from 1 without a gap.
+
+
+class JobStarted(SeamMessage, frozen=True):
+    """The handler is about to be called."""
+
+    job: str
+    attempt: int
+    number: int
+
+
+class JobText(SeamMessage, frozen=True):
+    """A piece of the answer; one that stands for several has the number of the last, too."""
+
+    job: str
+    attempt: int
+    number: int
+    text: str
+    last: int = 0
+
+
+class JobCompleted(SeamMessage, frozen=True):
+    """The task is completed, with what was streamed if there is no content."""
+
+    job: str
+    attempt: int
+    number: int
+    content: str | None
+    mentions: tuple[str, ...]
+
+
+class JobFailed(SeamMessage, frozen=True):
+    """The handler called ``send_error``."""
+
+    job: str
+    attempt: int
+    number: int
+    message: str
+    keep_partial: bool
+
+
+class JobRaised(SeamMessage, frozen=True):
+    """The handler raised: what the user is shown, the exception's class and its traceback."""
+
+    job: str
+    attempt: int
+    number: int
+    shown: str
+    kind: str
+    text: str
+    traceback: str
+
+
+class JobAsked(SeamMessage, frozen=True):
+    """The handler wants an action run, and waits for its result."""
+
+    job: str
+    attempt: int
+    number: int
+    call: int
+    action: str
+    arguments: dict[str, object]
+    options: dict[str, object]
+
+
+class JobEnded(SeamMessage, frozen=True):
+    """The handler is over, and its worker free; without a terminal the task ends with what was streamed."""
+
+    job: str
+    attempt: int
+    number: int
+
+
+JobEvent = Union[JobStarted, JobText, JobCompleted, JobFailed, JobRaised, JobAsked, JobEnded]
+
+# Gateway to worker.
+
+
+class StartJob(SeamMessage, frozen=True):
+    """Call a handler: that of a command of an agent, None for its other tasks. The payload is ``packed``."""
+
+    job: str
+    attempt: int
+    agent: int
+    command: str | None
+    payload: bytes
+    agent_name: str | None
+    token: str
+
+
+class CancelJob(SeamMessage, frozen=True):
+    """The user stopped the task."""
+
+    job: str
+
+
+class SettleCall(SeamMessage, frozen=True):
+    """What came of an action: its result, ``packed``, or the class and the text of an error."""
+
+    job: str
+    call: int
+    result: bytes | None
+    kind: str
+    text: str
+
+
+encode = msgspec.msgpack.Encoder().encode
+unpack = msgspec.json.decode
+
+
+def packed(values: Mapping[str, object]) -> bytes:
+    """Return a JSON object in a form that any worker reads: msgpack has no integers beyond 64 bits."""
+    try:
+        return msgspec.json.encode(values)
+    except OverflowError:
+        return json.dumps(values).encode()
+
+
+class Job(NamedTuple):
+    """A task that is to be run.
+
+    Attributes:
+        command: which handler: that of a slash command, None for that of other tasks.
+        payload: as the server sent it.
+        agent_name: the agent's name, if the server told it.
+    """
+
+    task_id: str
+    command: str | None
+    payload: Mapping[str, object]
+    agent_name: str | None
+
+
+class JobReport(Protocol):
+    """What an executor tells of one job, in order, and on any thread. A task that has ended ignores it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the task has not ended."""
+        ...
+
+    def chunk(self, text: str) -> None:
+        """Tell a piece of the answer; blocks while the connection is choked."""
+        ...
+
+    def complete(self, content: str | None, mentions: Sequence[str]) -> None:
+        """Tell that the task is completed."""
+        ...
+
+    def error(self, message: str, keep_partial: bool) -> None:
+        """Tell that the handler called ``send_error``."""
+        ...
+
+    def raised(self, shown: str, error: RemoteHandlerError) -> None:
+        """Tell what the handler raised, and what the user is to see of it."""
+        ...
+
+    def call_action(
+        self, action: str, arguments: Mapping[str, object], options: Mapping[str, object]
+    ) -> Mapping[str, object]:
+        """Run an action for the handler; blocks until there is a result, an ActionCallResult as JSON."""
+        ...
+
+    def ended(self, error: BaseException | None = None) -> None:
+        """Tell, once, that the handler is over, or what kept it from its end."""
+        ...
+
+
+class RemoteAgent(Protocol):
+    """What an executor may ask about an agent whose handlers it runs."""
+
+    @property
+    def server_url(self) -> str:
+        """The server's."""
+        ...
+
+    @property
+    def proxy(self) -> str | None:
+        """The way there: None for the environment's, empty for none."""
+        ...
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """What is trusted, None for what the system trusts."""
+        ...
+
+    @property
+    def error_text(self) -> str | Callable[[BaseException], str]:
+        """What the user is shown when a handler raises."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """The token in use."""
+        ...
+
+    @property
+    def handlers(self) -> Mapping[str | None, Callable[..., object]]:
+        """The handlers that the executor is to run, by command."""
+        ...
+
+    @property
+    def around(self) -> Sequence[Callable[..., object]]:
+        """What runs around each of them."""
+        ...
+
+    @property
+    def made_at(self) -> tuple[str, int] | None:
+        """The module and the line that made the agent; None if it was not made while a module was loaded."""
+        ...
+
+    def ready(self, failure: BaseException | None) -> None:
+        """Tell, once, that jobs can be submitted, or why they never can."""
+        ...
+
+    def in_background(self, work: Callable[[], None]) -> None:
+        """Do something that may block, on a thread of the agent's."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExecutorStats:
+    """A moment's numbers of one executor.
+
+    Attributes:
+        name: the executor's.
+        running, waiting: jobs.
+        restarted: workers that took the place of others.
+        killed: workers that were killed, since a handler did not end in time after its task was cancelled.
+        lost: workers that ended by themselves while they ran a handler, or could not be reached any more.
+    """
+
+    name: str
+    running: int = 0
+    waiting: int = 0
+    restarted: int = 0
+    killed: int = 0
+    lost: int = 0
+
+
+class ExecutorSession(Protocol):
+    """An executor at the service of one agent, from ``connect`` to the end. No call of it blocks but ``close``."""
+
+    def submit(self, job: Job, report: JobReport) -> str:
+        """Run a job, or let it wait; return its id."""
+        ...
+
+    def cancel(self, job_id: str) -> None:
+        """Interrupt the handler; ``ended`` is reported once it is over."""
+        ...
+
+    def close(self, deadline: Deadline, grace: float) -> None:
+        """End what still runs, and what serves no other agent; what does not end within the grace is killed."""
+        ...
+
+
+class Executor(Protocol):
+    """Where handlers run, if not on threads of this process. Provisional: it may change in any version."""
+
+    @property
+    def capacity(self) -> int:
+        """How many handlers can run at a time."""
+        ...
+
+    def open(self, agent: RemoteAgent) -> ExecutorSession:
+        """Begin to serve an agent; raise ExecutorError if that cannot work."""
+        ...
+
+    def stats(self) -> ExecutorStats:
+        """Return what it has done and does."""
+        ...
+
+
+class Order:
+    """Lets each event of a job through once, and in order. Not thread-safe.
+
+    Events of an older attempt, and those that came before, are dropped: a client of Redis repeats what it is not
+    sure of. A gap is an error: text is missing, and the rest would read as if it were whole.
+    """
+
+    def __init__(self, attempt: int) -> None:
+        self.attempt = attempt
+        self._last = 0
+
+    def accepts(self, event: JobEvent) -> bool:
+        """Tell whether an event is the next one; raise WorkerLost if one before it is missing."""
+        if event.attempt != self.attempt or event.number <= self._last:
+            return False
+        if event.number != self._last + 1:
+            raise WorkerLost(
+                f"a part of the answer was lost on its way: {event.number - self._last - 1} events"
+            )
+        self._last = (isinstance(event, JobText) and event.last) or event.number
+        return True
+
+
+def merged(events: Iterable[JobEvent]) -> list[JobEvent]:
+    """Return events with the texts of one job that follow each other made one."""
+    result: list[JobEvent] = []
+    run: list[JobText] = []
+    for event in events:
+        if isinstance(event, JobText):
+            if run and run[0].job != event.job:
+                result.append(_joined(run))
+                run = []
+            run.append(event)
+        else:
+            if run:
+                result.append(_joined(run))
+                run = []
+            result.append(event)
+    if run:
+        result.append(_joined(run))
+    return result
+
+
+def _joined(run: Sequence[JobText]) -> JobText:
+    first = run[0]
+    if len(run) == 1:
+        return first
+    last = run[-1].last or run[-1].number
+    return JobText(first.job, first.attempt, first.number, "".join(event.text for event in run), last)
