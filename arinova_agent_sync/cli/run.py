@@ -15,7 +15,8 @@ import click
 
 from .. import _internals
 from ..agent import ArinovaAgent
-from ..errors import AuthenticationError
+from ..errors import AuthenticationError, ExecutorError
+from ..executors.processes.process_executor import ProcessExecutor
 from ..runtime import foreground
 from ..runtime.engine import Engine
 from . import logs
@@ -42,6 +43,12 @@ INTERRUPTED = 130
     metavar="SECONDS",
     help="End, with exit code 4, if an agent has not been connected by then. Else it goes on trying.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 1_000),
+    metavar="N",
+    help="Run handlers in N processes instead of on threads; they load the TARGETs, too.",
+)
 @log_level_option("info")
 @click.option(
     "--log-format",
@@ -58,6 +65,7 @@ def command(
     token_files: tuple[Path, ...],
     bot_tokens: tuple[str, ...],
     give_up_after: float | None,
+    processes: int | None,
     log_level: str,
     log_format: str,
     reload: bool,
@@ -88,7 +96,12 @@ def command(
 
         sys.exit(supervise(targets))
     runner = _Runner(
-        targets, server_url=server_url, tokens=tokens, give_up_after=give_up_after, origins=origins
+        targets,
+        server_url=server_url,
+        tokens=tokens,
+        give_up_after=give_up_after,
+        executor=None if processes is None else ProcessExecutor(processes),
+        origins=origins,
     )
     if lifeline is not None:
         Lifeline(lifeline, runner.stop).start()
@@ -118,6 +131,9 @@ def _exit_code(runner: _Runner, format: logs.Format) -> int:
         return INTERRUPTED
     except AuthenticationError:
         pass  # the log has told
+    except ExecutorError as error:
+        logger.error("%s", error)
+        return UNUSABLE
     except click.UsageError:
         raise
     except Exception:
@@ -143,6 +159,7 @@ class _Runner:
         server_url: where they connect, whatever they were made with; None leaves it as it is.
         tokens: one for each target; None leaves it as it is.
         give_up_after: seconds within which all must have been connected once; None for no limit.
+        executor: where handlers run, whatever the agents were made with; None leaves it as it is.
         origins: notes in log records which agent they are about.
 
     Attributes:
@@ -156,6 +173,7 @@ class _Runner:
         server_url: str | None,
         tokens: Sequence[str | None],
         give_up_after: float | None,
+        executor: ProcessExecutor | None = None,
         origins: logs.Origins,
     ) -> None:
         self.code = ENDED
@@ -163,6 +181,7 @@ class _Runner:
         self._server_url = server_url
         self._tokens = tokens
         self._give_up_after = give_up_after
+        self._executor = executor
         self._origins = origins
         self._lock = threading.Lock()  # guards the rest
         self._running: Sequence[ArinovaAgent] = ()
@@ -199,6 +218,9 @@ class _Runner:
         if not agents:
             return  # they did it themselves
         _check_tokens(agents)
+        if self._executor is not None:
+            for agent in agents:
+                _internals.redirect(agent, executor=self._executor, max_workers=self._executor.capacity)
         self._origins.watch(agents)
         for url in sorted({_internals.settings_of(agent).server_url for agent in agents}):
             logger.info("connecting to %s; Ctrl-C ends it", url)

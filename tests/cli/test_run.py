@@ -45,6 +45,46 @@ def test_an_agent_answers_until_ctrl_c(command: Start, server: LocalServer, writ
     assert (running.out.text, server.bot_token in running.err.text) == ("", False)
 
 
+@pytest.mark.parametrize("target", ["my_agent.py", "my_agent.py:agent", "my_agent"])
+def test_handlers_run_in_processes(
+    command: Start, server: LocalServer, write: Write, token_file: Path, target: str
+) -> None:
+    write(
+        """
+        import os
+        from arinova_agent_sync import ArinovaAgent
+        agent = ArinovaAgent()
+        agent.on_task(lambda task: f"{os.getpid()} echo: {task.content}")
+        """
+    )
+    options = "--server-url", server.url, "--token-file", token_file
+    running = command("run", target, "--processes", "2", *options)
+    reply = server.conversation().say("hi", wait_for_agent=PATIENCE)
+    assert reply.wait() == "completed"
+    assert "echo: hi" in reply.text
+    assert not reply.text.startswith(str(running.process.pid))
+    running.interrupt()
+    assert running.exit_code() == 0
+
+
+def test_handlers_that_cannot_run_in_processes(
+    command: Start, server: LocalServer, write: Write, token_file: Path
+) -> None:
+    write(
+        """
+        from arinova_agent_sync import ArinovaAgent
+        def make():
+            agent = ArinovaAgent()
+            agent.on_task(lambda task: "hi")
+            return agent
+        """
+    )
+    options = "--server-url", server.url, "--token-file", token_file
+    running = command("run", "my_agent.py:make", "--processes", "2", *options)
+    running.err.expect("another process cannot find make.<locals>.<lambda>")
+    assert running.exit_code() == 2
+
+
 @pytest.mark.slow
 def test_sigterm_lets_a_handler_finish_and_what_the_target_does_after_its_run_is_done(
     command: Start, server: LocalServer, write: Write, token_file: Path

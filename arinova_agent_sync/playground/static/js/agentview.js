@@ -18,13 +18,15 @@ export function agentView({restart}) {
 
   function card(agent) {
     const counters = stats.get(agent.id);
-    const names = counters ? [...MAIN, ...Object.keys(counters).filter((name) => !MAIN.includes(name))] : [];
+    const {executors = [], ...numbers} = counters ?? {};
+    const names = counters ? [...MAIN, ...Object.keys(numbers).filter((name) => !MAIN.includes(name))] : [];
     const word = agent.connected ? "connected" : agent.state === "connected" ? "disconnected" : agent.state ?? "disconnected";
     return h("section.card", {"aria-label": agent.name},
       h("header", {}, avatar(agent.name), h("strong", {}, agent.name), h(`span.status.${agent.connected ? "completed" : "error"}`, {}, word)),
       agent.problem ? h("div.problem", {}, h("strong", {}, agent.connected ? "Its latest error" : "Why"), h("pre", {tabindex: "0"}, agent.problem)) : null,
       h("p.muted", {}, `${count(agent.connections, "connection")} so far, ${count(agent.restarts ?? 0, "restart")}`),
       counters ? h("dl.stats", {}, ...names.map((name) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, shown(counters[name]))))) : h("p.muted", {}, "It tells no counters now."),
+      ...executors.map(({name, ...each}) => h("p.muted", {}, `${name}: ${Object.entries(each).map(([key, value]) => `${number(value)} ${key}`).join(", ")}`)),
       agent.skills.length ? h("details", {}, h("summary", {}, count(agent.skills.length, "skill")),
         h("ul.skills", {}, ...agent.skills.map((skill) => h("li", {dir: "auto"}, h("code", {}, `/${skill.id}`), " ", skill.description)))) : null);
   }
