@@ -125,9 +125,9 @@ def text_size(text: str) -> int:
 
 
 def waits_as(entry: Entry, piece: Piece | None) -> TypeGuard[PendingText | Receipt | bytes]:
-    """Tell whether an entry is a piece that waits again."""
+    """Tell whether the first entry is a piece that was just put there again."""
     if isinstance(piece, Chunks):
-        return isinstance(entry, PendingText) and entry.answer is piece.answer
+        return isinstance(entry, PendingText)
     if isinstance(piece, (Terminal, OutgoingMessage, Gap)):
         return isinstance(entry, (Terminal, OutgoingMessage, Gap)) and entry.payload is piece.payload
     return piece is entry

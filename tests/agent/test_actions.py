@@ -175,3 +175,8 @@ def test_a_stray_result_is_ignored(server, online):
     server.send_frame(result("unknown", "success"))
     online.on_task(lambda task: "fine")
     assert server.conversation().say("hi").wait(5) == "completed"
+
+
+def test_an_unknown_option_is_refused(online):
+    with pytest.raises(TypeError, match="call_action"):
+        online.call_action("note.create", {}, call_idd="call_1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -70,3 +71,112 @@ def test_without_a_handler_a_task_is_refused(
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "task t9 was not run: no_task_handler")
     ]
+
+
+def running(bench: Bench, lifecycle: TaskLifecycle) -> RunningTask:
+    """Return a task whose handler runs."""
+    task = RunningTask("t9", "c9", 1)
+    task.handle = lambda: None
+    lifecycle.admit(task)
+    assert lifecycle.is_open(task)
+    return task
+
+
+def sent(bench: Bench) -> list[str]:
+    """Return what left after the first chunk."""
+    bench.writer.flush()
+    return bench.said[1:]
+
+
+def test_a_task_is_completed_once(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    task = running(bench, lifecycle)
+    assert lifecycle.complete(task, "done", ())
+    assert not lifecycle.complete(task, "again", ())
+    assert not lifecycle.fail(task, "late")
+    lifecycle.cancel("t9")
+    assert sent(bench) == ["agent_complete"]
+    assert (task.ended, bench.state.counters.tasks_completed) == ("completed", 1)
+
+
+def test_a_task_fails_once(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    task = running(bench, lifecycle)
+    assert lifecycle.fail(task, "broken")
+    assert not lifecycle.fail(task, "again")
+    assert not lifecycle.complete(task, "late", ())
+    assert sent(bench) == ["agent_error"]
+    assert (task.ended, bench.state.counters.tasks_failed) == ("failed", 1)
+
+
+def test_what_a_task_left_open_ends_with_its_handler(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    task = running(bench, lifecycle)
+    scope = task.scope
+    assert scope is not None
+    lifecycle.complete(task, "done", ())
+    assert not scope.closed  # the handler goes on
+    lifecycle.handled(task)
+    assert scope.closed
+    assert bench.state.tasks == {}
+
+
+def test_a_detached_task_keeps_what_it_left_open_until_its_end(
+    bench: Bench, lifecycle: TaskLifecycle
+) -> None:
+    task = running(bench, lifecycle)
+    scope = task.scope
+    assert scope is not None
+    lifecycle.detach(task)
+    lifecycle.handled(task)
+    assert not scope.closed
+    assert (task.detached, bench.state.scheduler.detached) == (True, 1)
+    lifecycle.complete(task, "done", ())
+    assert scope.closed
+    assert bench.state.tasks == {}
+
+
+def test_a_stop_cancels_what_a_task_waits_in(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    task = running(bench, lifecycle)
+    scope, event, called = task.scope, lifecycle.cancelled_event(task), threading.Event()
+    lifecycle.on_cancel(task, called.set)
+    assert scope is not None
+    assert not event.is_set()
+    lifecycle.cancel("t9")
+    lifecycle.cancel("t9")  # once more, which changes nothing
+    assert event.is_set()
+    assert scope.cancelled
+    assert not scope.closed
+    assert called.wait(5.0)
+    assert sent(bench) == ["agent_error"]
+    assert bench.state.counters.tasks_cancelled == 1
+    assert lifecycle.unfinished() == ["t9"]
+    lifecycle.handled(task)
+    assert scope.closed
+    assert lifecycle.unfinished() == []
+    assert lifecycle.cancelled_event(task).is_set()
+
+
+def test_who_asks_after_a_stop_is_told_at_once(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    task = running(bench, lifecycle)
+    lifecycle.cancel("t9")
+    called = threading.Event()
+    lifecycle.on_cancel(task, called.set)
+    assert called.wait(5.0)
+    assert lifecycle.cancelled_event(task).is_set()
+
+
+def test_at_the_end_what_was_streamed_stays(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    task = running(bench, lifecycle)
+    bench.writer.chunk(task, "half ")
+    lifecycle.stop_all()
+    assert sent(bench) == ["half ", "agent_complete"]
+    assert (task.ended, bench.state.counters.tasks_cancelled) == ("cancelled", 1)
+
+
+def test_at_the_end_waiting_tasks_are_refused(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    running(bench, lifecycle)
+    waiting = RunningTask("t10", "c9", 1)
+    waiting.handle = lambda: None
+    lifecycle.admit(waiting)
+    lifecycle.refuse_waiting()
+    assert sent(bench) == ["task_queued", "agent_error"]
+    assert (waiting.ended, bench.state.counters.tasks_refused) == ("refused", 1)
+    assert list(bench.state.tasks) == ["t9"]
