@@ -348,3 +348,16 @@ def test_what_waits_of_a_cancelled_task_does_not_leave(server, make_agent):
     agent.send_telemetry("push", {})
     server.wait_for_frame("agent_error", 5, taskId=reply.message_id)
     assert "agent_chunk" not in [frame.type for frame in server.frames]
+
+
+def test_who_raises_it_though_nobody_pressed_stop_has_failed(server, make_agent):
+    agent = make_agent(server)
+
+    @agent.on_task
+    def handle(task):
+        raise TaskCancelled("on a whim")
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert (reply.wait(5), reply.text) == ("error", "on a whim")
+    assert agent.stats().tasks_failed == 1

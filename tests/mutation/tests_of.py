@@ -13,7 +13,7 @@ _SUITES = ("tests/protocol", "tests/runtime", "tests/agent", "tests/testing")
 _BESIDE = {
     "runtime/writer.py": ["tests/runtime/test_interrupted_writes.py"],
     "runtime/foreground.py": ["tests/agent/test_process.py"],
-    "runtime/lives.py": ["tests/agent/test_process.py"],
+    "runtime/lives.py": ["tests/agent/test_stop_programs.py", "tests/agent/test_process.py"],
     "runtime/shutdown.py": ["tests/agent/test_stop_programs.py", "tests/agent/test_process.py"],
 }
 _BESIDE_SECONDS = 10.0  # for each of these

@@ -9,7 +9,8 @@ import pytest
 
 from arinova_agent_sync.api.records import Message
 from arinova_agent_sync.credentials import Credentials
-from arinova_agent_sync.protocol.pieces import OutgoingMessage
+from arinova_agent_sync.protocol.answer import Answer
+from arinova_agent_sync.protocol.pieces import OutgoingMessage, Terminal
 from arinova_agent_sync.runtime.rescue import Rescuer
 from arinova_agent_sync.runtime.state import State
 from arinova_agent_sync.runtime.workers import Workers
@@ -55,3 +56,34 @@ def test_a_copy(agent_id: str | None, found: dict[str, object], same: bool) -> N
     message = OutgoingMessage(b"{}", "c", "a note", None, SENT_AT, "key")
     assert time.time() > SENT_AT
     assert rescuer._is_copy(Message(**{**row, **found}), message) is same  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "warns"),
+    [
+        ("completed", "the answer", False),
+        ("completed", " the answer\n", False),
+        ("completed", "the ans", True),
+        ("completed", "", True),
+        ("cancelled", "the ans", False),
+    ],
+)
+def test_another_text_than_the_answer_is_told(
+    status: str, content: str, warns: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = State(check({"server_url": "http://localhost:1", "bot_token": "ari_x"}))
+    given_up: list[object] = []
+    rescuer = Rescuer(
+        state,
+        credentials=Credentials(state.settings),
+        workers=Workers(),
+        undelivered=lambda frame, certain: given_up.append(frame),
+    )
+    monkeypatch.setattr(Rescuer, "_message", lambda *_: Message(id="t", status=status, content=content))
+    rescuer._rescue(Terminal(Answer("t", "c"), b"{}", "the answer ", answers=True))
+    assert given_up == []
+    assert [record.getMessage() for record in caplog.records] == (
+        ["task t: the server has another text than the answer; some got lost with a connection"]
+        if warns
+        else []
+    )

@@ -163,6 +163,14 @@ def test_who_asks_after_a_stop_is_told_at_once(bench: Bench, lifecycle: TaskLife
     assert lifecycle.cancelled_event(task).is_set()
 
 
+def test_a_stop_takes_the_place_of_what_was_streamed(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    task = running(bench, lifecycle)
+    bench.writer.chunk(task, "half ")
+    lifecycle.cancel("t9")
+    assert not bench.writer.chunk(task, "more ")
+    assert sent(bench) == ["half ", "agent_error"]
+
+
 def test_at_the_end_what_was_streamed_stays(bench: Bench, lifecycle: TaskLifecycle) -> None:
     task = running(bench, lifecycle)
     bench.writer.chunk(task, "half ")

@@ -153,3 +153,11 @@ def test_a_pile_leaves_once_it_is_long(bench: Bench) -> None:
     assert bench.said == ["one ", "two "]
     bench.writer.chunk(bench.task, "y")
     assert [len(text) for text in bench.said] == [4, 4, module._PILE_BYTES - 1, 1]
+
+
+def test_a_pile_that_took_long_to_write_counts_as_a_slow_write(bench: Bench) -> None:
+    bench.writer.chunk(bench.task, "two ")
+    takes(bench, 0.002)
+    bench.writer.chunk(bench.task, "x" * module._PILE_BYTES)
+    assert bench.task.slow_write
+    assert bench.task.last_chunk == bench.now
