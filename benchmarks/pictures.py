@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environments import HERE
-
+HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
 
 _TABLE = re.compile(
