@@ -400,3 +400,18 @@ def test_a_bug_in_a_thread_of_ours_ends_the_agent_and_is_told(
     agent.disconnect()
     assert [str(error) for error in errors if isinstance(error, RuntimeError)] == ["what nobody thought of"]
     assert f"the {thread} thread failed: this is a bug of arinova_agent_sync" in caplog.text
+
+
+def test_callbacks_that_raise_are_counted(server, make_agent):
+    agent = make_agent(server)
+    told = threading.Event()
+
+    @agent.on_connected
+    def fail():
+        raise ValueError("mine")
+
+    agent.on("connected", told.set)
+    agent.connect(5)
+    assert told.wait(5)
+    agent.disconnect()
+    assert agent.stats().callbacks_failed == 1

@@ -6,11 +6,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from arinova_agent_sync.runtime.foreground import Events, signals_to
+from arinova_agent_sync.net.deadline import Deadline
+from arinova_agent_sync.runtime.engine import Engine
+from arinova_agent_sync.runtime.foreground import Events, run, signals_to
 
 
 @pytest.fixture
@@ -66,6 +70,58 @@ def test_another_thread_takes_no_signals(events: Events) -> None:
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+class ShortLived(Engine):
+    """An engine that does nothing, and ends when it is asked to, or by itself."""
+
+    def __init__(self, *, by_itself: bool = False) -> None:
+        self.state = cast(Any, SimpleNamespace(failure=None))
+        self.shutdown = cast(Any, self)
+        self.asked: list[float] = []
+        self._by_itself = by_itself
+
+    def on_ended(self, function: Callable[[], object]) -> None:
+        self._ended = function
+        if self._by_itself:
+            function()
+
+    def stop(self, timeout: float) -> None:
+        self.asked.append(timeout)
+        if timeout == 0.0 or len(self.asked) == 1:
+            self._ended()
+
+    def wait(self, timeout: float | None) -> bool:
+        return True
+
+    def join(self, deadline: Deadline) -> None:
+        pass
+
+    def open_tasks(self) -> int:
+        return 0
+
+
+def test_run_returns_how_many_signals_came() -> None:
+    engine = ShortLived()
+
+    def start() -> Engine:
+        os.kill(os.getpid(), signal.SIGINT)
+        return engine
+
+    assert run([start], 7.0) == 1
+    assert engine.asked == [7.0, 0.0]
+
+
+def test_run_ends_with_its_agents() -> None:
+    assert run([lambda: ShortLived(by_itself=True), lambda: ShortLived(by_itself=True)], 7.0) == 0
+
+
+def test_run_raises_what_stopped_an_agent_and_ends_the_others() -> None:
+    failed, other = ShortLived(by_itself=True), ShortLived()
+    failed.state.failure = ValueError("it failed")
+    with pytest.raises(ValueError, match="it failed"):
+        run([lambda: other, lambda: failed], 7.0)
+    assert other.asked == [7.0, 0.0]
 
 
 def test_events_come_in_order_and_wake_who_waits(events: Events) -> None:

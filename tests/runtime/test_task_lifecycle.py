@@ -171,6 +171,14 @@ def test_a_stop_takes_the_place_of_what_was_streamed(bench: Bench, lifecycle: Ta
     assert sent(bench) == ["half ", "agent_error"]
 
 
+def test_a_task_that_ended_before_a_worker_was_there_is_not_run(
+    bench: Bench, lifecycle: TaskLifecycle
+) -> None:
+    task = running(bench, lifecycle)
+    lifecycle.cancel("t9")
+    assert not lifecycle.is_open(task)
+
+
 def test_at_the_end_what_was_streamed_stays(bench: Bench, lifecycle: TaskLifecycle) -> None:
     task = running(bench, lifecycle)
     bench.writer.chunk(task, "half ")

@@ -805,3 +805,12 @@ def test_a_goodbye_is_no_part_of_a_frame() -> None:
     with Connected(Peer.until_gone) as link:
         link.send_close(1000)
         assert not link.cut
+
+
+def test_a_deadline_passes_whatever_may_be_said_of_the_silence() -> None:
+    with Connected(Peer.until_gone, silence=0.05) as link:
+        link.on_silence = lambda: 5.0
+        begin = time.monotonic()
+        with pytest.raises(WebSocketError, match="did not answer in time"):
+            link.receive(Deadline(0.2))
+        assert time.monotonic() - begin < 2.0
