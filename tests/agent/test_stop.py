@@ -352,3 +352,22 @@ def test_nothing_stays_open_although_the_agent_is_kept(server, make_agent, by_it
     while (left := descriptors() - before) and time.monotonic() < deadline:
         time.sleep(0.01)  # the server hears of it a moment later
     assert not left
+
+
+def test_open_tasks_are_those_without_an_end(server, make_agent):
+    agent = make_agent(server)
+    started, go_on = threading.Event(), threading.Event()
+
+    @agent.on_task
+    def handle(task):
+        started.set()
+        assert go_on.wait(5)
+        return "done"
+
+    agent.connect(5)
+    reply = server.conversation().say("hi")
+    assert started.wait(5)
+    assert agent._engine.open_tasks() == 1
+    go_on.set()
+    assert reply.wait(5) == "completed"
+    agent.disconnect()

@@ -67,9 +67,17 @@ class TestListeners:
 
     def test_functions_of_different_names_listen_both(self) -> None:
         listeners = Listeners()
-        listeners.add("error", repr)
-        listeners.add("error", print)
-        assert listeners.to("error") == [(repr, 1), (print, 1)]
+        called: list[object] = []
+
+        def first(error: object) -> None:
+            called.append(error)
+
+        def second(error: object) -> None:
+            called.append(error)
+
+        listeners.add("error", first)
+        listeners.add("error", second)
+        assert listeners.to("error") == [(first, 1), (second, 1)]
 
     def test_one_function_may_listen_to_several_events(self) -> None:
         listeners = Listeners()
