@@ -62,6 +62,7 @@ __all__ = [
     "AuthenticationError",
     "AvailableSkill",
     "BadRequestError",
+    "CeleryExecutor",
     "ConflictError",
     "ConnectTimeout",
     "ConnectionLost",
@@ -94,6 +95,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .api import ArinovaClient
     from .attachments import Attachment
+    from .executors.celery.celery_executor import CeleryExecutor
     from .executors.processes.process_executor import ProcessExecutor
     from .interrupts.clients import interruptible
     from .protocol.session import OnboardingSeed, TokenClaim
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
 _LATER = {
     "ArinovaClient": ".api",
     "Attachment": ".attachments",
+    "CeleryExecutor": ".executors.celery.celery_executor",
     "OnboardingSeed": ".protocol.session",
     "ProcessExecutor": ".executors.processes.process_executor",
     "Stats": ".runtime.stats",

@@ -56,8 +56,8 @@ def handlers_of(agent: ArinovaAgent) -> HandlerTable:
     return agent._handlers
 
 
-def made_at(agent: ArinovaAgent) -> tuple[str, int] | None:
-    """Return the module and the line that made an agent, None if it was not made while a module was loaded."""
+def made_at(agent: ArinovaAgent) -> tuple[str, int, int] | None:
+    """Return the module and line that made an agent, and how often before; None outside of a module's loading."""
     return agent._made_at
 
 

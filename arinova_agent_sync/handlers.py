@@ -76,14 +76,23 @@ def check_handler(handler: object, name: str) -> None:
         raise TypeError(f"{name} needs a function that takes one argument, the task: {error}") from None
 
 
-def calling_module() -> tuple[str, int] | None:
-    """Return the module and the line that call a constructor, None unless the module does it while it is loaded."""
+def calling_module() -> tuple[str, int, int] | None:
+    """Return the module that calls a constructor, the line, and how often it did there before.
+
+    None unless the module does it while it is loaded: another process that loads it does the same, then.
+    """
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_name == "__init__":
+    while frame is not None and frame.f_code.co_name in _INSIDE:
         frame = frame.f_back
     if frame is None or frame.f_code.co_name != "<module>":
         return None
-    return str(frame.f_globals.get("__name__")), frame.f_lineno
+    place = str(frame.f_globals.get("__name__")), frame.f_lineno
+    _made[place] = before = _made.get(place, -1) + 1
+    return (*place, before)
+
+
+_INSIDE = ("__init__", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")
+_made: dict[tuple[str, int], int] = {}
 
 
 def command_word(command: str) -> str:

@@ -230,7 +230,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Executor | None",
         Option(
             argument_checks.executor,
-            "where handlers run, such as a ``ProcessExecutor``; its capacity is the default of ``max_workers``",
+            "a ``ProcessExecutor`` or ``CeleryExecutor``; its capacity is the default of ``max_workers``",
             default="threads of this process",
         ),
     ] = None

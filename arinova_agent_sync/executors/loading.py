@@ -58,11 +58,11 @@ class Loader:
             return sys.modules[_AS_MAIN]
         return sys.modules[_AS_MAIN if module == _MAIN else module]
 
-    def agent_made_at(self, module: str, line: int) -> ArinovaAgent | None:
-        """Return the agent that was made at a line of a module."""
+    def agent_made_at(self, module: str, line: int, before: int) -> ArinovaAgent | None:
+        """Return the agent that was made at a line of a module, after so many others there."""
         module = _AS_MAIN if module == _MAIN else module
         for agent in self.made:
-            if _internals.made_at(agent) == (module, line):
+            if _internals.made_at(agent) == (module, line, before):
                 return agent
         return None
 

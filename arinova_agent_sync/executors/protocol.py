@@ -100,6 +100,20 @@ class JobEnded(SeamMessage, frozen=True):
     number: int
 
 
+class JobsBeat(SeamMessage, frozen=True):
+    """The worker that runs these jobs is alive, where nothing else tells when it is not."""
+
+    jobs: tuple[str, ...]
+
+
+class JobLost(SeamMessage, frozen=True):
+    """The worker of a job has ended without a word; told by who watched it."""
+
+    job: str
+    attempt: int
+    how: str
+
+
 JobEvent = Union[JobStarted, JobText, JobCompleted, JobFailed, JobRaised, JobAsked, JobEnded]
 
 # Gateway to worker.
@@ -234,8 +248,8 @@ class RemoteAgent(Protocol):
         ...
 
     @property
-    def made_at(self) -> tuple[str, int] | None:
-        """The module and the line that made the agent; None if it was not made while a module was loaded."""
+    def made_at(self) -> tuple[str, int, int] | None:
+        """The module and line that made the agent, and how often before; None outside of a module's loading."""
         ...
 
     def ready(self, failure: BaseException | None) -> None:

@@ -40,13 +40,13 @@ class RemoteTaskContext:
     Args:
         job: what the gateway asked for.
         writer: takes the events.
-        credentials: whose HTTP client the task uses.
+        credentials: whose HTTP client the task uses; None if no handler is called.
 
     Attributes:
         interruptible: whether a signal may still raise TaskCancelled in the handler: that happens once.
     """
 
-    def __init__(self, job: StartJob, writer: EventWriter, credentials: Credentials) -> None:
+    def __init__(self, job: StartJob, writer: EventWriter, credentials: Credentials | None) -> None:
         self.job = job
         self.payload: dict[str, object] = unpack(job.payload)
         self.interruptible = False
@@ -91,6 +91,7 @@ class RemoteTaskContext:
     @property
     def api(self) -> ArinovaClient:
         """The agent's HTTP client."""
+        assert self._credentials is not None  # there is one wherever a handler is called
         return self._credentials.api
 
     # From the handler

@@ -49,7 +49,7 @@ class Engine:
         credentials: Credentials,
         listeners: Listeners,
         handlers: HandlerTable,
-        made_at: tuple[str, int] | None,
+        made_at: tuple[str, int, int] | None,
     ) -> None:
         self.state = state = State(settings)
         self._credentials = credentials

@@ -50,7 +50,7 @@ class ServedHandlers:
         *,
         settings: Settings,
         credentials: Credentials,
-        made_at: tuple[str, int] | None,
+        made_at: tuple[str, int, int] | None,
         ready: Callable[[BaseException | None], None],
         in_background: Callable[[Callable[[], None]], None],
     ) -> None:
@@ -97,7 +97,7 @@ class RemoteHandlers:
         state: State,
         *,
         table: HandlerTable,
-        made_at: tuple[str, int] | None,
+        made_at: tuple[str, int, int] | None,
         credentials: Credentials,
         workers: Workers,
         give_up: Callable[[BaseException], None],

@@ -62,7 +62,7 @@ class Harness:
         settings: Settings,
         listeners: Listeners,
         handlers: HandlerTable,
-        made_at: tuple[str, int] | None,
+        made_at: tuple[str, int, int] | None,
         payload: Mapping[str, object],
         agent_name: str,
         actions: Mapping[str, ActionAnswer],

@@ -139,7 +139,7 @@ def run_task(
 
 def _agent(
     handler: TaskHandler | ArinovaAgent, error_text: ErrorText | None, executor: Executor | None
-) -> tuple[Settings, Listeners, HandlerTable, tuple[str, int] | None]:
+) -> tuple[Settings, Listeners, HandlerTable, tuple[str, int, int] | None]:
     nobodys = settings.check(
         {"server_url": SERVER_URL, "bot_token": TOKEN, "error_text": error_text, "executor": executor}
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -14,17 +15,23 @@ from arinova_agent_sync.local import ActionReply, LocalServer
 from .shapes import SHAPES, Came, Shape, shown
 
 
-@pytest.fixture
-def august() -> Iterator[LocalServer]:
+@contextmanager
+def actions_server() -> Iterator[LocalServer]:
+    """An August server that runs actions."""
     with LocalServer(generation="august", duplicate_window=0) as server:
         over = threading.Event()
         server.on_action("note.create", lambda call: {"id": 7})
-        server.on_action(
-            "note.break", lambda call: ActionReply("error", error={"code": "BROKEN", "message": "it broke"})
-        )
-        server.on_action("note.sleep", lambda call: {"slept": over.wait(20)})
+        broken = {"code": "BROKEN", "message": "it broke"}
+        server.on_action("note.break", lambda call: ActionReply("error", error=broken))
+        server.on_action("note.sleep", lambda call: {"slept": over.wait(2)})
         yield server
         over.set()
+
+
+@pytest.fixture
+def august() -> Iterator[LocalServer]:
+    with actions_server() as server:
+        yield server
 
 
 def set_handlers(agent: ArinovaAgent) -> None:

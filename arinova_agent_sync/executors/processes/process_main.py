@@ -193,7 +193,7 @@ def _found(modules: Mapping[str, ModuleType], name: Named) -> Any:
 def _of_agent(agent: ArinovaAgent | None, message: LoadAgent) -> LoadedAgent:
     """Return the handlers of an agent that the user's file has made here as it did in the gateway."""
     if agent is None:
-        module, line = message.made_at or ("", 0)
+        module, line, _ = message.made_at or ("", 0, 0)
         raise LookupError(
             f"loading {module} again made no agent at line {line}: the agent must be made at the top level of its "
             'file, and not under the guard if __name__ == "__main__":, which is for what starts it'

@@ -70,7 +70,7 @@ class LoadAgent(SeamMessage, frozen=True):
     commands: tuple[str | None, ...]
     around: tuple[Named, ...]
     error_text: Named | str | None
-    made_at: tuple[str, int] | None
+    made_at: tuple[str, int, int] | None
     log_level: int
     log_levels: dict[str, int]
 

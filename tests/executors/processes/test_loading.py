@@ -71,6 +71,17 @@ def test_a_main_script_is_loaded_up_to_its_start(tmp_path, server, register, sta
     assert (reply.status, reply.text) == ("completed", "__mp_main__ True")
 
 
+def test_several_agents_of_one_line(tmp_path, server):
+    text = """
+        from arinova_agent_sync import ArinovaAgent, ProcessExecutor
+        agents = [ArinovaAgent(executor=ProcessExecutor(1)) for _ in range(3)]
+        for number, agent in enumerate(agents):
+            agent.on_task(lambda task, number=number: f"agent {number}")
+        agents[1].run()
+    """
+    assert answer(tmp_path, server, text).text == "agent 1"
+
+
 def test_an_agent_under_the_guard_with_handlers_at_the_top(tmp_path, server):
     text = """
         import os

@@ -1,0 +1,1 @@
+"""Handlers in Celery's workers, on any machine."""

@@ -1,0 +1,272 @@
+"""Handlers in a real prefork worker, with a real Redis between: stopped, killed, frozen, cut off."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import kombu
+import pytest
+
+from arinova_agent_sync import _internals
+from arinova_agent_sync.local import LocalServer
+
+from .conftest import actions_server, play_all
+from .processes import handlers
+from .processes.test_process_executor import is_alive, wait_until
+from .shapes import SHAPES
+
+REQUIRED = "ARINOVA_TEST_REDIS"  # set where a machine without redis-server is a failure
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("redis-server") is None and not os.environ.get(REQUIRED),
+        reason="there is no redis-server",
+    ),
+]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Redis:
+    """A redis-server on loopback that keeps nothing."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+        wait_until(self._answers)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+class Worker:
+    """Celery's command, running the tests' app in a session of its own, which ``stop`` ends whole."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        command = [
+            "-m",
+            "celery",
+            "-A",
+            "tests.executors.celery_app:celery",
+            "worker",
+            "-P",
+            "prefork",
+            "-c",
+            "2",
+        ]
+        options = ["--without-gossip", "--without-mingle", "-l", "info"]
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *command, *options],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_until(lambda: " ready." in log.read_text(), timeout=30)
+
+    def signal(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGKILL)
+        self.process.wait(10)
+
+
+class Setting:
+    """A server, Redis, a worker, and the gateway's agent."""
+
+    def __init__(self, server, redis, worker, agent) -> None:
+        self.server = server
+        self.redis = redis
+        self.worker = worker
+        self.agent = agent
+
+    def say(self, text: str, begun: bool = True):
+        reply = self.server.conversation().say(text)
+        if begun:
+            reply.wait_for_text(" ")
+        return reply
+
+    @property
+    def numbers(self):
+        return self.agent.stats().executors[0]
+
+    def wait_idle(self) -> None:
+        wait_until(lambda: self.numbers.running == 0)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    redis = Redis()
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    with actions_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def environment(server, redis) -> dict[str, str]:
+    return {
+        "ARINOVA_TEST_REDIS_URL": redis.url,
+        "ARINOVA_SERVER_URL": server.url,
+        "ARINOVA_BOT_TOKEN": server.bot_token,
+    }
+
+
+@pytest.fixture(scope="module")
+def worker(environment, tmp_path_factory) -> Iterator[Worker]:
+    worker = Worker(environment, tmp_path_factory.mktemp("celery") / "log")
+    yield worker
+    worker.stop()
+
+
+@contextmanager
+def connected(server, redis):
+    from . import celery_app
+
+    celery_app.celery.conf.broker_url = redis.url
+    agent = celery_app.agent
+    agent.on_command("new_here", handlers.who)  # of a file that the worker has not loaded anew
+    restore = _internals.redirect(agent, server_url=server.url, bot_token=server.bot_token)
+    agent.connect(15)
+    try:
+        yield agent
+    finally:
+        agent.disconnect(2)
+        restore()
+        # The app's connections outlive the agent, as in any program that sends tasks.
+        celery_app.celery._after_fork()
+        kombu.pools.reset()
+
+
+@pytest.fixture
+def setting(server, redis, worker) -> Iterator[Setting]:
+    with connected(server, redis) as agent:
+        yield Setting(server, redis, worker, agent)
+
+
+def test_the_same_comes_of_every_shape(setting):
+    assert play_all(setting.server, setting.agent) == {name: shape.came for name, shape in SHAPES.items()}
+    setting.wait_idle()
+    assert (setting.numbers.killed, setting.numbers.lost) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["sleeps", "receives", "loops"])
+def test_a_blocked_handler_is_interrupted(setting, tmp_path, name):
+    mark = tmp_path / "mark"
+    reply = setting.say(f"/{name} {mark}")
+    began = time.monotonic()
+    assert reply.cancel()
+    assert float(wait_until(lambda: mark.exists() and mark.read_text())) - began < 1.0
+    setting.wait_idle()
+    assert setting.numbers.killed == 0
+
+
+def test_one_that_does_not_end_is_killed_and_no_other(setting, tmp_path):
+    go = tmp_path / "go"
+    neighbour = setting.say(f"/waits_for_file {go}")
+    stuck = setting.say("/computes_in_c")
+    pid = int(stuck.wait_for_text(" "))
+    assert stuck.cancel()
+    wait_until(lambda: not is_alive(pid))
+    go.touch()
+    assert neighbour.wait(5) == "completed"
+    setting.wait_idle()
+    assert (setting.numbers.killed, setting.numbers.lost) == (1, 0)
+
+
+def test_a_killed_process_is_an_answer(setting):
+    reply = setting.say("/dies with words", begun=False)
+    assert reply.wait(15) == "completed"
+    assert reply.text.startswith("with words\n\nWorkerLost: The worker that was answering ")
+    assert setting.say("/who", begun=False).wait(15) == "completed"
+
+
+def test_a_worker_of_an_older_file_says_so(setting):
+    reply = setting.say("/new_here", begun=False)
+    assert reply.wait(10) == "error"
+    assert reply.text == "this worker is of another version than the agent: it knows no handler of new_here"
+
+
+def test_a_flood_waits_for_the_gateway(setting):
+    reply = setting.say("/floods", begun=False)
+    assert reply.wait(30) == "completed"
+    assert len(reply.text) == 2_000_000
+
+
+def test_a_frozen_worker_is_given_up_and_says_nothing_more(setting, tmp_path):
+    go = tmp_path / "go"
+    reply = setting.say(f"/waits_for_file {go}")
+    setting.worker.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        assert reply.wait(10) == "completed"
+        assert 1.0 < time.monotonic() - began < 5.0  # the lease is 1.5 s
+        text = reply.text
+        assert text.endswith("WorkerLost: The worker that was answering cannot be reached any more.")
+        go.touch()
+    finally:
+        setting.worker.signal(signal.SIGCONT)
+    assert setting.say("/who", begun=False).wait(15) == "completed"
+    assert reply.text == text
+
+
+def test_redis_begins_anew(setting, tmp_path):
+    go = tmp_path / "go"
+    running = setting.say(f"/waits_for_file {go}")
+    setting.redis.stop()
+    setting.redis.start()
+    go.touch()
+    assert running.wait(20) in ("completed", "error")
+    wait_until(lambda: setting.say("/who", begun=False).wait(20) == "completed", timeout=30)
+    setting.wait_idle()
+
+
+def test_a_gateway_that_is_killed_takes_its_handlers_along(server, redis, worker, environment, tmp_path):
+    program = subprocess.Popen(
+        [sys.executable, "-c", "from tests.executors.celery_app import agent; agent.run()"],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stderr=subprocess.DEVNULL,
+    )
+    mark = tmp_path / "mark"
+    reply = server.conversation().say(f"/sleeps {mark}", wait_for_agent=20)
+    reply.wait_for_text(" ")
+    program.kill()
+    program.wait(10)
+    wait_until(mark.exists, timeout=25)  # its sign of life lasts 15 s
