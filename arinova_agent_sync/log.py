@@ -12,6 +12,7 @@ __all__ = ["StandardError", "WithoutTokens", "logger"]
 
 _NAME = "arinova_agent_sync"
 _FALLBACK = "arinova_agent_sync: standard error"
+WATCHER = "arinova_agent_sync: watcher"  # the name of a handler that shows records besides the program's own
 _CALLER = 3  # frames up from where the record is made
 
 
@@ -120,7 +121,7 @@ def _is_heard(name: str) -> bool:
     """Whether a record of this logger is given to a handler of the program."""
     at: logging.Logger | None = logging.getLogger(name)
     while at is not None:
-        if any(handler.name != _FALLBACK for handler in at.handlers):
+        if any(handler.name not in (_FALLBACK, WATCHER) for handler in at.handlers):
             return True
         at = at.parent if at.propagate else None
     return False

@@ -29,6 +29,7 @@ from .records import (
     ListenMode,
     Message,
     Prompt,
+    RemovedConversation,
     Task,
     User,
 )
@@ -136,6 +137,12 @@ class Chat:
         self.conversations[conversation.id] = conversation
         self._news.write_down(conversation)
         return conversation
+
+    def drop(self, conversation_id: str) -> None:
+        """Drop a conversation whose messages are gone already."""
+        conversation = self.conversations.pop(conversation_id, None)
+        if conversation is not None and conversation.journal is not None:
+            conversation.journal.append(RemovedConversation(conversation_id))
 
     def remember(
         self,

@@ -232,7 +232,15 @@ class Removed:
     message_id: str
 
 
-Change = Union[AgentAccount, User, Conversation, Message, Removed]  # what a journal tells, in order
+@dataclass(frozen=True)
+class RemovedConversation:
+    """Name a conversation that was dropped."""
+
+    conversation_id: str
+
+
+# What a journal tells, in order.
+Change = Union[AgentAccount, User, Conversation, Message, Removed, RemovedConversation]
 
 Connection = object  # whatever the shell calls a connection; compared by identity only
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -38,22 +40,28 @@ class AccessControl:
 
     Args:
         token: what the URL carries; a random one is made unless it is given.
+        allowed_hosts: further names of this server, without a port, such as that of a reverse proxy.
 
     A page of a foreign site whose name was bound to 127.0.0.1 afterwards (DNS rebinding) has another Host, and
     one that merely sends requests has another Origin.
     """
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, *, allowed_hosts: Sequence[str] = ()) -> None:
         self.token = token or secrets.token_urlsafe(24)
+        self._allowed = {host.lower() for host in allowed_hosts}
 
     def names_this_server(self, connection: HTTPConnection) -> bool:
         """Return whether a request names this server by one of its own names."""
-        return connection.headers.get("host", "") in self._hosts(connection)
+        host = connection.headers.get("host", "")
+        return host in self._hosts(connection) or _name_of(f"//{host}") in self._allowed
 
     def has_own_origin(self, connection: HTTPConnection) -> bool:
         """Return whether a request was made by a page of this server."""
         host = connection.headers.get("host", "")
-        return self.names_this_server(connection) and connection.headers.get("origin") == f"http://{host}"
+        origin = connection.headers.get("origin", "")
+        # A proxy may end TLS, listen on another port and pass on another Host: the Origin is what the browser sees.
+        own = origin == f"http://{host}" or _name_of(origin) in self._allowed
+        return self.names_this_server(connection) and own
 
     def has_token(self, connection: HTTPConnection) -> bool:
         """Return whether a request carries the token in its URL or its cookie."""
@@ -68,7 +76,12 @@ class AccessControl:
 
     def policy(self, connection: HTTPConnection) -> str:
         """Return the Content-Security-Policy of the page."""
-        live = f"ws://{connection.headers.get('host', '')}"
+        live = " ".join(
+            [
+                f"ws://{connection.headers.get('host', '')}",
+                *(f"{scheme}://{host}:*" for host in sorted(self._allowed) for scheme in ("ws", "wss")),
+            ]
+        )
         return "; ".join(_POLICY).format(live=live)
 
     def _is_token(self, given: str) -> bool:
@@ -80,6 +93,13 @@ class AccessControl:
 
     def _hosts(self, connection: HTTPConnection) -> list[str]:
         return [f"{name}:{_port(connection)}" for name in _HOSTS]
+
+
+def _name_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 def _port(connection: HTTPConnection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import traceback
 from collections.abc import Callable
@@ -10,10 +11,12 @@ from typing import Any, Protocol
 
 from ..agent import ArinovaAgent
 from ..errors import ArinovaError
+from .logtail import LogTail, LogTap
 
 Changed = Callable[[], None]
 Json = dict[str, Any]
 
+LOGGER = "arinova_agent_sync"
 _CONNECTS_WITHIN = 10.0  # seconds
 
 
@@ -31,6 +34,10 @@ class Runner(Protocol):
 
     def stats(self, timeout: float) -> Json | None:
         """Return its counters, None if it does not answer in so many seconds."""
+        ...
+
+    def log(self) -> list[str]:
+        """Return its latest log records, oldest first."""
         ...
 
     def state(self) -> Json:
@@ -67,10 +74,10 @@ class AgentStatus:
 
 
 def described(error: BaseException) -> str:
-    """Return an error as the page tells it: with its type, unless it is one of ours, whose texts say it all."""
+    """Return an error as the page tells it: with its traceback, unless it is one of ours, which say it all."""
     if isinstance(error, ArinovaError):
         return str(error)
-    return "".join(traceback.format_exception_only(type(error), error)).strip()
+    return "".join(traceback.format_exception(error)).strip()
 
 
 class InProcess:
@@ -85,9 +92,12 @@ class InProcess:
         self._make = make
         self._state = AgentStatus(changed)
         self._agent: ArinovaAgent | None = None
+        self._log = LogTail()
+        self._tap = LogTap(self._log.add)
 
     def start(self) -> None:
         agent = self._agent = self._make()
+        logging.getLogger(LOGGER).addHandler(self._tap)
         state = self._state
         agent.on("connected", lambda: state.set("connected"))
         agent.on("disconnected", lambda: state.set("disconnected"))
@@ -100,6 +110,7 @@ class InProcess:
             state.set("failed", described(error))
 
     def stop(self, timeout: float) -> None:
+        logging.getLogger(LOGGER).removeHandler(self._tap)
         if self._agent is not None:
             self._agent.disconnect(timeout)
             self._state.set("stopped")
@@ -111,6 +122,9 @@ class InProcess:
 
     def stats(self, timeout: float) -> Json | None:  # noqa: ARG002
         return asdict(self._agent.stats()) if self._agent is not None else None
+
+    def log(self) -> list[str]:
+        return self._log.texts()
 
     def state(self) -> Json:
         return self._state.get()

@@ -14,6 +14,7 @@ from io import FileIO
 from typing import IO, Any
 
 from .agents import AgentStatus, Changed, Json
+from .logtail import LogTail
 
 _STOPS_WITHIN = 5.0  # seconds
 _KILLED_WITHIN = 2.0  # seconds
@@ -35,6 +36,7 @@ class InChild:
         self._lock = threading.Lock()  # guards the exchange of the child
         self._state = AgentStatus(changed)
         self._child: _AgentProcess | None = None
+        self._log = LogTail()
 
     def start(self) -> None:
         self._exchange(0)
@@ -54,6 +56,9 @@ class InChild:
             child = self._child
         return child.stats(timeout) if child is not None else None
 
+    def log(self) -> list[str]:
+        return self._log.texts()
+
     def state(self) -> Json:
         return self._state.get()
 
@@ -72,7 +77,9 @@ class InChild:
             if child is not self._child:
                 return
         kind, text = event["event"], event.get("text")
-        if kind == "exited":
+        if kind == "log":
+            self._log.add(str(text))
+        elif kind == "exited":
             # A failure that was told before is why it ended; the error of a handler is not.
             before = self._state.get()
             told = before["problem"] if before["state"] == "failed" else None

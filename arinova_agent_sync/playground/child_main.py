@@ -7,6 +7,7 @@ agent keeps its standard input and output. The end of the first pipe ends it.
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 import threading
@@ -16,7 +17,8 @@ from typing import IO, Any
 
 from ..agent import ArinovaAgent
 from ..cli.target import TargetError, with_agents
-from .agents import described
+from .agents import LOGGER, described
+from .logtail import LogTap
 
 _STOPS_WITHIN = 2.0  # seconds
 
@@ -29,6 +31,7 @@ def main() -> int:
     with open(asks, encoding="utf-8") as orders, open(tells, "w", encoding="utf-8") as news:
         tell = _teller(news)
         order = json.loads(orders.readline())
+        logging.getLogger(LOGGER).addHandler(LogTap(lambda text: tell(event="log", text=text)))
         try:
             with_agents(
                 order["target"],

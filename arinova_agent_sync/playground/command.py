@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from .child import InChild
 from .playground import Playground, RunnerMaker
 from .reload import reloading
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _NAMES = ("Iris", "Otto", "Wren", "Milo", "Juno", "Hugo", "Nora", "Emil")
 
 
@@ -33,6 +35,13 @@ _NAMES = ("Iris", "Otto", "Wren", "Milo", "Juno", "Hugo", "Nora", "Emil")
 )
 @click.option(
     "--host", default="127.0.0.1", help="An address of this machine alone, such as 127.0.0.1 or ::1."
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A further name of the page, such as a reverse proxy's; may be given several times.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
 @click.option("--reload", is_flag=True, help="Restart the agent when a Python file beside it changes.")
@@ -47,6 +56,7 @@ def command(
     targets: tuple[str, ...],
     port: int,
     host: str,
+    allowed_hosts: tuple[str, ...],
     no_browser: bool,
     reload: bool,
     data: Path | None,
@@ -60,6 +70,9 @@ def command(
     """
     if not _is_loopback(host):
         raise click.BadParameter("only addresses of this machine are served", param_hint="--host")
+    for name in allowed_hosts:
+        if not _HOST_NAME.fullmatch(name):
+            raise click.BadParameter(f"{name!r} must be a host name, without port", param_hint="--allow-host")
     if number is not None and len(targets) > 1:
         raise click.UsageError("--agents takes one TARGET")
     if reload and not targets:
@@ -78,6 +91,7 @@ def command(
             generation=cast(Generation, generation),
             data=data,
             source=", ".join(targets) or "sample agent",
+            allowed_hosts=allowed_hosts,
         )
     except (OSError, ValueError) as error:
         raise click.ClickException(f"the conversations cannot be kept: {error}") from error

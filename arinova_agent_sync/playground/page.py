@@ -17,7 +17,8 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from .changes import FRAMES, Changes
-from .room import Json, Room, Told
+from .room import Room, Told
+from .timings import Json
 
 logger = logging.getLogger("arinova_agent_sync.playground")
 

@@ -35,6 +35,7 @@ class Playground:
         generation: which server to be like; see ``LocalServer``.
         data: the file that keeps the conversations across runs.
         source: what the agents were made of, for the page's title.
+        allowed_hosts: further names under which browsers reach it, such as a reverse proxy's.
 
     Example::
 
@@ -51,12 +52,13 @@ class Playground:
         generation: Generation = "march",
         data: Path | None = None,
         source: str = "sample agent",
+        allowed_hosts: Sequence[str] = (),
         duplicate_window: float | None = None,
     ) -> None:
         names = list(agents)
         if not names:
             raise ValueError("a playground needs an agent")
-        access = AccessControl()
+        access = AccessControl(allowed_hosts=allowed_hosts)
         options: dict[str, Any] = {} if data is None else {"data": data}
         if duplicate_window is not None:
             options["duplicate_window"] = duplicate_window
@@ -130,6 +132,7 @@ class Playground:
         ]
         return {
             "agents": agents,
+            "ids": self.room.conversation_ids(),
             "users": self.room.users(),
             "faults": self.faults.lasting(),
             "about": self._about,
@@ -138,13 +141,19 @@ class Playground:
     def stats(self, timeout: float) -> list[Json]:
         """Return the counters of every agent, asked for now; None for one that does not answer in time."""
         return [
-            {"agent": agent_id, "stats": runner.stats(timeout)} for agent_id, runner in self._runners.items()
+            {
+                "agent": agent_id,
+                "stats": runner.stats(timeout),
+                "log": runner.log(),
+                "pace": self.room.pace(agent_id),
+            }
+            for agent_id, runner in self._runners.items()
         ]
 
     # What the pages ask for
 
     def perform(self, asked: Json) -> str | None:
-        """Do what a page asks for; return the id of a conversation that was opened.
+        """Do what a page asks for; return the id of a conversation that was opened, or the text of an export.
 
         Raises ValueError, TypeError, RuntimeError or TimeoutError that says what is wrong with it.
         """
@@ -160,6 +169,23 @@ class Playground:
                 )
             case "stop":
                 self.room.stop(text_in(asked, "conversation"), asked.get("message"))
+            case "again":
+                self.room.say_again(
+                    text_in(asked, "conversation"),
+                    text_in(asked, "message"),
+                    text_in(asked, "text", empty=True),
+                    texts_in(asked, "mentions"),
+                )
+            case "clear":
+                self.room.clear(text_in(asked, "conversation"))
+                self.changes.tell(asked["conversation"])
+            case "delete":
+                self.room.delete(text_in(asked, "conversation"))
+                self._agents_changed()
+            case "export" if asked.get("form") == "frames":
+                return self.room.all_frames()
+            case "export":
+                return self.room.markdown(text_in(asked, "conversation"))
             case "new":
                 opened = self.room.open_conversation(texts_in(asked, "agents"), asked.get("group") is True)
                 self.changes.tell(opened)

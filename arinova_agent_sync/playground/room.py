@@ -5,6 +5,7 @@ This is the playground's only way to the server's inside.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,11 +19,8 @@ from ..local.framelog import FrameRecord
 from ..local.records import GROUPS, Conversation, Message, ReplyStatus, Task
 from ..local.rest.files import users_urls
 from ..redaction import redact_frame
+from .timings import SNIPPET, TITLE, Json, line_of, pace_of, times_of
 
-Json = dict[str, Any]
-
-_TITLE = 60  # characters
-_SNIPPET = 90
 _TASKS = 100  # that a timeline shows
 _FRAMES = 400  # of one update
 _LATEST_FRAMES = 3000  # that a page keeps; what is older is not sent to one that lags or comes late
@@ -108,8 +106,8 @@ class Room:
                 "id": conversation.id,
                 "type": conversation.type,
                 "agents": [agent.agent_id for agent in conversation.agents],
-                "title": _line(first.content, _TITLE) if first else "",
-                "last": _line(last.content, _SNIPPET) if last else "",
+                "title": line_of(first.content, TITLE) if first else "",
+                "last": line_of(last.content, SNIPPET) if last else "",
                 "lastBy": last.sender_name if last else "",
                 "at": _when(last.created_at if last else conversation.created_at),
                 "seq": conversation.last_seq,
@@ -142,7 +140,10 @@ class Room:
     def timeline(self) -> list[Json]:
         """Return the latest tasks, newest first; times in milliseconds, all but the first since it was sent."""
         with self._hub.lock:
-            return [self._times(task) for task in islice(reversed(self._hub.chat.tasks.values()), _TASKS)]
+            return [
+                times_of(task, self._began)
+                for task in islice(reversed(self._hub.chat.tasks.values()), _TASKS)
+            ]
 
     def frames(self, after: int) -> tuple[list[Json], int, bool]:
         """Return the next frames behind a number, how many were left out before them, and whether more wait."""
@@ -211,6 +212,67 @@ class Room:
                         found = tuple(self._found(each, files) for each in row.attachments)
                         conversation.rows[row.id] = replace(row, attachments=found)
 
+    def say_again(self, conversation_id: str, message_id: str, text: str, mentions: Sequence[str]) -> None:
+        """Drop a user's message and all behind it, and send it anew; raise ValueError if it is gone."""
+        conversation = self._conversation(conversation_id)
+        with self._hub.lock:
+            row = conversation.rows.get(message_id)
+            owner = self._hub.chat.owner.username
+        if row is None or row.role != "user":
+            raise ValueError("the message is gone")
+        if not text and not row.attachments:
+            raise ValueError("an empty message says nothing")
+        self.clear(conversation_id, row.seq)
+        self.say(
+            conversation_id,
+            text,
+            sender=None if row.sender_name == owner else row.sender_name,
+            reply_to=row.reply_to_id,
+            attachments=row.attachments,
+            mentions=mentions,
+        )
+
+    def clear(self, conversation_id: str, from_seq: int = 0) -> None:
+        """Stop what is open in a conversation and drop its messages, from a place on."""
+        conversation = self._conversation(conversation_id)
+        self.stop(conversation_id)
+        with self._hub.turn():
+            for row in [row for row in conversation.rows.values() if row.seq >= from_seq]:
+                conversation.remove(row.id)
+            conversation.guarded.clear()  # the same words may be said again at once
+
+    def delete(self, conversation_id: str) -> None:
+        """Drop a conversation with all that is in it."""
+        self.clear(conversation_id)
+        with self._hub.turn() as chat:
+            chat.drop(conversation_id)
+
+    def markdown(self, conversation_id: str) -> str:
+        """Return a conversation as Markdown."""
+        conversation = self._conversation(conversation_id)
+        with self._hub.lock:
+            rows = list(conversation.rows.values())
+        return "\n".join(f"## {row.sender_name}, {_when(row.created_at)}\n\n{row.content}\n" for row in rows)
+
+    def all_frames(self) -> str:
+        """Return every frame that is kept, without tokens, as a JSON list."""
+        with self._hub.lock:
+            tokens, names = self._tokens(), self._names()
+        return json.dumps(
+            [
+                {**self._frame(record, tokens, names), "text": redact_frame(record.frame, tokens)}
+                for record in list(self._server.frames)
+            ],
+            indent=1,
+        )
+
+    def pace(self, agent_id: str) -> Json:
+        """Return how an agent does now; see ``pace_of``."""
+        with self._hub.lock:
+            return pace_of(
+                [task for task in self._hub.chat.tasks.values() if task.agent.agent_id == agent_id]
+            )
+
     def stop(self, conversation_id: str, message_id: str | None = None) -> None:
         """Press the stop button of one answer, or of all that are open in a conversation."""
         for reply in self._local(conversation_id).replies:
@@ -229,11 +291,14 @@ class Room:
         return {**attachment, "url": self._server.url + path} if path in files else attachment
 
     def _local(self, conversation_id: str) -> LocalConversation:
+        return LocalConversation(self._hub, self._conversation(conversation_id))
+
+    def _conversation(self, conversation_id: str) -> Conversation:
         with self._hub.lock:
             conversation = self._hub.chat.conversations.get(conversation_id)
         if conversation is None:
             raise ValueError("unknown conversation")
-        return LocalConversation(self._hub, conversation)
+        return conversation
 
     def _tokens(self) -> list[str]:
         return [account.token for account in self._hub.chat.roster.accounts.values()]
@@ -252,26 +317,6 @@ class Room:
             "type": record.type or "?",
             "size": len(text.encode("utf-8", "replace")),
             "text": text[:_FRAME_TEXT],
-        }
-
-    def _times(self, task: Task) -> Json:
-        def after(moment: float | None) -> float | None:
-            return None if moment is None else round((moment - task.sent_at) * 1000, 1)
-
-        return {
-            "id": task.id,
-            "agent": task.agent.name,
-            "conversation": task.conversation.id if task.conversation is not None else None,
-            "text": _line(task.prompt.content, _TITLE),
-            "error": _line(task.error or "", _SNIPPET),
-            "status": task.status,
-            "sent": round((task.sent_at - self._began) * 1000, 1),
-            "started": after(task.dispatched_at),
-            "first": after(task.first_chunk_at),
-            "done": after(task.done_at),
-            "age": None if task.done_at else after(time.monotonic()),
-            "chunks": len(task.streamed.pieces),
-            "characters": task.streamed.length,
         }
 
 
@@ -335,11 +380,6 @@ def _waiting(conversation: Conversation) -> Json:
         ],
         "group": conversation.type in GROUPS,
     }
-
-
-def _line(text: str, most: int) -> str:
-    line = " ".join(text[: most * 4].split())
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _when(moment: datetime) -> str:

@@ -44,6 +44,17 @@ it grows. Inline `code`, [links](https://example.com) and ~~mistakes~~ work as w
 
 > A connection that was never broken has not been tested.
 
+Water is H<sub>2</sub>O, and $e^{i\\pi} + 1 = 0$.
+
+$$\\sum_{n=1}^\\infty \\frac{1}{n^2} = \\frac{\\pi^2}{6}$$
+
+<details>
+<summary>What else?</summary>
+
+More **Markdown** in here.
+
+</details>
+
 """
 CODE = """\
 Here is the whole agent that would echo you:

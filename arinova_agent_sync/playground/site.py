@@ -22,12 +22,13 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
 _NO_TOKEN = (
     "Open the address that the playground printed when it started: it contains the token of this run.\n"
 )
-_WRONG_HOST = "The Host header is invalid: this server is 127.0.0.1 or localhost.\n"
+_WRONG_HOST = "The Host header is invalid: this server is 127.0.0.1 or localhost; --allow-host adds a name.\n"
 _REFUSED = 4403  # the WebSocket close code that tells a page to give up
 
 

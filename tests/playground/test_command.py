@@ -200,3 +200,10 @@ def test_how_many_agents_there_are():
     assert list(_agents(("poet.py",), None)) == ["Poet"]
     assert list(_agents(("poet.py",), 2)) == ["Poet1", "Poet2"]
     assert list(_agents(("poet.py", "other/poet.py", "b.py"), None)) == ["Poet", "Poet2", "B"]
+
+
+@pytest.mark.parametrize("name", ["https://chat.example", "chat.example:443", "", "*"])
+def test_a_host_that_is_no_name_is_refused(name):
+    result = CliRunner().invoke(command, ["--allow-host", name])
+    assert result.exit_code == 2
+    assert "--allow-host" in result.output

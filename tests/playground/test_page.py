@@ -417,3 +417,21 @@ def test_what_the_server_put_around_a_text_is_told(tab):
     tab.until(lambda: len(tab.answers("completed")) == 2)
     (told,) = tab.until(lambda: tab.sections["news"]["decorated"])
     assert tab.messages[told["message"]]["text"] == "not the owner"
+
+
+def test_a_conversation_is_cleared_said_again_and_deleted(tab):
+    tab.say("one")
+    tab.until(lambda: tab.answers("completed"))
+    first = next(each for each in tab.messages.values() if each["role"] == "user")
+    tab.ask("again", conversation=tab.current, message=first["id"], text="two")
+    tab.until(lambda: [each["text"] for each in tab.answers("completed")] == ["echo: two"])
+    assert first["id"] not in tab.messages
+    assert "two" in tab.ask("export", conversation=tab.current, form="markdown")
+    with pytest.raises(ValueError, match="the message is gone"):
+        tab.ask("again", conversation=tab.current, message=first["id"], text="two")
+    tab.ask("clear", conversation=tab.current)
+    tab.until(lambda: not tab.messages)
+    tab.ask("delete", conversation=tab.current)
+    tab.until(lambda: tab.current not in tab.sections["ids"])
+    with pytest.raises(ValueError, match="unknown conversation"):
+        tab.ask("clear", conversation=tab.current)

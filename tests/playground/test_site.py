@@ -180,3 +180,17 @@ def test_the_front_door_leads_to_the_page(playground, fetch):
     for path in ("/", "/playground"):
         answer = fetch(playground, path)
         assert (answer.status, answer.headers["location"]) == (307, "/playground/")
+
+
+def test_a_reverse_proxys_name_is_let_in_when_it_was_allowed(make_playground, fetch, open_tab):
+    playground = make_playground(allowed_hosts=["chat.example"])
+    answered = fetch(playground, "/playground/", Host="chat.example")
+    assert answered.status == 200
+    assert "wss://chat.example:*" in answered.headers["content-security-policy"]
+    assert fetch(playground, "/playground/", Host="other.example").status == 403
+    tab = open_tab(playground, host="chat.example", origin="https://chat.example:8443")
+    assert tab.open()
+    inward = open_tab(playground, origin="https://chat.example")  # a proxy that passes on its own Host
+    assert inward.open()
+    with pytest.raises(websocket.WebSocketException):
+        open_tab(playground, host="chat.example", origin="https://other.example")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ..chat import Chat
-from ..records import AgentAccount, Change, Conversation, Message, Removed, User
+from ..records import AgentAccount, Change, Conversation, Message, Removed, RemovedConversation, User
 from .store import Row, Store
 
 
@@ -20,6 +20,8 @@ def keep(store: Store, changes: Iterable[Change]) -> None:
                     _keep_message(store, change)
                 case Removed(message_id=message_id):
                     store.run("DELETE FROM messages WHERE id = ?", message_id)
+                case RemovedConversation(conversation_id=conversation_id):
+                    store.run("DELETE FROM conversations WHERE id = ?", conversation_id)
                 case Conversation():
                     store.insert(
                         "conversations",

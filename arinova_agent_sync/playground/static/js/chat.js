@@ -2,17 +2,18 @@
 
 import {afterRendering, Answer} from "./answer.js";
 import {announce, avatar, byId, copy, h, icon, local, size} from "./dom.js";
-import {on, state} from "./store.js";
+import {members, on, state} from "./store.js";
 
 const NEAR = 80; // pixels from the end at which the view follows
 const SPOKEN = 400; // characters of an answer that are read aloud
+const MOST_STARTERS = 6;
 const PAGE = 200; // messages
 const STEERING = 1000; // milliseconds after a key or the wheel in which a move of the view is the user's
 
 const IMAGES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
 const NOTES = {error: "Failed", cancelled: "Stopped"};
 
-export function chat({reply, more}) {
+export function chat({reply, edit, again, explain, fill, more}) {
   const log = byId("log");
   const list = byId("messages");
   let shown = new Map(); // message id: {data, node, answer}
@@ -59,7 +60,7 @@ export function chat({reply, more}) {
     } else if (known && op.op === "remove") {
       known.node.remove();
       shown.delete(op.id);
-      announce(`${known.data.by} answered nothing`);
+      if (known.data.status === "streaming") announce(`${known.data.by} answered nothing`);
     }
   }
 
@@ -84,7 +85,8 @@ export function chat({reply, more}) {
         data.attachments.length ? h("div.attachments", {}, ...data.attachments.map(attachment)) : null,
         data.text || !own ? body : null,
         entry.state,
-        h("div.actions", {}, action("reply", "Reply", () => reply(data)), action("copy", "Copy", (button) => copy(data.text, button)))),
+        h("div.actions", {}, action("reply", "Reply", () => reply(data)), action("copy", "Copy", (button) => copy(data.text, button)),
+          own ? action("edit", "Edit and send again", () => edit(data)) : action("again", "Answer again", () => regenerate(data)))),
     );
     settle(entry);
     return entry;
@@ -93,7 +95,13 @@ export function chat({reply, more}) {
   function settle({data, node, state: note}) {
     for (const status of ["streaming", "completed", "cancelled", "error"]) node.classList.toggle(status, data.status === status);
     note.textContent = NOTES[data.status] ?? "";
+    if (data.status === "error" && data.role === "agent") note.append(" ", h("button.link", {type: "button", onclick: () => explain(data.agent)}, "Why?"));
     node.toggleAttribute("aria-busy", data.status === "streaming");
+  }
+
+  function regenerate({seq}) {
+    const asked = [...shown.values()].filter(({data}) => data.role === "user" && data.seq < seq).sort((a, b) => b.data.seq - a.data.seq)[0];
+    if (asked) again(asked.data);
   }
 
   function action(name, label, act) {
@@ -143,8 +151,14 @@ export function chat({reply, more}) {
     list.replaceChildren(
       h("div.empty", {}, h("span.mark.large", {"aria-hidden": "true"}), h("h2", {}, "Say something"),
         h("p", {}, "Messages go to the agent as the real server would send them. Type ", h("kbd", {}, "/"),
-          state.conversations.get(state.current)?.type === "h2a" ? " to see what it offers." : " to see what they offer, @ to mention one.")),
+          state.conversations.get(state.current)?.type === "h2a" ? " to see what it offers." : " to see what they offer, @ to mention one."),
+        h("div.starters", {}, ...starters().map((text) => h("button.small", {type: "button", onclick: () => fill(text)}, text)))),
     );
+  }
+
+  function starters() {
+    const ids = members().flatMap(({skills}) => skills.map(({id}) => `/${id} `));
+    return [...new Set(ids)].slice(0, MOST_STARTERS);
   }
 
   function emitStreaming() {

@@ -12,10 +12,11 @@ function mentioned(name, text) {
   return new RegExp(`@${pattern}(?![\\p{L}\\p{N}_])`, "iu").test(text);
 }
 
-export function composer({send, stop, addUser}) {
+export function composer({send, again, stop, addUser}) {
   const input = byId("input");
   const popup = byId("popup");
   let files = []; // {file, attachment, problem}
+  let editing = null; // the message that is sent again in other words
   let answering = null; // the message that is replied to
   let suggestions = [];
   let chosen = 0;
@@ -30,17 +31,18 @@ export function composer({send, stop, addUser}) {
       return;
     }
     const attachments = files.filter(({attachment}) => attachment).map(({attachment}) => attachment.id);
-    const mentions = members().filter(({name}) => mentioned(name, text)).map(({id}) => id);
-    const before = {text: input.value, files, answering};
+    const mentions = api.mentionsOf(text);
+    const before = {text: input.value, files, answering, editing};
     const replyTo = answering?.id ?? null;
     reset();
     try {
-      await send({text, attachments, mentions, replyTo, sender: byId("speaker").value});
+      if (before.editing) await again(before.editing.id, text, mentions);
+      else await send({text, attachments, mentions, replyTo, sender: byId("speaker").value});
     } catch (problem) {
       announce(problem.message);
       if (!input.value) {
         input.value = before.text;
-        ({files, answering} = before);
+        ({files, answering, editing} = before);
         render();
       }
     }
@@ -53,6 +55,7 @@ export function composer({send, stop, addUser}) {
     input.value = "";
     files = [];
     answering = null;
+    editing = null;
     close();
     render();
   }
@@ -61,8 +64,11 @@ export function composer({send, stop, addUser}) {
     input.style.height = "auto";
     input.style.height = `${Math.min(input.scrollHeight, innerHeight * 0.35)}px`;
     const reply = byId("replying");
-    reply.hidden = !answering;
-    if (answering) {
+    reply.hidden = !answering && !editing;
+    if (editing) {
+      reply.replaceChildren(icon("edit"), h("span", {}, "What you send takes the place of this message and of all behind it."),
+        h("button.icon", {type: "button", "aria-label": "Do not edit it", onclick: reset}, icon("close")));
+    } else if (answering) {
       reply.replaceChildren(icon("reply"), h("span", {dir: "auto"}, h("strong", {}, answering.by), " ", answering.text.slice(0, 120).replace(/\s+/g, " ")),
         h("button.icon", {type: "button", "aria-label": "Do not reply to it", onclick: () => answer(null)}, icon("close")));
     }
@@ -72,8 +78,23 @@ export function composer({send, stop, addUser}) {
     byId("send").disabled = !ready();
   }
 
+  function edit(message) {
+    reset();
+    editing = message;
+    input.value = message.text;
+    render();
+    input.focus();
+  }
+
+  function fill(text) {
+    input.value = text;
+    render();
+    input.focus();
+  }
+
   function answer(message, focus = true) {
     answering = message;
+    if (editing) reset();
     render();
     if (focus) input.focus();
   }
@@ -145,7 +166,6 @@ export function composer({send, stop, addUser}) {
 
   function offer() {
     popup.hidden = !suggestions.length;
-    input.setAttribute("aria-expanded", String(suggestions.length > 0));
     popup.replaceChildren(...suggestions.map((each, place) =>
       h("div.option", {role: "option", id: `option-${place}`, "aria-selected": String(place === chosen), onmousedown: (event) => {
         event.preventDefault();
@@ -268,7 +288,10 @@ export function composer({send, stop, addUser}) {
   const api = {
     answer,
     close,
-    replying: () => answering !== null,
+    edit,
+    fill,
+    mentionsOf: (text) => members().filter(({name}) => mentioned(name, text)).map(({id}) => id),
+    replying: () => answering !== null || editing !== null,
     focus: () => input.focus(),
     said: null,
     streaming: (is) => {

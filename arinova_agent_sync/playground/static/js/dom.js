@@ -27,6 +27,9 @@ const PATHS = {
   stop: "M8 8h8v8H8z",
   reply: "M10 8L5 12.5 10 17M5.5 12.5H14a5 5 0 0 1 5 5V19",
   copy: "M9 9h10v11H9zM15 9V4H5v11h4",
+  edit: "M5 19l1-4L16 5l3 3L9 18zM14 7l3 3",
+  again: "M19 12a7 7 0 1 1-2-5M19 4v4h-4",
+  more: "M5 12h.01M12 12h.01M19 12h.01",
   check: "M5 12.5l4.5 4.5L19 7",
   picture: "M4 5.5h16v13H4zM4 16l5-5 4 4 2.5-2.5L20 17M15.5 9.5h.01",
   file: "M7 3.5h7l4 4v13H7zM14 3.5v4h4",
@@ -54,9 +57,11 @@ export function avatar(name) {
 export function local(address) {
   if (!URL.canParse(address, location.origin)) return null;
   const url = new URL(address, location.origin);
-  const here = url.origin === location.origin || (HOME.includes(url.hostname) && url.port === location.port);
+  const here = url.origin === location.origin || (HOME.includes(url.hostname) && (url.port === location.port || !HOME.includes(location.hostname)));
   return here && url.pathname.startsWith("/uploads/") ? url.pathname : null;
 }
+
+export const escaped = (text) => text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
 export function announce(text) {
   byId("announcer").textContent = text;

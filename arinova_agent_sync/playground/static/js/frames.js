@@ -5,6 +5,7 @@ import {on, state} from "./store.js";
 
 const MOST = 3000; // frames that are kept
 const ROW = 30; // pixels, as in the stylesheet
+const MOST_TYPES = 40;
 const MARGIN = 6; // rows above and below the view
 
 export function frames({fetchFrame}) {
@@ -16,7 +17,11 @@ export function frames({fetchFrame}) {
   let chosen = null; // the frame whose text is shown
   let drawing = 0;
 
+  const hidden = new Set(["ping", "pong"]); // types
+  const seen = new Map(); // type: its button
+
   const fits = (frame) => {
+    if (hidden.has(frame.type)) return false;
     const direction = byId("frame-direction").value;
     if (direction && frame.in !== (direction === "in")) return false;
     const words = byId("frame-filter").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -26,6 +31,7 @@ export function frames({fetchFrame}) {
   function take({items, skipped: lost}) {
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < ROW * 2;
     for (const frame of items) frame.search = `${frame.type} ${frame.agent} ${frame.text}`.toLowerCase();
+    for (const {type} of items) if (!seen.has(type)) offer(type);
     skipped += lost;
     all.push(...items);
     if (all.length > MOST) {
@@ -36,6 +42,18 @@ export function frames({fetchFrame}) {
       fitting.push(...items.filter(fits));
     }
     draw(atEnd);
+  }
+
+  // A stranger's frame may call itself anything: so many types get a button, the others are always shown.
+  function offer(type) {
+    if (seen.size >= MOST_TYPES) return;
+    const button = h("button.type", {type: "button", "aria-pressed": String(!hidden.has(type)), onclick: () => {
+      if (!hidden.delete(type)) hidden.add(type);
+      button.setAttribute("aria-pressed", String(!hidden.has(type)));
+      refilter();
+    }}, type);
+    seen.set(type, button);
+    byId("frame-types").replaceChildren(...[...seen.keys()].sort().map((each) => seen.get(each)));
   }
 
   function refilter() {

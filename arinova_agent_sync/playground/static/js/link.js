@@ -15,7 +15,7 @@ export class Link {
 
   connect() {
     const url = new URL("live", document.baseURI);
-    url.protocol = "ws:";
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.search = "";
     const socket = (this.socket = new WebSocket(url));
     socket.onopen = () => {

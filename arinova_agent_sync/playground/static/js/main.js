@@ -3,12 +3,14 @@
 import {agentView} from "./agentview.js";
 import {chat} from "./chat.js";
 import {composer} from "./composer.js";
+import {conversationMenu} from "./conversationmenu.js";
 import {announce, byId, icon} from "./dom.js";
 import {faults} from "./faults.js";
 import {frames} from "./frames.js";
 import {Link} from "./link.js";
 import {sidebar} from "./sidebar.js";
 import {emit, members, on, sorted, state, take, titleOf} from "./store.js";
+import {theme} from "./theme.js";
 import {timeline} from "./timeline.js";
 
 const TABS = ["frames", "timeline", "agent", "faults"];
@@ -18,7 +20,7 @@ const medium = matchMedia("(max-width: 1180px)");
 // The token came in the address and is a cookie now; nobody needs to see it in the address bar.
 if (location.search) history.replaceState(null, "", location.pathname);
 
-for (const [id, name] of [["new", "plus"], ["menu", "menu"], ["panel-open", "panel"], ["panel-close", "close"],
+for (const [id, name] of [["new", "plus"], ["menu", "menu"], ["panel-open", "panel"], ["panel-close", "close"], ["conversation-open", "more"],
   ["attach", "clip"], ["send", "send"], ["stop", "stop"], ["frame-close", "close"]]) byId(id).append(icon(name));
 
 const report = (problem) => banner(problem.message[0].toUpperCase() + problem.message.slice(1));
@@ -49,6 +51,10 @@ const list = sidebar({
 });
 const messages = chat({
   reply: (message) => input.answer(message),
+  edit: (message) => input.edit(message),
+  again: ({id, text}) => again(id, text, input.mentionsOf(text)).catch(() => {}),
+  explain: () => showAgent(),
+  fill: (text) => input.fill(text),
   more: (most) => open(state.current, most),
 });
 const input = composer({
@@ -56,6 +62,7 @@ const input = composer({
     report(problem);
     throw problem;
   }),
+  again: (message, text, mentions) => again(message, text, mentions),
   stop: () => stop(),
   addUser: (name) => link.ask("user", {name}).then(() => true, report),
 });
@@ -72,6 +79,25 @@ async function open(id, most) {
   messages.show(news);
   emit("current");
 }
+
+function again(message, text, mentions) {
+  return link.ask("again", {conversation: state.current, message, text, mentions}).catch((problem) => {
+    report(problem);
+    throw problem;
+  });
+}
+
+conversationMenu({
+  ask: (what, more) => link.ask(what, {conversation: state.current, ...more}).catch(report),
+});
+on("ids", (ids) => {
+  for (const id of [...state.conversations.keys()]) if (!ids.includes(id)) state.conversations.delete(id);
+  emit("conversations", []);
+  if (!state.current || state.conversations.has(state.current)) return;
+  const next = sorted()[0];
+  if (next) open(next.id).catch(report);
+  else if (state.agents.length) link.ask("new", {agents: [state.agents[0].id], group: false}).then(open, report);
+});
 
 function stop() {
   if (!messages.streaming()) return false;
@@ -102,11 +128,13 @@ function showTrouble(agent) {
   byId("trouble").hidden = !agent;
   const line = agent?.problem.trim().split("\n").at(-1) ?? "";
   if (agent && words.textContent !== `${agent.name}: ${line}`) words.textContent = `${agent.name}: ${line}`;
-  button.onclick = () => {
-    showTab("agent");
-    togglePanel(true);
-    byId("tab-agent").focus();
-  };
+  button.onclick = showAgent;
+}
+
+function showAgent() {
+  showTab("agent");
+  togglePanel(true);
+  byId("tab-agent").focus();
 }
 
 // The inspector and the drawers
@@ -167,6 +195,7 @@ function showTab(name, focus = false) {
 
 const frameList = frames({fetchFrame: (number) => link.ask("frame", {number})});
 timeline();
+theme();
 agentView({restart: () => link.ask("restart").catch(report)});
 faults({
   inject: (name, agent, parameters) => link.ask("inject", {name, agent, parameters}).then(() => true, report),

@@ -1,21 +1,34 @@
-// Markdown of strangers: no HTML, no script, no remote picture; links only where links may lead.
+// Markdown of strangers: no script, no remote picture, of HTML the few tags that are named; links only where links may lead.
 
 import {Lexer, Marked} from "../vendor/marked.js";
 import DOMPurify from "../vendor/purify.js";
-import {copy, h, icon, local} from "./dom.js";
+import {DETAILS} from "./details.js";
+import {copy, escaped, h, icon, local} from "./dom.js";
 import {highlight} from "./highlight.js";
+import {MATH, typeset} from "./math.js";
 
 const LONGEST_RUN = 50_000; // characters of one paragraph; a longer one stays plain, and the page usable
 const DEEPEST = 60; // blocks in each other; laying out more takes a browser long
 const SAFE_LINK = /^(?:https?:|mailto:|\/uploads\/)/i;
 
-const escaped = (text) =>
-  text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+const TAGS = /<\/?(?:br|sub|sup|kbd|details|summary)\s*\/?>|<details\s+open\s*>/gi; // bare ones: no attribute gets in
+
+// Everything else that looks like HTML is shown as the text that it is.
+function tagged(text) {
+  let shown = "";
+  let end = 0;
+  for (const tag of text.matchAll(TAGS)) {
+    shown += escaped(text.slice(end, tag.index)) + tag[0];
+    end = tag.index + tag[0].length;
+  }
+  return shown + escaped(text.slice(end));
+}
 
 const marked = new Marked({
   gfm: true,
+  extensions: [DETAILS, ...MATH],
   renderer: {
-    html: ({text, raw}) => escaped(raw ?? text),
+    html: ({text, raw}) => tagged(raw ?? text),
     // The page may load no remote picture at all; a link to it waits for a click. What an agent uploaded is shown.
     image: ({href, text, title}) => {
       const label = escaped(text || title || "picture");
@@ -27,10 +40,10 @@ const marked = new Marked({
 
 const RULES = {
   ALLOWED_TAGS: [
-    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "input", "li", "ol",
-    "p", "pre", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "a", "blockquote", "br", "code", "del", "details", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "input", "kbd", "li", "ol",
+    "p", "pre", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
   ],
-  ALLOWED_ATTR: ["href", "title", "class", "start", "align", "type", "checked", "disabled"],
+  ALLOWED_ATTR: ["href", "title", "class", "start", "align", "type", "checked", "disabled", "open"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: SAFE_LINK,
@@ -61,6 +74,7 @@ export function rendered(tokens, links, open = false) {
     if (box.getAttribute("type") === "checkbox") box.disabled = true;
     else box.remove();
   }
+  if (!open) for (const code of fragment.querySelectorAll("code.math")) typeset(code);
   for (const block of fragment.querySelectorAll(SIDED)) block.dir = "auto";
   for (const code of fragment.querySelectorAll("pre > code")) frame(code, open);
   for (const table of fragment.querySelectorAll("table")) {
