@@ -185,7 +185,7 @@ def test_the_error_of_a_handler_has_its_type_and_is_not_why_the_process_dies_lat
     conversation = server.conversation()
     conversation.say("fail", wait_for_agent=PATIENCE)
     told.until(lambda: runner.state()["problem"] is not None)
-    assert runner.state()["problem"] == "KeyError: 'no such model'"
+    assert runner.state()["problem"].endswith("raise KeyError(\"no such model\")\nKeyError: 'no such model'")
     conversation.say("die")
     told.until(lambda: runner.state()["state"] == "failed")
     assert runner.state()["problem"] == "The agent's process was killed by SIGKILL."

@@ -96,6 +96,9 @@ def test_an_agent_that_does_not_run_says_why_where_it_is_seen(visit, picture):
         def stats(self, timeout):
             return None
 
+        def log(self):
+            return []
+
         def state(self):
             return self._state.get()
 
