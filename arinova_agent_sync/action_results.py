@@ -12,18 +12,23 @@ from .protocol.frames import text
 Payload = Mapping[str, object]
 
 
-class ActionOptions(TypedDict, total=False):
-    """What may come with an action call; None stands for absent."""
+class TaskActionOptions(TypedDict, total=False):
+    """What may come with an action call of a task; None stands for absent."""
 
     call_id: str | None
-    task_id: str | None
-    conversation_id: str | None
-    message_id: str | None
     parent_call_id: str | None
     reason: str | None
     metadata: Mapping[str, object] | None
     dry_run: bool | None
     timeout: float | None
+
+
+class ActionOptions(TaskActionOptions, total=False):
+    """What may come with any action call."""
+
+    task_id: str | None
+    conversation_id: str | None
+    message_id: str | None
 
 
 class ActionFailure(msgspec.Struct, frozen=True):

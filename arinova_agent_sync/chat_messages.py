@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from .argument_checks import count, text
 from .names import folded
@@ -32,7 +32,7 @@ def chat_messages(
     system: str | None,
     limit: int | None,
     first: Literal["user"] | None = "user",
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     """Return history and content as messages with the roles system, user and assistant.
 
     Messages of other agents are the user's side of the talk, with their author's name before them. The
@@ -98,7 +98,7 @@ def _behind_name(text: str, agent_name: str | None) -> str | None:
     return rest if folded(name) == folded(agent_name) and not rest[:1].strip() else None
 
 
-def _message(message: HistoryMessage, agent_name: str | None) -> dict[str, str]:
+def _message(message: HistoryMessage, agent_name: str | None) -> dict[str, Any]:
     if message.role == "system":
         return {"role": "system", "content": message.content}
     if message.role not in AGENT_ROLES:
@@ -106,6 +106,16 @@ def _message(message: HistoryMessage, agent_name: str | None) -> dict[str, str]:
     if is_own(message, agent_name):
         return {"role": "assistant", "content": message.content}
     return {"role": "user", "content": f"{message.sender_agent_name}: {message.content}"}
+
+
+def member_named(name: str, members: Sequence[Member]) -> Member:
+    """Return the member of a name, with or without an @ before it; raise LookupError if there is none."""
+    wanted = folded(name).removeprefix("@")
+    for member in members:
+        if folded(member.agent_name) == wanted:
+            return member
+    names = ", ".join(member.agent_name for member in members) or "none"
+    raise LookupError(f"no agent is called {name!r} here; the members are: {names}")
 
 
 def mentions_in(text: str, members: Sequence[Member]) -> list[str]:

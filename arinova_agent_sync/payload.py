@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -39,6 +39,67 @@ class ReadOnlyDict(dict[str, Any]):
 
     def __reduce__(self) -> tuple[type[ReadOnlyDict], tuple[dict[str, Any]]]:
         return type(self), (dict(self),)
+
+
+class HasPayload(Protocol):
+    """A task, as far as it is needed here."""
+
+    _payload: Payload
+    _made: dict[str, Any]
+
+
+class PayloadText:
+    """A property of a task: the string under a key of its payload, None if there is none.
+
+    Args:
+        key: in the payload.
+        doc: the property's documentation.
+    """
+
+    def __init__(self, key: str, doc: str) -> None:
+        self._key = key
+        self.__doc__ = doc
+
+    @overload
+    def __get__(self, task: None, owner: type) -> PayloadText: ...
+    @overload
+    def __get__(self, task: HasPayload, owner: type) -> str | None: ...
+    def __get__(self, task: HasPayload | None, owner: type) -> PayloadText | str | None:
+        return self if task is None else text(task._payload, self._key)
+
+    def __set__(self, task: HasPayload, value: NoReturn) -> NoReturn:
+        raise AttributeError("a task is read-only")
+
+
+class PayloadValue(Generic[T]):
+    """A property of a task: what is made of its payload, when it is first asked for.
+
+    Args:
+        make: makes it.
+        doc: the property's documentation.
+    """
+
+    def __init__(self, make: Callable[[Payload], T], doc: str) -> None:
+        self._make = make
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, task: None, owner: type) -> PayloadValue[T]: ...
+    @overload
+    def __get__(self, task: HasPayload, owner: type) -> T: ...
+    def __get__(self, task: HasPayload | None, owner: type) -> PayloadValue[T] | T:
+        if task is None:
+            return self
+        if self._name not in task._made:
+            task._made[self._name] = self._make(task._payload)
+        made: T = task._made[self._name]
+        return made
+
+    def __set__(self, task: HasPayload, value: NoReturn) -> NoReturn:
+        raise AttributeError("a task is read-only")
 
 
 class Member(msgspec.Struct, frozen=True):

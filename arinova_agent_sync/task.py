@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import payload
-from .action_results import ActionCallResult
+from .action_results import ActionCallResult, TaskActionOptions
+from .argument_checks import check_keywords
+from .argument_checks import seconds as check_seconds
 from .argument_checks import text as check_text
-from .chat_messages import chat_messages, checked_mentions, command_in, mentions_in
+from .chat_messages import chat_messages, checked_mentions, command_in, member_named, mentions_in
+from .earlier_messages import AskedMessage, with_earlier
 from .errors import ArinovaError, TaskCancelled
-from .names import folded
-from .payload import (
-    AvailableSkill,
-    HistoryMessage,
-    Member,
-    ReadOnlyDict,
-    ReplyTo,
-)
+from .image_parts import ImageForm, check_form, with_attachments
+from .payload import PayloadText, PayloadValue, ReadOnlyDict
 from .protocol.frames import text
+from .tool_calls import TaskReporter, TimedToolCall, ToolCallOutcome, Usage
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from .api import Page
     from .api.multipart import Progress, Source
     from .api.records import Message, UploadedFile
@@ -65,58 +65,25 @@ class Task:
         """What to answer. The server decorates it, and it may be empty."""
         return text(self._payload, "content") or ""
 
-    @property
-    def task_kind(self) -> str | None:
-        """None for a chat message, "cron_wakeup" or "trigger" for a wakeup."""
-        return text(self._payload, "taskKind")
+    task_kind = PayloadText("taskKind", 'None for a chat message, "cron_wakeup" or "trigger" for a wakeup.')
+    user_message_id = PayloadText("userMessageId", "The id of the message that started the task.")
+    conversation_type = PayloadText("conversationType", '"h2a", "group", "community" and others.')
+    sender_user_id = PayloadText("senderUserId", "The user, or the human at the root of a chain of agents.")
+    sender_username = PayloadText("senderUsername", "The user's name, None where the server keeps it secret.")
+    sender_agent_id = PayloadText("senderAgentId", "The author, if it is another agent.")
+    sender_agent_name = PayloadText("senderAgentName", "The author's name, if it is another agent.")
 
-    @property
-    def user_message_id(self) -> str | None:
-        """The id of the message that started the task."""
-        return text(self._payload, "userMessageId")
-
-    @property
-    def conversation_type(self) -> str | None:
-        """ "h2a", "group", "community" and others."""
-        return text(self._payload, "conversationType")
-
-    @property
-    def sender_user_id(self) -> str | None:
-        """The user, or the human at the root of a chain of agents."""
-        return text(self._payload, "senderUserId")
-
-    @property
-    def sender_username(self) -> str | None:
-        """The user's name, None where the server keeps it secret."""
-        return text(self._payload, "senderUsername")
-
-    @property
-    def sender_agent_id(self) -> str | None:
-        """The author, if it is another agent."""
-        return text(self._payload, "senderAgentId")
-
-    @property
-    def sender_agent_name(self) -> str | None:
-        """The author's name, if it is another agent."""
-        return text(self._payload, "senderAgentName")
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """The agents of a group, this one included."""
-        return self._once("members", payload.members)
-
-    @property
-    def reply_to(self) -> ReplyTo | None:
-        """The message that was replied to."""
-        return self._once("reply_to", payload.reply_to)
-
-    @property
-    def history(self) -> tuple[HistoryMessage, ...]:
-        """Messages of the conversation, oldest first; on the March 2026 server this task's is among them.
-
-        What came while it waited in the server's queue stands behind it.
-        """
-        return self._once("history", payload.history)
+    members = PayloadValue(payload.members, "The agents of a group, this one included.")
+    reply_to = PayloadValue(payload.reply_to, "The message that was replied to.")
+    history = PayloadValue(
+        payload.history,
+        "Messages of the conversation, oldest first; on the March 2026 server this task's is among them. "
+        "What came while it waited in the server's queue stands behind it.",
+    )
+    available_skills = PayloadValue(payload.available_skills, "Skills that are installed on the agent.")
+    raw = PayloadValue[Mapping[str, object]](
+        ReadOnlyDict, "The whole payload as the server sent it: a dict that refuses writes."
+    )
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -124,11 +91,6 @@ class Task:
         return self._once(
             "attachments", lambda values: payload.attachments(values, lambda: self._context.api)
         )
-
-    @property
-    def available_skills(self) -> tuple[AvailableSkill, ...]:
-        """Skills that are installed on the agent."""
-        return self._once("available_skills", payload.available_skills)
 
     @property
     def command(self) -> str | None:
@@ -145,13 +107,13 @@ class Task:
         return self._command[1]
 
     @property
-    def raw(self) -> Mapping[str, object]:
-        """The whole payload as the server sent it: a dict that refuses writes."""
-        return self._once("raw", ReadOnlyDict)
+    def _command(self) -> tuple[str | None, str]:
+        return self._once("command", lambda _: command_in(self._asked, self._context.agent_name))
 
     @property
-    def _command(self) -> tuple[str | None, str]:
-        return self._once("command", lambda _: command_in(self, self._context.agent_name))
+    def _asked(self) -> AskedMessage:
+        ids = self.task_id, self.conversation_id
+        return AskedMessage(*ids, self.content, self.conversation_type, self.history, self.reply_to)
 
     def _once(self, name: str, make: Callable[[JSONObject], T]) -> T:
         if name not in self._made:
@@ -249,8 +211,7 @@ class Task:
     def on_cancel(self, function: Callable[[], object]) -> Callable[[], object]:
         """Call a function when the user stops the task, on the agent's callbacks thread; return the function.
 
-        It may block. Closing a socket here does not wake a thread that reads from it; give the model's client a
-        timeout of its own.
+        It may block.
         """
         if not callable(function):
             raise TypeError(f"on_cancel needs a function, not {type(function).__name__}")
@@ -262,69 +223,106 @@ class Task:
         if self.cancelled.is_set():
             raise TaskCancelled(f"task {self.task_id} was cancelled")
 
+    def sleep(self, seconds: float) -> None:
+        """Wait so many seconds, as ``time.sleep`` does; raise TaskCancelled at once on the user's stop."""
+        if self.cancelled.wait(check_seconds("seconds", seconds, least=True)):
+            self.raise_if_cancelled()
+
     def messages(
         self,
         system: str | None = None,
         limit: int | None = None,
         first: Literal["user"] | None = "user",
-    ) -> list[dict[str, str]]:
+        attachments: ImageForm | None = None,
+    ) -> list[dict[str, Any]]:
         """Return history and content for a chat-completion client: ``[{"role": ..., "content": ...}]``.
 
-        The message that is to be answered stands last and once, whatever came after it.
+        The message that is to be answered stands last and once, whatever came after it. A task brings 5 messages
+        along, that one included, unless the agent's page says otherwise.
 
         Args:
             system: a system prompt to begin with.
-            limit: how many messages at most, the system prompt aside; the latest are kept.
+            limit: how many messages at most, the system prompt aside; the latest are kept. Those that the task did
+                not bring are fetched over HTTP.
             first: "user" leaves out what the agent said before the first message of a user, such as a greeting,
                 which strict clients refuse; None keeps it.
+            attachments: "openai" or "anthropic": images of the message as parts of its content in that provider's
+                form, other files by their names. None leaves both out.
 
-        Raises TypeError or ValueError for other values.
+        Raises TypeError or ValueError for other values, ApiError if messages or images cannot be fetched.
         """
-        return chat_messages(self, self._context.agent_name, system, limit, first)
+        check_form(attachments)
+        asked = with_earlier(self._asked, self._context, limit)
+        messages = chat_messages(asked, self._context.agent_name, system, limit, first)
+        return with_attachments(messages, self.attachments, attachments) if attachments else messages
 
     def mention(self, name: str) -> str:
         """Return the id of the member with that name, with or without an @ before it, in any case.
 
         Raises LookupError if the conversation has no such agent.
         """
-        wanted = folded(check_text("name", name)).removeprefix("@")
-        for member in self.members:
-            if folded(member.agent_name) == wanted:
-                return member.agent_id
-        names = ", ".join(member.agent_name for member in self.members) or "none"
-        raise LookupError(f"no agent is called {name!r} here; the members are: {names}")
+        return member_named(check_text("name", name), self.members).agent_id
 
     def mentions_in(self, text: str) -> list[str]:
         """Return the ids of the members that a text addresses with @name, the longest name first."""
         return mentions_in(check_text("text", text, empty=True), self.members)
 
     def call_action(
-        self,
-        action: str,
-        arguments: Mapping[str, object] | None = None,
-        *,
-        call_id: str | None = None,
-        parent_call_id: str | None = None,
-        reason: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        dry_run: bool | None = None,
-        timeout: float | None = None,
+        self, action: str, arguments: Mapping[str, object] | None = None, **options: Unpack[TaskActionOptions]
     ) -> ActionCallResult:
         """Run an action on the platform on behalf of this task; see ``ArinovaAgent.call_action``.
 
-        Raises TaskCancelled at once when the user stops the task meanwhile.
+        The task's ids are filled in. Raises TaskCancelled at once when the user stops the task meanwhile.
         """
-        return self._context.call_action(
-            action,
-            {} if arguments is None else arguments,
-            {
-                "call_id": call_id,
-                "parent_call_id": parent_call_id,
-                "reason": reason,
-                "metadata": metadata,
-                "dry_run": dry_run,
-                "timeout": timeout,
-            },
+        check_keywords("call_action", options, TaskActionOptions)
+        return self._context.call_action(action, {} if arguments is None else arguments, options)
+
+    def tool_call(self, tool_name: str, input: object = None) -> TimedToolCall:
+        """Time a call of a tool that a model made, and report it at the end of ``with``; see ``report_tool_call``.
+
+        What is raised in it is reported as the call's error, and passes on.
+
+        with task.tool_call("search", {"query": query}) as call:
+            call.output = search(query)
+        """
+        return TimedToolCall(self._reporter, check_text("tool_name", tool_name), input)
+
+    def report_tool_call(
+        self,
+        tool_name: str,
+        input: object = None,
+        **report: Unpack[ToolCallOutcome],
+    ) -> None:
+        """Report a call of a tool that a model made; session, turn, message and sequence are filled in.
+
+        Args:
+            tool_name: the tool's name.
+            input: what it was given, a JSON value.
+            report: output (a JSON value), duration_ms (milliseconds), success (True by default) and error (a text).
+
+        The March 2026 server keeps name, duration, success and error. Raises TypeError or ValueError.
+        """
+        check_keywords("report_tool_call", report, ToolCallOutcome)
+        self._reporter.tool_call(tool_name, input, **report)
+
+    def send_usage(
+        self, model: str | None = None, provider: str | None = None, **tokens: Unpack[Usage]
+    ) -> None:
+        """Report what an answer of a model used; the session is filled in.
+
+        Args:
+            model, provider: their names.
+            tokens: input, output, cache_read, cache_write and total: how many, each a whole number.
+
+        task.send_usage("gpt-4o-mini", "openai", input=usage.prompt_tokens, output=usage.completion_tokens)
+        """
+        check_keywords("send_usage", tokens, Usage)
+        self._reporter.usage(model, provider, tokens)
+
+    @property
+    def _reporter(self) -> TaskReporter:
+        return self._once(
+            "reporter", lambda _: TaskReporter(self.task_id, self.conversation_id, self._context)
         )
 
     def fetch_history(

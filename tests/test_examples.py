@@ -172,6 +172,7 @@ TALKS = {
     "life.md: Several agents": ("hello", "HELLO"),
     "files.md: Files and images": ("a table", "Here is your table: {url}/uploads/*.csv"),
     "logging.md: Logging": ("where?", "Found."),
+    "models.md: Tools, and what was used": ("cats", "a page about cats"),
     "notebooks.md: Notebooks": ("hello", "olleh"),
     "migration.md: Coming from the asyncio SDK": ("hello you", "hello you "),
 }

@@ -7,6 +7,7 @@ import gc
 import json
 import pickle
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -397,6 +398,26 @@ class TestMessages:
         assert task.messages()[0] == {"role": "user", "content": "Ann: Hello"}
 
 
+class TestSleep:
+    def test_it_lasts(self, task: Task) -> None:
+        began = time.monotonic()
+        task.sleep(0.01)
+        assert time.monotonic() - began >= 0.01
+
+    def test_a_cancelled_task_does_not_sleep(self, task: Task, door: FakeDoor) -> None:
+        door.cancel()
+        with pytest.raises(TaskCancelled):
+            task.sleep(60)
+
+    @pytest.mark.parametrize(
+        ("seconds", "error"),
+        [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError), (None, TypeError)],
+    )
+    def test_wrong_values_are_refused(self, task: Task, seconds: Any, error: type[Exception]) -> None:
+        with pytest.raises(error, match=r"^seconds must be"):
+            task.sleep(seconds)
+
+
 class TestActions:
     def test_everything_is_handed_on(self, task: Task, door: FakeDoor) -> None:
         result = task.call_action(
@@ -423,7 +444,12 @@ class TestActions:
     def test_arguments_may_be_absent(self, task: Task, door: FakeDoor) -> None:
         task.call_action("notes.list")
         assert door.calls[0][:3] == ("action", "notes.list", {})
-        assert set(door.calls[0][3].values()) == {None}  # type: ignore[attr-defined]
+        assert door.calls[0][3] == {}
+
+    def test_ids_of_the_task_cannot_be_others(self, task: Task, door: FakeDoor) -> None:
+        with pytest.raises(TypeError, match="unexpected keyword argument 'task_id'"):
+            task.call_action("notes.list", task_id="t2")  # type: ignore[call-arg]
+        assert door.calls == []
 
 
 class TestWithoutAConversation:

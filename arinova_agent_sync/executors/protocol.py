@@ -92,6 +92,16 @@ class JobAsked(SeamMessage, frozen=True):
     options: dict[str, object]
 
 
+class JobReported(SeamMessage, frozen=True):
+    """The handler sent a report: the frame, and the one for a server of March 2026."""
+
+    job: str
+    attempt: int
+    number: int
+    frame: bytes
+    older: bytes | None
+
+
 class JobEnded(SeamMessage, frozen=True):
     """The handler is over, and its worker free; without a terminal the task ends with what was streamed."""
 
@@ -114,7 +124,7 @@ class JobLost(SeamMessage, frozen=True):
     how: str
 
 
-JobEvent = Union[JobStarted, JobText, JobCompleted, JobFailed, JobRaised, JobAsked, JobEnded]
+JobEvent = Union[JobStarted, JobText, JobCompleted, JobFailed, JobRaised, JobAsked, JobReported, JobEnded]
 
 # Gateway to worker.
 
@@ -202,6 +212,10 @@ class JobReport(Protocol):
         self, action: str, arguments: Mapping[str, object], options: Mapping[str, object]
     ) -> Mapping[str, object]:
         """Run an action for the handler; blocks until there is a result, an ActionCallResult as JSON."""
+        ...
+
+    def report(self, frame: bytes, older: bytes | None) -> None:
+        """Send a report of the handler's."""
         ...
 
     def ended(self, error: BaseException | None = None) -> None:

@@ -22,6 +22,7 @@ from .protocol import (
     JobFailed,
     JobRaised,
     JobReport,
+    JobReported,
     JobStarted,
     JobText,
     Order,
@@ -172,6 +173,8 @@ class Relay:
             report.raised(what.shown, error)
         elif isinstance(what, JobAsked):
             self._in_background(partial(_run_action, job, what))
+        elif isinstance(what, JobReported):
+            report.report(what.frame, what.older)
         elif isinstance(what, JobEnded):
             report.ended()
         elif not isinstance(what, JobStarted):

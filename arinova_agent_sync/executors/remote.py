@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..action_results import ActionCallResult, ActionOptions
+from ..action_results import ActionCallResult, TaskActionOptions
 from ..argument_checks import check_keywords
 from ..errors import ActionError, ActionTimeout, ConnectionLost, TaskCancelled
 from ..interrupts.scope import Scope
@@ -21,6 +21,7 @@ from .protocol import (
     JobEvent,
     JobFailed,
     JobRaised,
+    JobReported,
     JobStarted,
     JobText,
     SettleCall,
@@ -128,10 +129,10 @@ class RemoteTaskContext:
             _on_threads((function,))
 
     def call_action(
-        self, action: str, arguments: Mapping[str, object], options: ActionOptions
+        self, action: str, arguments: Mapping[str, object], options: TaskActionOptions
     ) -> ActionCallResult:
         """Run an action on the platform on behalf of the task: the gateway does, which has the connection."""
-        check_keywords("call_action", options, ActionOptions)
+        check_keywords("call_action", options, TaskActionOptions)
         given = checked_object({key: value for key, value in options.items() if value is not None}, "options")
         asked = clean_text("action", action), dict(checked_object(arguments, "arguments")), dict(given)
         with self._lock:
@@ -147,6 +148,10 @@ class RemoteTaskContext:
             self.interruptible = False
             raise TaskCancelled(f"task {self.task_id} was cancelled")
         return call.outcome()
+
+    def report(self, frame: bytes, older: bytes | None = None) -> None:
+        """Send a report; ``older`` in its place to a server of March 2026, which does not know it."""
+        self._put(JobReported, frame, older)
 
     # From the worker's main thread
 

@@ -6,7 +6,6 @@ import threading
 from typing import TYPE_CHECKING
 
 from ..credentials import Credentials
-from ..errors import ConnectionLost
 from ..handlers import HandlerTable
 from ..log import logger
 from ..net.deadline import Deadline
@@ -16,11 +15,12 @@ from ..protocol.pieces import OutgoingMessage, Terminal
 from ..settings import Settings
 from .action_calls import ActionCalls
 from .callbacks import Callbacks, Listeners
+from .frame_sending import send_frame
 from .losses import Losses
 from .reader import Reader
 from .remote_handlers import RemoteHandlers
 from .rescue import Rescuer, undelivered
-from .shutdown import DISCONNECTED, Shutdown, stop_at_exit
+from .shutdown import Shutdown, stop_at_exit
 from .state import State
 from .task_runner import TaskRunner
 from .timers import Pinger
@@ -143,15 +143,7 @@ class Engine:
 
     def send(self, payload: bytes) -> None:
         """Send a frame, on the next connection if there is none; raise ConnectionLost if there will be none."""
-        state = self.state
-        check_size(payload, state.settings.max_outgoing_bytes)
-        with state.lock:
-            if state.closing or state.over:
-                raise ConnectionLost(DISCONNECTED)
-            kept = state.outbox.add_frame(payload)
-        self.writer.flush_frames()
-        if not kept:
-            logger.warning("a frame was dropped: too much waits for the connection (max_buffered_bytes)")
+        send_frame(self.state, self.writer, payload)
 
     def send_now(self, message: OutgoingMessage) -> bool:
         """Send a message on the connection that there is; False, and nothing, if there is none or it is choked."""

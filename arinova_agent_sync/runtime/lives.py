@@ -13,7 +13,8 @@ from ..errors import ConnectionLost, ConnectTimeout
 from ..net.deadline import Deadline
 from ..net.forks import renew_after_fork
 from ..protocol.life import Life, on_connect
-from .shutdown import DISCONNECTED, interrupted_own_code
+from .shutdown import interrupted_own_code
+from .state import DISCONNECTED
 
 if TYPE_CHECKING:
     from .engine import Engine

@@ -267,6 +267,10 @@ class RemoteRun:
         result = self._context.call_action(action, arguments, cast(ActionOptions, options))
         return cast(Mapping[str, object], msgspec.to_builtins(result))
 
+    def report(self, frame: bytes, older: bytes | None) -> None:
+        """Send a report of the handler's."""
+        self._context.report(frame, older)
+
     def ended(self, error: BaseException | None = None) -> None:
         """Take note that the handler is over: end the task if it did not, and let the next one start."""
         running = self._running

@@ -19,6 +19,7 @@ from ..log import logger
 from ..net.deadline import Deadline
 from ..net.forks import importing, renew_after_fork
 from ..protocol.life import Life, on_disconnect, stop_times
+from .state import DISCONNECTED
 
 if TYPE_CHECKING:
     from .callbacks import Callbacks
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from .workers import Workers
     from .writer import Writer
 
-DISCONNECTED = "disconnect() called"
 _REPLACED = "a newer agent of this process has the same token"
 _CLOSE_FRAME = 0.5  # seconds to write the close frame in, where nothing else waits
 _ECHO = 0.5  # seconds for the server to answer the close frame, which tells that it read what came before

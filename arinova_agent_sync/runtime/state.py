@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .running_task import RunningTask
     from .websocket import WebSocket
 
+DISCONNECTED = "disconnect() called"
+
 
 class LinkState(Enum):
     """Where the connection is."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from ..action_results import ActionCallResult, ActionOptions
+from ..action_results import ActionCallResult, ActionOptions, TaskActionOptions
 from ..errors import TaskCancelled
 from ..protocol.json_values import clean
 from ..shown_errors import shortened
@@ -78,9 +78,13 @@ class TaskContext(Protocol):
         ...
 
     def call_action(
-        self, action: str, arguments: Mapping[str, object], options: ActionOptions
+        self, action: str, arguments: Mapping[str, object], options: TaskActionOptions
     ) -> ActionCallResult:
         """Run an action on the platform on behalf of the task."""
+        ...
+
+    def report(self, frame: bytes, older: bytes | None = None) -> None:
+        """Send a report; ``older`` in its place to a server of March 2026, which does not know it."""
         ...
 
 
@@ -171,18 +175,22 @@ class ThreadTaskContext:
         """Call the function when the task is cancelled, or now if it was."""
         self._lifecycle.on_cancel(self._running, function)
 
+    def report(self, frame: bytes, older: bytes | None = None) -> None:
+        """Send a report; ``older`` in its place to a server of March 2026, which does not know it."""
+        self._lifecycle.report(frame, older)
+
     def call_action(
-        self, action: str, arguments: Mapping[str, object], options: ActionOptions
+        self, action: str, arguments: Mapping[str, object], options: TaskActionOptions
     ) -> ActionCallResult:
         """Run an action on the platform on behalf of the task."""
         running = self._running
-        options = {
+        whole: ActionOptions = {
             **options,
             "task_id": running.task_id,
             "conversation_id": running.answer.conversation_id,
             "message_id": running.task_id,
         }
-        return self._actions.call(action, arguments, options, running)
+        return self._actions.call(action, arguments, whole, running)
 
     def _meet_end(self) -> None:
         """Answer a send after the end: raise in the handler of a cancelled task, else do nothing."""

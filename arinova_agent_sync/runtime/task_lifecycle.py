@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
+from ..errors import ConnectionLost
 from ..interrupts.scope import Scope
 from ..log import logger
 from ..protocol import frames
@@ -21,6 +23,7 @@ from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
 from ..protocol.session import TaskMalformed
 from ..shown_errors import shortened
 from .callbacks import Callbacks
+from .frame_sending import send_frame
 from .running_task import Outcome, RunningTask
 from .state import State
 from .workers import Workers
@@ -171,6 +174,12 @@ class TaskLifecycle:
         self.start(waiting)
         self._close_scope(task)
         return True
+
+    def report(self, frame: bytes, older: bytes | None) -> None:
+        """Send a report of a task's; nothing once the agent has ended."""
+        chosen = older if older is not None and self._state.agent_id is None else frame
+        with suppress(ConnectionLost):
+            send_frame(self._state, self._writer, chosen)
 
     def detach(self, task: RunningTask) -> None:
         """Let a task live on after its handler."""

@@ -133,6 +133,10 @@ class TaskRunner:
             shown: what the user is to see; by default what ``error_text`` makes of it.
             keep: whether what was streamed stays, whatever the agent's settings say.
         """
+        if running.is_cancelled:
+            # What the cancel interrupted raises in many ways: nobody waits for it any more.
+            logger.debug("task %s: its handler raised after it was cancelled: %r", running.task_id, error)
+            return
         shown = shown_error(error, self._settings.error_text) if shown is None else shown
         if (keep or self._settings.keep_partial) and self.lifecycle.has_streamed(running):
             self.lifecycle.complete(running, None, (), tail=f"\n\n{shown}")

@@ -81,6 +81,32 @@ class TestHistory:
         own = [text for text in fetched if text not in ("done", "")]  # the row of the answer is there already
         assert own[-5:] == ["a", "b", "c", "d", "e"]
 
+    def test_a_model_can_be_given_more_of_it(self, chat: Chat) -> None:
+        asked: list[list[str]] = []
+
+        def handle(task: Task) -> str:
+            asked.append([message["content"] for message in task.messages(limit=7)])
+            return f"answer {task.content}"
+
+        chat.agent(handle)
+        talk = chat.talk()
+        for text in ("a", "b", "c", "d", "e"):
+            talk.ask(text)
+        assert asked[-1] == ["b", "answer b", "c", "answer c", "d", "answer d", "e"]
+
+    def test_no_more_of_it_than_there_is(self, chat: Chat) -> None:
+        asked: list[list[str]] = []
+
+        def handle(task: Task) -> str:
+            asked.append([message["content"] for message in task.messages(limit=500)][-3:])
+            return f"answer {task.content}"
+
+        chat.agent(handle)
+        talk = chat.talk()
+        for text in ("a", "b"):
+            talk.ask(text)
+        assert asked == [asked[0], ["a", "answer a", "b"]] and asked[0][-1] == "a"
+
     def test_a_greeting_does_not_begin_the_messages(self, chat: Chat) -> None:
         chat.driver.special("a conversation that is empty")
         kept = Kept()

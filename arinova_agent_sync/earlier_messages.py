@@ -1,0 +1,62 @@
+"""A task with more of its conversation than it brought along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .argument_checks import count
+from .payload import HistoryMessage, ReplyTo
+
+if TYPE_CHECKING:
+    from .api.records import Message
+    from .runtime.task_context import TaskContext
+
+_MOST = 1_000_000
+_PAGE = 100  # messages that the March 2026 server gives at most
+_TOLD = ("completed", "error", "cancelled")  # what the server takes into a task's history
+
+
+@dataclass(frozen=True)
+class AskedMessage:
+    """What is to be answered, and what was said before."""
+
+    task_id: str
+    conversation_id: str | None
+    content: str
+    conversation_type: str | None
+    history: tuple[HistoryMessage, ...]
+    reply_to: ReplyTo | None
+
+
+def with_earlier(task: AskedMessage, context: TaskContext, limit: int | None) -> AskedMessage:
+    """Return a task, or with a limit above what it brought as many messages of its conversation, if it has one.
+
+    The message that the answer becomes has the task's id. The server makes its row when it dispatches the task, so
+    everything before it, and nothing else, was said by then.
+
+    Raises ApiError if they cannot be fetched.
+    """
+    if limit is None or count("limit", limit, 1, _MOST) <= len(task.history) or task.conversation_id is None:
+        return task
+    found: list[HistoryMessage] = []
+    # One more: this task's own message is among them, and comes as the content besides.
+    page = min(limit + 1, _PAGE)
+    for message in context.api.messages.history(task.conversation_id, before=task.task_id, limit=page):
+        if message.status is None or message.status in _TOLD:
+            found.append(_history_message(message))
+        if len(found) > limit:
+            break
+    if len(found) < len(task.history):
+        return task
+    return replace(task, history=tuple(reversed(found)))
+
+
+def _history_message(message: Message) -> HistoryMessage:
+    return HistoryMessage(
+        message.role or "user",
+        message.content,
+        message.created_at,
+        message.sender_agent_name,
+        message.sender_username,
+    )

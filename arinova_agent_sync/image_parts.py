@@ -1,0 +1,88 @@
+"""The files of a message in the form of chat-completion clients: images as parts of the content, others by name."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from .attachments import Attachment
+
+ImageForm = Literal["openai", "anthropic"]
+
+# What both providers take, and how such a file begins: the type that came along is what its sender said.
+_BEGINNINGS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+
+
+class _Form(NamedTuple):
+    most: int  # bytes of one image that the provider takes
+    part: Callable[[str, str], Mapping[str, Any]]
+
+
+def _openai_part(media_type: str, data: str) -> Mapping[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"data:{media_type};base64,{data}"}}
+
+
+def _anthropic_part(media_type: str, data: str) -> Mapping[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+
+
+_FORMS = {
+    "openai": _Form(20 * 1024 * 1024, _openai_part),
+    "anthropic": _Form(5 * 1024 * 1024, _anthropic_part),
+}
+
+
+def check_form(form: ImageForm | None) -> None:
+    """Raise ValueError for a form that is unknown."""
+    if form is not None and form not in _FORMS:
+        raise ValueError(f'attachments must be "openai", "anthropic" or None, not {form!r}')
+
+
+def with_attachments(
+    messages: list[dict[str, Any]], attachments: Sequence[Attachment], form: ImageForm
+) -> list[dict[str, Any]]:
+    """Return messages with the files of the last one, which a user wrote.
+
+    Images that the provider takes become parts of its content, before the text; other files are named behind it.
+
+    Args:
+        messages: of a chat.
+        attachments: the files; images are fetched.
+        form: whose parts.
+
+    Raises ApiError if an image cannot be fetched.
+    """
+    if not attachments:
+        return messages
+    last = messages[-1] if messages and messages[-1]["role"] == "user" else {"role": "user", "content": ""}
+    before = messages[:-1] if messages and last is messages[-1] else messages
+    parts: list[Mapping[str, Any]] = []
+    text = last["content"]
+    for attachment in attachments:
+        part = _image(attachment, _FORMS[form])
+        if part is not None:
+            parts.append(part)
+        elif attachment.file_name not in text:  # the March 2026 server names them itself
+            text += f"\n[Attachment: {attachment.file_name} ({attachment.file_type})]"
+    text = text.strip()
+    if not parts:
+        return [*before, {**last, "content": text}]
+    if text:  # an empty one is refused
+        parts.append({"type": "text", "text": text})
+    return [*before, {**last, "content": parts}]
+
+
+def _image(attachment: Attachment, form: _Form) -> Mapping[str, Any] | None:
+    """Return an image as a part; None if it is none that the provider takes."""
+    if not attachment.file_type.startswith("image/") or attachment.file_size > form.most:
+        return None
+    content = attachment.read(max_bytes=form.most)
+    media_type = _media_type(content)
+    return None if media_type is None else form.part(media_type, b64encode(content).decode())
+
+
+def _media_type(content: bytes) -> str | None:
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for beginning, kind in _BEGINNINGS if content.startswith(beginning)), None)
