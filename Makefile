@@ -26,9 +26,10 @@ chaos: $(VENV)/.ready
 mutants: $(VENV)/.ready
 	$(BIN)/python -m tests.mutation --count 400 --seed 1
 
-# With the clients of models themselves, in environments of their own.
-llm-tests: $(VENV)-llm/.ready $(VENV)-llama-index/.ready
-	$(VENV)-llm/bin/python -m pytest tests/interrupts || \
+# With the clients of models themselves, in environments of their own: the newest ones, and those of locked.txt.
+llm-tests: $(VENV)-llm/.ready $(VENV)-llm-locked/.ready $(VENV)-llama-index/.ready
+	$(VENV)-llm-locked/bin/python -m pytest -n 2 tests/interrupts/test_contract.py tests/interrupts/test_model_examples.py
+	$(VENV)-llm/bin/python -m pytest -n 2 tests/interrupts || \
 		$(VENV)-llm/bin/python -m pytest tests/interrupts --last-failed --last-failed-no-failures none
 	$(VENV)-llama-index/bin/python -m pytest tests/interrupts -k llama
 
@@ -70,13 +71,15 @@ $(VENV)/.docs: $(VENV)/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	@touch $@
 
-$(VENV)-llm/.ready: EXTRA = llm-tests
+$(VENV)-llm/.ready $(VENV)-llm-locked/.ready: EXTRA = llm-tests
+$(VENV)-llm-locked/.ready: LOCK = --constraint tests/interrupts/locked.txt
 $(VENV)-llama-index/.ready: EXTRA = llm-tests-llama-index
-$(VENV)-llm/.ready $(VENV)-llama-index/.ready: pyproject.toml setup.cfg
+$(VENV)-llm-locked/.ready: tests/interrupts/locked.txt
+$(VENV)-llm/.ready $(VENV)-llm-locked/.ready $(VENV)-llama-index/.ready: pyproject.toml setup.cfg
 	@echo "Setting up $(@D) for tests with the clients of models ..."
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]" $(LOCK)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-llm $(VENV)-llama-index build *.egg-info
+	rm -rf $(VENV) $(VENV)-llm $(VENV)-llm-locked $(VENV)-llama-index build *.egg-info

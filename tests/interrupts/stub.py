@@ -2,7 +2,8 @@
 
 What it does stands in the first part of the path: ``think`` never answers, ``stall`` stops after three pieces,
 ``drip`` gives a piece every 20 ms, ``busy`` asks to be tried again in six seconds, ``swallow`` reads a large body
-slowly, ``quick`` gives three pieces and ends, ``echo-5`` five tiny ones.
+slowly, ``quick`` gives three pieces and ends, ``tools`` asks for a tool first, ``limited`` refuses for a limit,
+``echo-5`` gives five tiny ones.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ def piece(path: str, number: int) -> bytes:
             "choices": [choice],
         }
         return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+    if path.endswith("/responses"):
+        delta = {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0}
+        return server_event("delta", {**delta, "sequence_number": number, "logprobs": [], "delta": text})
     if path.endswith("/messages"):
         delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
         return (b"" if number else ANTHROPIC_START) + server_event("content_block_delta", delta)
@@ -58,6 +62,9 @@ def piece(path: str, number: int) -> bytes:
     if "invoke-with-response-stream" in path:
         return aws_event(json.dumps({"bytes": base64.b64encode(text.encode()).decode()}).encode())
     return text.encode() + b"\n"
+
+
+LIMITED = b'{"error": {"message": "org-secret has reached its limit", "type": "rate_limit_error"}}'
 
 
 def server_event(name: str, data: object) -> bytes:
@@ -85,6 +92,29 @@ ANTHROPIC_START = server_event(
 )
 
 
+def anthropic_end(reason: str) -> bytes:
+    delta = {"delta": {"stop_reason": reason, "stop_sequence": None}, "usage": {"output_tokens": 3}}
+    return (
+        server_event("content_block_stop", {"type": "content_block_stop", "index": 0})
+        + server_event("message_delta", {"type": "message_delta", **delta})
+        + server_event("message_stop", {"type": "message_stop"})
+    )
+
+
+def tool_call(path: str) -> bytes:
+    """Return a whole stream that asks for the tool "now"."""
+    if path.endswith("/messages"):
+        block = {"type": "tool_use", "id": "call1", "name": "now", "input": {}}
+        start = json.dumps({"type": "text", "text": ""}).encode()
+        return ANTHROPIC_START.replace(start, json.dumps(block).encode()) + anthropic_end("tool_use")
+    asked = {"index": 0, "id": "call1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+    chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    choice = {"index": 0, "delta": {"role": "assistant", "tool_calls": [asked]}, "finish_reason": None}
+    last = {"index": 0, "delta": {}, "finish_reason": "tool_calls"}
+    told = [json.dumps({**chunk, "choices": [each]}) for each in (choice, last)]
+    return "".join(f"data: {each}\n\n" for each in [*told, "[DONE]"]).encode()
+
+
 def aws_event(payload: bytes) -> bytes:
     names = ((":event-type", "chunk"), (":content-type", "application/json"), (":message-type", "event"))
     headers = b"".join(
@@ -108,7 +138,7 @@ def last_piece(path: str) -> bytes:
         }
         return b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"
     if path.endswith("/messages"):
-        return server_event("message_stop", {"type": "message_stop"})
+        return anthropic_end("end_turn")
     if path.endswith("/api/chat"):
         message = {"role": "assistant", "content": ""}
         line = {"model": "m", "created_at": "2024-01-01T00:00:00Z", "message": message, "done": True}
@@ -154,6 +184,10 @@ class Handler(socketserver.BaseRequestHandler):
         if does == "think":
             self.wait_for_end(reader)
             return False
+        if does == "limited":
+            head = b"HTTP/1.1 429 Limited\r\ncontent-type: application/json\r\nretry-after: 0\r\n"
+            self.request.sendall(head + b"content-length: %d\r\n\r\n%b" % (len(LIMITED), LIMITED))
+            return True
         if does == "busy":
             head = b"HTTP/1.1 503 Busy\r\ncontent-type: application/json\r\nretry-after: 6\r\n"
             self.request.sendall(head + b"content-length: 2\r\n\r\n{}")
@@ -194,9 +228,13 @@ class Handler(socketserver.BaseRequestHandler):
                     time.sleep(0.001)
             self.send_chunk(b"")
             return True
+        if does == "tools" and self.server.count("request") == 1:
+            self.send_chunk(tool_call(path))
+            self.send_chunk(b"")
+            return True
         end = time.monotonic() + LONGEST
         for number in range(100_000):
-            if does == "quick" and number == 3:
+            if does in ("quick", "tools") and number == 3:
                 break
             self.send_chunk(piece(path, number))
             if does == "stall" and number == 2:

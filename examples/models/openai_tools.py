@@ -10,11 +10,8 @@ from arinova_agent_sync import ArinovaAgent, Task, interruptible
 client = interruptible(openai.OpenAI(timeout=60))
 agent = ArinovaAgent(error_text="Something went wrong. Please try again.", keep_partial=True)
 
-TOOLS = [{"type": "function", "function": {"name": "now", "description": "The time in UTC", "parameters": {}}}]
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="minutes")
+NOTHING = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+TOOLS = [{"type": "function", "function": {"name": "now", "strict": True, "parameters": NOTHING}}]
 
 
 @agent.on_task
@@ -31,7 +28,7 @@ def handle(task: Task):
         messages.append(answer.model_dump(exclude_none=True))
         for asked in answer.tool_calls:
             with task.tool_call(asked.function.name, json.loads(asked.function.arguments or "{}")) as call:
-                call.output = now()
+                call.output = datetime.now(timezone.utc).isoformat(timespec="minutes")
             messages.append({"role": "tool", "tool_call_id": asked.id, "content": call.output})
 
 

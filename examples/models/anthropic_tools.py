@@ -9,7 +9,7 @@ from arinova_agent_sync import ArinovaAgent, Task, interruptible
 client = interruptible(anthropic.Anthropic(timeout=60))
 agent = ArinovaAgent(error_text="Something went wrong. Please try again.", keep_partial=True)
 
-TOOLS = [{"name": "now", "description": "The time in UTC", "input_schema": {"type": "object", "properties": {}}}]
+TOOLS = [{"name": "now", "input_schema": {"type": "object", "properties": {}}}]
 
 
 def now() -> str:
@@ -21,11 +21,10 @@ def handle(task: Task):
     messages = task.messages(limit=20, attachments="anthropic")
     while True:
         with client.messages.stream(
-            model="claude-sonnet-4-5", max_tokens=1024, messages=messages, tools=TOOLS
+            model="claude-sonnet-5-5", max_tokens=1024, messages=messages, tools=TOOLS
         ) as stream:
             yield from stream.text_stream
             answer = stream.get_final_message()
-        task.send_usage(answer.model, "anthropic", input=answer.usage.input_tokens, output=answer.usage.output_tokens)
         if answer.stop_reason != "tool_use":
             return
         results = []
