@@ -9,6 +9,8 @@ from ..relay import Relay, RelayedJob
 from .process_messages import LoadAgent, StopWorker
 from .worker_process import WorkerProcess
 
+_MOST_DEATHS = 3  # in a row, of processes that load an agent
+
 
 class ServedAgent:
     """An agent whose handlers the processes run.
@@ -24,7 +26,8 @@ class ServedAgent:
         self.load = load
         self.relay = relay
         self.is_ready = False  # or refused: it was told
-        self.refusal: str | None = None  # the latest
+        self.refusal: str | None = None  # the latest, since it was loaded last
+        self.deaths = 0  # of processes that were loading it, since it was loaded last
 
 
 class Placement:
@@ -105,11 +108,14 @@ class Placement:
             job.order = Order(job.order.attempt + 1)
             self.waiting.appendleft(job)
             job = None
-        refused = [self.agents[number] for number in worker.loading if number in self.agents]
-        for served in refused:
-            served.refusal = f"a process that was to run handlers ended while it loaded them ({how})"
+        loading = [self.agents[number] for number in worker.loading if number in self.agents]
+        for served in loading:
+            served.deaths += 1
+            # Of an agent that could be loaded before, one death may be anything's fault.
+            if not served.is_ready or served.deaths >= _MOST_DEATHS:
+                served.refusal = f"a process that was to run handlers ended while it loaded them ({how})"
         self.assign()
-        return job, refused
+        return job, [served for served in loading if served.refusal is not None]
 
     def take_waiting(self, number: int) -> list[RelayedJob]:
         """Take the jobs of an agent out that wait."""

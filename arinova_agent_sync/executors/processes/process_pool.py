@@ -244,7 +244,7 @@ class ProcessPool:
             if message.failure is None:
                 self._failed_starts = 0
                 worker.loaded.add(message.agent)
-                served.refusal = None
+                served.refusal, served.deaths = None, 0
             else:
                 served.refusal = f"a process that runs handlers could not load them: {message.failure}"
             self._placed.assign()
