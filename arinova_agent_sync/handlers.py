@@ -111,7 +111,7 @@ class HandlerTable:
         renew_after_fork(self.after_fork)
         # Replaced, never changed: it is read without the lock.
         self._handlers: dict[str | None, TaskHandler] = {}
-        self._executors: dict[
+        self.executors: dict[
             str | None, Executor
         ] = {}  # of those that do not run where the agent's others do
 
@@ -126,8 +126,8 @@ class HandlerTable:
         key = None if command is None else folded(command)
         with self._lock:
             self._handlers = {**self._handlers, key: handler}
-            executors = {other: each for other, each in self._executors.items() if other != key}
-            self._executors = (
+            executors = {other: each for other, each in self.executors.items() if other != key}
+            self.executors = (
                 executors if executor is None else {**executors, key: checked_executor(name, executor)}
             )
 
@@ -142,16 +142,11 @@ class HandlerTable:
 
         return register if handler is None else register(handler)
 
-    @property
-    def has_executors(self) -> bool:
-        """Whether some handlers do not run where the agent's others do."""
-        return bool(self._executors)
-
     def by_executor(self, default: Executor | None) -> Mapping[Executor, Mapping[str | None, TaskHandler]]:
         """Return the handlers that run elsewhere than on threads, by executor and by command."""
         found: dict[Executor, dict[str | None, TaskHandler]] = {}
         for command, handler in self._handlers.items():
-            executor = self._executors.get(command, default)
+            executor = self.executors.get(command, default)
             if executor is not None:
                 found.setdefault(executor, {})[command] = handler
         return found
@@ -159,7 +154,7 @@ class HandlerTable:
     def place(self, task: Task) -> tuple[str | None, Executor | None]:
         """Return the command whose handler answers a task, None for the one of other tasks, and its executor."""
         command = task.command if task.command in self._handlers else None
-        return command, self._executors.get(command)
+        return command, self.executors.get(command)
 
     def find(self, task: Task) -> TaskHandler | None:
         """Return the handler of a task's command, else the one of all other tasks."""
@@ -183,22 +178,18 @@ def answer(handler: TaskHandler, task: Task) -> bool:
     Returns False if it neither returned an answer nor yielded one: then what it sent, if anything, counts.
     Raises what the handler raised, and TypeError for an answer of another type.
     """
-    answered = _answered(handler, task)
+    result: object = handler(task)
+    streamed = False
+    if result is not None and not isinstance(result, str):  # most often: the questions below take a while
+        if isinstance(result, Coroutine):
+            result = _run_async(_awaited(result), task)
+        if isinstance(result, AsyncGenerator):
+            result, streamed = _run_async(_stream_async(result, task), task), True
+        elif isinstance(result, Iterator):
+            result, streamed = _stream(result, task), True
+    answered = bool(result) if streamed else _complete(result, task, "returned")
     say_the_rest(task)
     return answered
-
-
-def _answered(handler: TaskHandler, task: Task) -> bool:
-    result: object = handler(task)
-    if result is None or isinstance(result, str):  # most often, and the questions below take a while
-        return _complete(result, task, "returned")
-    if isinstance(result, Coroutine):
-        result = _run_async(_awaited(result), task)
-    elif isinstance(result, AsyncGenerator):
-        return bool(_run_async(_stream_async(result, task), task))
-    if isinstance(result, Iterator):
-        return _stream(result, task)
-    return _complete(result, task, "returned")
 
 
 def _complete(result: object, task: Task, verb: str) -> bool:

@@ -186,7 +186,9 @@ class Scheduler:
 
     def _has_room(self) -> bool:
         # Agent-wide there is one task at a time, whatever it waits for.
-        held = len(self._running) if self._mode == "agent-wide" else self.running
+        held = len(self._running)
+        if self._mode != "agent-wide":
+            held -= len(self._detached)
         return held < self._max_running and len(self._leftovers) < self._max_leftovers
 
     def _start(self, task_id: str, lane: Hashable) -> None:

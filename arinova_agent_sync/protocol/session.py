@@ -164,7 +164,8 @@ class Session:
         """
         kind = message.get("type")
         if kind == "task":
-            return self._task(message, size)
+            event = _task(message, size)
+            return [event] if self.authenticated else self._keep(event)
         if kind == "cancel_task":
             return self._cancel(message)
         if kind == "auth_ok":
@@ -181,14 +182,14 @@ class Session:
             return [_action_result(message)]
         return [Ignored(kind if isinstance(kind, str) else "")]
 
-    def _task(self, message: JSONObject, size: int) -> list[Event]:
-        event = _task(message, size)
-        if self.authenticated or isinstance(event, TaskMalformed):
+    def _keep(self, event: TaskArrived | TaskMalformed) -> list[Event]:
+        """Keep a task that came early; return what there is to do about it now."""
+        if isinstance(event, TaskMalformed):
             return [event]
         if event.task_id in self._early:
             return []
         early_bytes = sum(early.size for early in self._early.values())
-        if len(self._early) >= self._most_early_tasks or early_bytes + size > self._most_early_bytes:
+        if len(self._early) >= self._most_early_tasks or early_bytes + event.size > self._most_early_bytes:
             return [TaskMalformed(event.task_id, "queue_overflow")]
         self._early[event.task_id] = event
         return []
@@ -253,8 +254,8 @@ def _claim(message: JSONObject) -> Event:
 
 
 def _task(message: JSONObject, size: int) -> TaskArrived | TaskMalformed:
-    task_id = string(message, "taskId")
-    if task_id is None:
+    task_id = message.get("taskId")
+    if not isinstance(task_id, str) or not task_id:
         return TaskMalformed(None, "missing_task_id")
     content = message.get("content")
     if content is None:

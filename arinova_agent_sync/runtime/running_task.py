@@ -56,10 +56,12 @@ class RunningTask:
         "size",
         "slow_write",
         "started",
+        "task_id",
         "thread",
     )
 
     def __init__(self, task_id: str, conversation_id: str | None, connection: int, size: int = 0) -> None:
+        self.task_id = task_id
         self.answer = Answer(task_id, conversation_id, connection)
         self.size = size
         self.ended: Outcome | None = None
@@ -79,11 +81,6 @@ class RunningTask:
         self.functions: Sequence[Callable[[], object]] = ()  # to be called when the user stops the task
         self.calls: AbstractSet[PendingCall] = frozenset()
         self.cancelled: threading.Event | None = None  # made when it is asked for: few handlers ask
-
-    @property
-    def task_id(self) -> str:
-        """The task's id."""
-        return self.answer.task_id
 
     @property
     def is_cancelled(self) -> bool:

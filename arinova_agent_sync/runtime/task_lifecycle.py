@@ -101,10 +101,11 @@ class TaskLifecycle:
 
     def _admit(self, task: RunningTask) -> Start | Wait | Duplicate | Refusal:
         state, task_id = self._state, task.task_id
-        if state.stopping or task.handle is None:
+        stopping = state.life is not Life.RUNNING
+        if stopping or task.handle is None:
             if state.scheduler.knows(task_id):
                 return Duplicate()
-            return self._refuse(task_id, SHUTTING_DOWN if state.stopping else "no_task_handler")
+            return self._refuse(task_id, SHUTTING_DOWN if stopping else "no_task_handler")
         admission = state.scheduler.arrived(task_id, task.answer.conversation_id, task.size)
         if isinstance(admission, Duplicate):
             return admission

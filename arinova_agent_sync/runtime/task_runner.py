@@ -11,7 +11,6 @@ from ..credentials import Credentials
 from ..errors import RemoteHandlerError, TaskCancelled
 from ..handlers import TaskHandler
 from ..log import logger
-from ..protocol.frames import text
 from ..protocol.session import TaskArrived
 from ..settings import Settings
 from ..shown_errors import shown_error
@@ -70,7 +69,10 @@ class TaskRunner:
     def arrived(self, event: TaskArrived, connection: int) -> None:
         """Take a task in that came on the connection of that number."""
         payload = event.payload
-        running = RunningTask(event.task_id, text(payload, "conversationId") or None, connection, event.size)
+        conversation_id = payload.get("conversationId") or None
+        if not isinstance(conversation_id, str):
+            conversation_id = None
+        running = RunningTask(event.task_id, conversation_id, connection, event.size)
         context = ThreadTaskContext(
             running,
             lifecycle=self.lifecycle,
@@ -91,7 +93,8 @@ class TaskRunner:
         tasks = [running]
         while tasks:
             running, *others = tasks
-            self.lifecycle.start(others)
+            if others:
+                self.lifecycle.start(others)
             handle, running.handle = running.handle, None
             if self.lifecycle.is_open(running) and handle is not None:
                 contextvars.copy_context().run(self._handle, running, handle)
