@@ -37,7 +37,9 @@ class Counter:
         """Print the calls from the first of one name to the first of another."""
         names = [code.co_qualname if sys.version_info >= (3, 11) else code.co_name for code in self.calls]
         first = next(place for place, name in enumerate(names) if name.endswith(begin))
-        last = next((place for place, name in enumerate(names) if name.endswith(end) and place > first), len(names))
+        last = next(
+            (place for place, name in enumerate(names) if name.endswith(end) and place > first), len(names)
+        )
         calls = self.calls[first:last]
         print(f"{title}: {len(calls)} calls in {len({code.co_filename for code in calls})} files")
         for code, name in zip(calls, names[first:last], strict=True):
