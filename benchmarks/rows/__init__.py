@@ -1,7 +1,7 @@
 """The rows of the table, in its order: what is measured, beside whom, and how good it has to be."""
 
 from ..row import Row
-from . import dispatch, endurance, idle, imports, inbound, pace, stream, threads, tls
+from . import dispatch, endurance, executors, idle, imports, inbound, pace, stream, threads, tls
 
 ROWS: list[Row] = [
     *stream.ROWS,
@@ -11,6 +11,7 @@ ROWS: list[Row] = [
     *inbound.ROWS,
     *dispatch.ROWS,
     *idle.ROWS,
+    *executors.ROWS,
     *imports.ROWS,
     *endurance.ROWS,
 ]

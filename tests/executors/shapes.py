@@ -229,6 +229,19 @@ def payload(task):
         return f"the same: {same}, read-only: True"
 
 
+@shape(Came("completed", "reported"))
+def reports(task):
+    with task.tool_call("search", {"q": "x"}):
+        pass
+    return "reported"
+
+
+@shape(Came("cancelled", "begun "), cancel="begun ")
+def cancelled_sleep(task):
+    yield "begun "
+    task.sleep(10)
+
+
 @shape(Came("cancelled", "begun "), cancel="begun ")
 def cancelled_wait(task):
     yield "begun "

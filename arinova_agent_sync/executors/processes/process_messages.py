@@ -15,6 +15,7 @@ from ..protocol import (
     JobEnded,
     JobFailed,
     JobRaised,
+    JobReported,
     JobStarted,
     JobText,
     SeamMessage,
@@ -118,6 +119,7 @@ FromWorker = Union[
     JobFailed,
     JobRaised,
     JobAsked,
+    JobReported,
     JobEnded,
 ]
 
