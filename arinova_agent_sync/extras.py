@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+_NAME = "arinova-agent-sync"
 _CHECKOUT = Path(__file__).parents[1]
 
 
@@ -17,11 +19,17 @@ def install_command(extra: str, checkout: Path = _CHECKOUT) -> str:
     """
     if (checkout / "pyproject.toml").is_file():
         return f'pip install -e "{checkout}[{extra}]"'
+    return " ".join(["pip install", *(f'"{each}"' for each in _needed(extra))])
+
+
+def _needed(extra: str) -> list[str]:
+    """Return the requirements of an extra as the installed package tells them, those of extras in it included."""
     from importlib import metadata  # here: it loads a lot, and is seldom needed
 
-    needed = [
-        requirement.partition(";")[0].strip()
-        for requirement in metadata.requires("arinova-agent-sync") or ()
-        if f'extra == "{extra}"' in requirement.replace("'", '"')
-    ]
-    return " ".join(["pip install", *(f'"{each}"' for each in needed)])
+    needed = []
+    for line in metadata.requires(_NAME) or ():
+        requirement, _, condition = (part.strip() for part in line.replace("'", '"').partition(";"))
+        if f'extra == "{extra}"' in condition:
+            inner = re.fullmatch(rf"{_NAME}\[(\w+)\]", requirement)
+            needed += _needed(inner[1]) if inner else [requirement]
+    return needed

@@ -11,7 +11,10 @@ from ..extras import install_command
 
 __all__ = ["main"]
 
-_EXTRA = {"click", "python_multipart", "rich", "starlette", "uvicorn", "watchfiles", "websockets"}
+_EXTRA_OF = {
+    **dict.fromkeys(("click", "markdown_it", "prompt_toolkit", "rich"), "cli"),
+    **dict.fromkeys(("python_multipart", "starlette", "uvicorn", "watchfiles", "websockets"), "playground"),
+}
 _USAGE = 2  # exit code
 
 
@@ -23,10 +26,11 @@ def main() -> None:
         group(prog_name="arinova-agent")
     except ImportError as error:
         missing = error if error.name else error.__cause__
-        if not isinstance(missing, ImportError) or (missing.name or "").partition(".")[0] not in _EXTRA:
+        name = (missing.name or "").partition(".")[0] if isinstance(missing, ImportError) else ""
+        if name not in _EXTRA_OF:
             raise
         sys.stderr.write(
-            f"arinova-agent needs {missing.name}, which is not installed. Install the command line with\n\n"
-            f"    {install_command('playground')}\n"
+            f"This command needs {name}, which is not installed. Install it and its like with\n\n"
+            f"    {install_command(_EXTRA_OF[name])}\n"
         )
         sys.exit(_USAGE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from click.testing import CliRunner
@@ -44,7 +44,8 @@ def test_the_version_and_a_sub_command_that_is_not_there(command: Start) -> None
 
 
 def test_each_sub_command_loads_what_it_needs_alone() -> None:
-    heavy = ("asyncio", "starlette", "uvicorn", "rich", "watchfiles", "urllib3", "websocket", "ssl")
+    heavy = ("asyncio", "prompt_toolkit", "starlette", "uvicorn", "rich", "watchfiles")
+    heavy += ("urllib3", "websocket", "ssl")
     code = """
 import sys
 from click.testing import CliRunner
@@ -56,20 +57,45 @@ print(*[name for name in {heavy} if name in sys.modules])
         assert python(code.format(arguments=arguments, heavy=heavy)).stdout.strip() == loaded
 
 
-@pytest.mark.parametrize(
-    ("missing", "arguments"),
-    [("click", ["run", "my_agent.py"]), ("starlette", ["chat"]), ("watchfiles", ["playground"])],
-)
-def test_without_the_extra_it_says_how_to_install_it(missing: str, arguments: list[str]) -> None:
-    code = f"""
+OF_PLAYGROUND = ("python_multipart", "starlette", "uvicorn", "watchfiles", "websockets")
+
+
+def without(missing: Iterable[str], arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the command line where some packages are not installed."""
+    return python(f"""
 import sys
-sys.modules[{missing!r}] = None
-sys.argv[1:] = {arguments}
+sys.modules.update(dict.fromkeys({list(missing)!r}))
+sys.argv[1:] = {arguments!r}
 from arinova_agent_sync.cli import main
 main()
-"""
-    ended = python(code)
+""")
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "extra"),
+    [
+        (["click"], ["run", "my_agent.py"], "cli"),
+        (OF_PLAYGROUND, ["chat"], "playground"),
+        (OF_PLAYGROUND, ["playground"], "playground"),
+    ],
+)
+def test_without_the_extra_it_says_how_to_install_it(
+    missing: Iterable[str], arguments: list[str], extra: str
+) -> None:
+    ended = without(missing, arguments)
     assert ended.returncode == 2
-    assert f"arinova-agent needs {missing}, which is not installed." in ended.stderr
-    assert f'pip install -e "{ROOT}[playground]"' in ended.stderr
+    assert "This command needs" in ended.stderr
+    assert "which is not installed." in ended.stderr
+    assert f'pip install -e "{ROOT}[{extra}]"' in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_run_and_doctor_do_without_the_playground() -> None:
+    server = ["--server-url", "http://127.0.0.1:9"]
+    ended = without(OF_PLAYGROUND, ["doctor", *server, "--no-auth", "--timeout", "5"])
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "127.0.0.1 port 9: the connection was refused" in ended.stdout
+    agent = [str(ROOT / "examples" / "echo.py"), "--bot-token", "ari_x", "--give-up-after", "0.01"]
+    ended = without(OF_PLAYGROUND, ["run", *agent, *server])
+    assert ended.returncode == 4
+    assert "there was no connection within 0.01 s: giving up" in ended.stderr
