@@ -17,17 +17,9 @@ from redis.retry import Retry
 
 from ..protocol import (
     CancelJob,
-    JobAsked,
-    JobCompleted,
-    JobEnded,
     JobEvent,
-    JobFailed,
     JobLost,
-    JobRaised,
-    JobReported,
     JobsBeat,
-    JobStarted,
-    JobText,
     SettleCall,
     encode,
 )
@@ -37,18 +29,7 @@ STREAM = 60  # seconds that a stream outlives its gateway
 CANCELLED = 3_600  # seconds that a job stays cancelled
 FIELD = b"e"
 
-Told = Union[
-    JobStarted,
-    JobText,
-    JobCompleted,
-    JobFailed,
-    JobRaised,
-    JobAsked,
-    JobReported,
-    JobEnded,
-    JobsBeat,
-    JobLost,
-]
+Told = Union[JobEvent, JobsBeat, JobLost]
 decode_told = msgspec.msgpack.Decoder(list[Told]).decode
 decode_control = msgspec.msgpack.Decoder(Union[CancelJob, SettleCall]).decode
 

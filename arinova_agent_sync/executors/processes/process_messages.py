@@ -10,14 +10,7 @@ import msgspec
 
 from ..protocol import (
     CancelJob,
-    JobAsked,
-    JobCompleted,
-    JobEnded,
-    JobFailed,
-    JobRaised,
-    JobReported,
-    JobStarted,
-    JobText,
+    JobEvent,
     SeamMessage,
     SettleCall,
     StartJob,
@@ -109,19 +102,7 @@ class Logged(SeamMessage, frozen=True):
 
 
 ToWorker = Union[LoadAgent, StartJob, CancelJob, SettleCall, StopWorker]
-FromWorker = Union[
-    AgentLoaded,
-    Printed,
-    Logged,
-    JobStarted,
-    JobText,
-    JobCompleted,
-    JobFailed,
-    JobRaised,
-    JobAsked,
-    JobReported,
-    JobEnded,
-]
+FromWorker = Union[AgentLoaded, Printed, Logged, JobEvent]
 
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
 decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
