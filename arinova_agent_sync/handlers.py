@@ -111,9 +111,8 @@ class HandlerTable:
         renew_after_fork(self.after_fork)
         # Replaced, never changed: it is read without the lock.
         self._handlers: dict[str | None, TaskHandler] = {}
-        self.executors: dict[
-            str | None, Executor
-        ] = {}  # of those that do not run where the agent's others do
+        # Of those handlers that do not run where the agent's others do.
+        self.executors: dict[str | None, Executor] = {}
 
     def after_fork(self) -> None:
         """Make the lock, anew in a forked child, where a thread that is gone may have held it."""
@@ -123,13 +122,13 @@ class HandlerTable:
         """Set a handler; raise TypeError if it cannot be called with one task."""
         name = "on_task" if command is None else "on_command"
         check_handler(handler, name)
+        if executor is not None:
+            executor = checked_executor(name, executor)
         key = None if command is None else folded(command)
         with self._lock:
-            self._handlers = {**self._handlers, key: handler}
             executors = {other: each for other, each in self.executors.items() if other != key}
-            self.executors = (
-                executors if executor is None else {**executors, key: checked_executor(name, executor)}
-            )
+            self.executors = executors if executor is None else {**executors, key: executor}
+            self._handlers = {**self._handlers, key: handler}
 
     def setting(
         self, command: str | None, handler: Handler | None, executor: Executor | None

@@ -35,7 +35,7 @@ _FORMS = {
 
 def check_form(form: ImageForm | None) -> None:
     """Raise ValueError for a form that is unknown."""
-    if form is not None and form not in _FORMS:
+    if form is not None and (not isinstance(form, str) or form not in _FORMS):
         raise ValueError(f'attachments must be "openai", "anthropic" or None, not {form!r}')
 
 

@@ -209,7 +209,7 @@ class Task:
         self._context.detach()
 
     def on_cancel(self, function: Callable[[], object]) -> Callable[[], object]:
-        """Call a function when the user stops the task, on the agent's callbacks thread; return the function.
+        """Call a function at once when the user stops the task, on another thread; return the function.
 
         It may block.
         """
@@ -298,7 +298,8 @@ class Task:
         Args:
             tool_name: the tool's name.
             input: what it was given, a JSON value.
-            report: output (a JSON value), duration_ms (milliseconds), success (True by default) and error (a text).
+            report: output (a JSON value), duration_ms (milliseconds), error (a text), and success, which is
+                by default whether there is no error.
 
         The March 2026 server keeps name, duration, success and error. Raises TypeError or ValueError.
         """

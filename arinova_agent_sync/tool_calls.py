@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypedDict
 
 from . import reports
+from .protocol.json_values import checked
+from .shown_errors import shown_error
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -106,7 +108,7 @@ class TimedToolCall:
         self.error: str | None = None
         self._reporter = reporter
         self._tool_name = tool_name
-        self._input = input
+        self._input = checked(input, "input")
         self._began = time.monotonic()
 
     def __enter__(self) -> TimedToolCall:
@@ -119,11 +121,12 @@ class TimedToolCall:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        text = self.error if error is None else (str(error) or type(error).__name__)
+        text = self.error if error is None else shown_error(error, str)
         self._reporter.tool_call(
             self._tool_name,
             self._input,
-            output=self.output,
+            # Half an output may be anything, and what is wrong with it must not take the error's place.
+            output=self.output if error is None else None,
             duration_ms=round((time.monotonic() - self._began) * 1000, 3),
             success=text is None,
             error=text,

@@ -78,3 +78,10 @@ def test_what_cannot_answer_a_task_is_refused(command: str | None, name: str, ha
     with pytest.raises(TypeError, match=rf"^{name} needs a function that takes "):
         table.set(command, handler)  # type: ignore[arg-type]
     assert find(table, command) is chat
+
+
+def test_a_wrong_executor_sets_no_handler() -> None:
+    table = HandlerTable()
+    with pytest.raises(TypeError, match="executor"):
+        table.set(None, lambda task: None, executor="threads")  # type: ignore[arg-type]
+    assert not table.serves_all()

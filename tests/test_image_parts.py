@@ -100,7 +100,7 @@ def test_without_files_nothing_changes() -> None:
     assert with_attachments(MESSAGES, [], "openai") is MESSAGES
 
 
-@pytest.mark.parametrize("form", ["gemini", "", 1, True])
+@pytest.mark.parametrize("form", ["gemini", "", 1, True, ["openai"], {}])
 def test_an_unknown_form_is_refused(form: object) -> None:
     with pytest.raises(ValueError, match=r'^attachments must be "openai", "anthropic" or None, not '):
         check_form(cast(Any, form))

@@ -136,6 +136,24 @@ def test_an_output_that_json_cannot_hold_is_refused_at_the_end(task: Task, conte
     assert context.reports == []
 
 
+def test_what_is_raised_passes_on_whatever_the_output_is(task: Task, context: Context) -> None:
+    def search() -> None:
+        with task.tool_call("search") as call:
+            call.output = b"half of it"
+            raise KeyError("a\0b\ud800")
+
+    with pytest.raises(KeyError):
+        search()
+    report = context.reports[0]["report"]
+    assert (report["success"], report["error"], "output" in report) == (False, "'a\\x00b\\ud800'", False)
+
+
+def test_an_input_that_json_cannot_hold_is_refused_at_once(task: Task, context: Context) -> None:
+    with pytest.raises(TypeError, match="input"):
+        task.tool_call("search", b"bytes")
+    assert context.reports == []
+
+
 def test_run_task_takes_them() -> None:
     def handle(task: Task) -> str:
         with task.tool_call("search") as call:
