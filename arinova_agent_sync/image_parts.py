@@ -58,19 +58,28 @@ def with_attachments(
     last = messages[-1] if messages and messages[-1]["role"] == "user" else {"role": "user", "content": ""}
     before = messages[:-1] if messages and last is messages[-1] else messages
     parts: list[Mapping[str, Any]] = []
-    text = last["content"]
+    named: list[str] = []
     for attachment in attachments:
         part = _image(attachment, _FORMS[form])
         if part is not None:
             parts.append(part)
-        elif attachment.file_name not in text:  # the March 2026 server names them itself
-            text += f"\n[Attachment: {attachment.file_name} ({attachment.file_type})]"
-    text = text.strip()
+        elif (
+            f"[Attachment: {attachment.file_name}](" not in last["content"]
+        ):  # as the March 2026 server names it
+            named.append(
+                f"[Attachment: {_one_line(attachment.file_name)} ({_one_line(attachment.file_type)})]"
+            )
+    text = "\n".join([last["content"], *named]) if last["content"].strip() else "\n".join(named)
     if not parts:
         return [*before, {**last, "content": text}]
     if text:  # an empty one is refused
         parts.append({"type": "text", "text": text})
     return [*before, {**last, "content": parts}]
+
+
+def _one_line(name: str) -> str:
+    """Return what a user has called a file, so that it cannot read as more than that."""
+    return " ".join(name.split())
 
 
 def _image(attachment: Attachment, form: _Form) -> Mapping[str, Any] | None:

@@ -94,7 +94,7 @@ class PayloadValue(Generic[T]):
         if task is None:
             return self
         if self._name not in task._made:
-            task._made[self._name] = self._make(task._payload)
+            task._made.setdefault(self._name, self._make(task._payload))
         made: T = task._made[self._name]
         return made
 

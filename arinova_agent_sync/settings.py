@@ -25,6 +25,8 @@ AGENT_PATH = "/ws/agent"
 ConcurrencyMode = Literal["per-conversation", "agent-wide", "unbounded"]
 ErrorText = str | Callable[[BaseException], str]
 
+LARGEST_FRAME = 8 * 1024 * 1024  # bytes that leave; the March 2026 server takes 16 MiB
+
 
 class Skill(msgspec.Struct, frozen=True):
     """Describe one slash command that the agent offers to users.
@@ -243,7 +245,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     exit_timeout: float = 5.0  # seconds, for disconnect() at the interpreter's exit
     max_buffered_terminals: int = 1_000
     max_queued_bytes: int = 64 * 1024 * 1024  # bytes of payload of all tasks that wait
-    max_outgoing_bytes: int = 8 * 1024 * 1024  # bytes of one frame; the March 2026 server takes 16 MiB
+    max_outgoing_bytes: int = LARGEST_FRAME
     max_finished_ids: int = 1_024
     leftover_factor: int = 4  # x max_workers handlers of cancelled tasks that still run
 

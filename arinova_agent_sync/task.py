@@ -117,7 +117,7 @@ class Task:
 
     def _once(self, name: str, make: Callable[[JSONObject], T]) -> T:
         if name not in self._made:
-            self._made[name] = make(self._payload)
+            self._made.setdefault(name, make(self._payload))  # of two threads the first one's
         made: T = self._made[name]
         return made
 
@@ -209,10 +209,7 @@ class Task:
         self._context.detach()
 
     def on_cancel(self, function: Callable[[], object]) -> Callable[[], object]:
-        """Call a function at once when the user stops the task, on another thread; return the function.
-
-        It may block.
-        """
+        """Call a function, which may block, at once when the user stops the task, on another thread; return it."""
         if not callable(function):
             raise TypeError(f"on_cancel needs a function, not {type(function).__name__}")
         self._context.on_cancel(function)

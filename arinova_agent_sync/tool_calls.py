@@ -121,7 +121,7 @@ class TimedToolCall:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        text = self.error if error is None else shown_error(error, str)
+        text = (self.error or None) if error is None else shown_error(error, str)
         self._reporter.tool_call(
             self._tool_name,
             self._input,

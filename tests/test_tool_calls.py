@@ -148,6 +148,12 @@ def test_what_is_raised_passes_on_whatever_the_output_is(task: Task, context: Co
     assert (report["success"], report["error"], "output" in report) == (False, "'a\\x00b\\ud800'", False)
 
 
+def test_an_empty_error_is_none(task: Task, context: Context) -> None:
+    with task.tool_call("search") as call:
+        call.error = ""
+    assert context.reports[0]["report"]["success"] is True
+
+
 def test_an_input_that_json_cannot_hold_is_refused_at_once(task: Task, context: Context) -> None:
     with pytest.raises(TypeError, match="input"):
         task.tool_call("search", b"bytes")

@@ -13,7 +13,9 @@ from ..argument_checks import check_keywords
 from ..errors import ActionError, ActionTimeout, ConnectionLost, TaskCancelled
 from ..interrupts.scope import Scope
 from ..log import logger
+from ..protocol.frames import check_size
 from ..protocol.json_values import checked_object, clean, clean_text
+from ..settings import LARGEST_FRAME
 from .protocol import (
     JobAsked,
     JobCompleted,
@@ -151,6 +153,7 @@ class RemoteTaskContext:
 
     def report(self, frame: bytes, older: bytes | None = None) -> None:
         """Send a report; ``older`` in its place to a server of March 2026, which does not know it."""
+        check_size(frame, LARGEST_FRAME)
         self._put(JobReported, frame, older)
 
     # From the worker's main thread
