@@ -10,11 +10,12 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.net import happy_eyeballs
+from arinova_agent_sync.protocol import poison
 from arinova_agent_sync.runtime import writer
 
 from ..conftest import holding
@@ -99,7 +100,11 @@ ANSWERS = st.lists(st.lists(st.text("ab\u20ac\U0001f600", max_size=12), max_size
 
 @pytest.mark.slow
 def test_nothing_is_lost_or_doubled_or_late(monkeypatch, make_agent):
+    # All the cuts may hit one frame by chance, which would be dropped as one that breaks connections.
+    monkeypatch.setattr(poison, "_MOST", 5)
+
     @settings(max_examples=40, deadline=None)
+    @example(answers=[[]], cuts=[542, 542, 542], seed=0, pile_up=0.0)
     @given(
         answers=ANSWERS,
         cuts=st.lists(st.integers(1, 2_500), max_size=4),
