@@ -13,6 +13,9 @@ from .protocol.json_values import clean_text
 from .trigger import AGENT_ROLES, HasHistory, find_trigger, is_own
 
 _MOST = 1_000_000
+_SHORTENED = (
+    500 - 3
+)  # bytes: the server cuts a text that is replied to at 500, or before a character that goes on
 # Compiled when a task is first asked for its command.
 _COMMAND = r"(?s)\s*[/／]([^\s/／@＠]+)(?:[@＠](.*)|\s+(.*))?\Z"
 
@@ -43,17 +46,19 @@ def chat_messages(
     """
     if limit is not None:
         count("limit", limit, 1, _MOST)
-    trigger = find_trigger(task, agent_name)
-    messages = [
-        _message(message, agent_name)
-        for place, message in enumerate(task.history)
-        if message.content.strip()
-        and (trigger is None or place < trigger or (place > trigger and message.role in AGENT_ROLES))
-    ]
     if task.content.strip():
-        messages.append({"role": "user", "content": task.content})
-    elif task.reply_to is not None and not (messages and messages[-1]["role"] == "user"):
-        messages.append({"role": "user", "content": task.reply_to.content})
+        trigger = find_trigger(task, agent_name)
+        asked: dict[str, Any] | None = {"role": "user", "content": task.content}
+        kept: Sequence[HistoryMessage] = [
+            message
+            for place, message in enumerate(task.history)
+            if trigger is None or place < trigger or (place > trigger and message.role in AGENT_ROLES)
+        ]
+    else:
+        kept, asked = _answered_agent(task, agent_name)
+    messages = [_message(message, agent_name) for message in kept if message.content.strip()]
+    if asked:
+        messages.append(asked)
     if limit is not None:
         messages = messages[-limit:]
     if first is not None:
@@ -64,6 +69,33 @@ def chat_messages(
     if system is not None:
         messages.insert(0, {"role": "system", "content": text("system", system, empty=True)})
     return messages
+
+
+def _answered_agent(
+    task: Asked, agent_name: str | None
+) -> tuple[Sequence[HistoryMessage], dict[str, Any] | None]:
+    """Return the history without what another agent said, and that, which an empty content stands for.
+
+    The server cuts it short in replyTo; its row in the history is whole.
+    """
+    said, history = task.reply_to, task.history
+    if said is None or not said.content.strip():
+        return history, None
+    whole = HistoryMessage(said.role, said.content, sender_agent_name=said.sender_agent_name)
+    if is_own(whole, agent_name):
+        return history, {"role": "user", "content": said.content}
+    place = next((i for i in range(len(history) - 1, -1, -1) if _begins_with(history[i], said)), None)
+    if place is not None:
+        whole, history = history[place], (*history[:place], *history[place + 1 :])
+    return history, _message(whole, agent_name)
+
+
+def _begins_with(message: HistoryMessage, said: ReplyTo) -> bool:
+    """Return whether a message is the one that is replied to, whose text may be cut."""
+    if (message.role, message.sender_agent_name) != (said.role, said.sender_agent_name):
+        return False
+    whole = len(said.content.encode()) < _SHORTENED
+    return message.content == said.content if whole else message.content.startswith(said.content)
 
 
 def command_in(task: HasHistory, agent_name: str | None) -> tuple[str | None, str]:

@@ -11,6 +11,7 @@ from .payload import HistoryMessage, ReplyTo
 if TYPE_CHECKING:
     from .api.records import Message
     from .runtime.task_context import TaskContext
+    from .task import Task
 
 _MOST = 1_000_000
 _PAGE = 100  # messages that the March 2026 server gives at most
@@ -27,6 +28,23 @@ class AskedMessage:
     conversation_type: str | None
     history: tuple[HistoryMessage, ...]
     reply_to: ReplyTo | None
+    user_message_id: str | None
+    asked_before: str | None
+    place: int | None = None
+
+
+def asked_message(task: Task, asked_before: str | None) -> AskedMessage:
+    """Return what is to be answered of a task, and when the message was written that was asked before."""
+    return AskedMessage(
+        task.task_id,
+        task.conversation_id,
+        task.content,
+        task.conversation_type,
+        task.history,
+        task.reply_to,
+        task.user_message_id,
+        asked_before,
+    )
 
 
 def with_earlier(task: AskedMessage, context: TaskContext, limit: int | None) -> AskedMessage:
@@ -39,17 +57,20 @@ def with_earlier(task: AskedMessage, context: TaskContext, limit: int | None) ->
     """
     if limit is None or count("limit", limit, 1, _MOST) <= len(task.history) or task.conversation_id is None:
         return task
-    found: list[HistoryMessage] = []
+    found: list[Message] = []
     # One more: this task's own message is among them, and comes as the content besides.
     page = min(limit + 1, _PAGE)
     for message in context.api.messages.history(task.conversation_id, before=task.task_id, limit=page):
         if message.status is None or message.status in _TOLD:
-            found.append(_history_message(message))
+            found.append(message)
         if len(found) > limit:
             break
     if len(found) < len(task.history):
         return task
-    return replace(task, history=tuple(reversed(found)))
+    found.reverse()
+    # The August 2026 server names the message.
+    place = next((i for i, message in enumerate(found) if message.id == task.user_message_id), None)
+    return replace(task, history=tuple(map(_history_message, found)), place=place)
 
 
 def _history_message(message: Message) -> HistoryMessage:

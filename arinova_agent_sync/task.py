@@ -11,7 +11,7 @@ from .argument_checks import check_keywords
 from .argument_checks import seconds as check_seconds
 from .argument_checks import text as check_text
 from .chat_messages import chat_messages, checked_mentions, command_in, member_named, mentions_in
-from .earlier_messages import AskedMessage, with_earlier
+from .earlier_messages import AskedMessage, asked_message, with_earlier
 from .errors import ArinovaError, TaskCancelled
 from .image_parts import ImageForm, check_form, with_attachments
 from .payload import PayloadText, PayloadValue, ReadOnlyDict
@@ -112,8 +112,7 @@ class Task:
 
     @property
     def _asked(self) -> AskedMessage:
-        ids = self.task_id, self.conversation_id
-        return AskedMessage(*ids, self.content, self.conversation_type, self.history, self.reply_to)
+        return asked_message(self, self._context.asked_before)
 
     def _once(self, name: str, make: Callable[[JSONObject], T]) -> T:
         if name not in self._made:

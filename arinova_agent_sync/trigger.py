@@ -3,6 +3,8 @@
 The March 2026 server gives the history items no ids, and the content is not the text as typed: it puts a system
 prompt or a warning around it, lines for attachments behind it, or a skill's prompt into its place. A message that
 waited in the server's queue is not the last one either: later messages and earlier answers stand behind it.
+Several may have one text: outside of groups the server dispatches them in their order, so what is to be answered
+stands behind what the agent was asked before.
 """
 
 from __future__ import annotations
@@ -37,6 +39,16 @@ class HasHistory(Protocol):
         """Earlier messages, and perhaps later ones."""
         ...
 
+    @property
+    def asked_before(self) -> str | None:
+        """When the message was written that the agent was asked before in this conversation, if that is known."""
+        ...
+
+    @property
+    def place(self) -> int | None:
+        """Where what is to be answered stands in the history, if the server said so."""
+        ...
+
 
 def is_own(message: HistoryMessage, agent_name: str | None) -> bool:
     """Return whether an agent wrote a message itself; without a name every agent's message counts as its own."""
@@ -46,6 +58,8 @@ def is_own(message: HistoryMessage, agent_name: str | None) -> bool:
 
 def find_trigger(task: HasHistory, agent_name: str | None) -> int | None:
     """Return the place of the message that is to be answered in the history, None if it is not there."""
+    if task.place is not None:
+        return task.place
     content, history = task.content, task.history
     if not content or "\0" in content:  # the server's database refuses NUL, so there is no row of it
         return None
@@ -57,15 +71,40 @@ def find_trigger(task: HasHistory, agent_name: str | None) -> int | None:
             ranks[place] = rank
     if not ranks:
         return None
-    best = max(ranks.values())
-    fitting = [place for place, rank in ranks.items() if rank == best]
-    if task.conversation_type in GROUPS:
+    in_group = task.conversation_type in GROUPS
+    begin = 0 if in_group else _behind(task.asked_before, history)
+    fresh = {place: rank for place, rank in ranks.items() if place >= begin}
+    best = max((fresh or ranks).values())
+    fitting = [place for place, rank in (fresh or ranks).items() if rank == best]
+    if in_group:
         # Only some messages are for us, and one that did not wait is the last there is.
         return fitting[-1]
+    if fresh and task.asked_before:
+        return fitting[0]
     # Here every message is for us, and each is dispatched when those before it have ended: of several with one
     # text it is the first that is not answered. None at all: the server left it out.
     open_ones = _unanswered(history, agent_name)
     return next((place for place in fitting if place >= behind_own or place in open_ones), None)
+
+
+def _behind(asked_before: str | None, history: Sequence[HistoryMessage]) -> int:
+    """Return the first place behind the message that was asked before, 0 if that cannot be told."""
+    if asked_before is None:
+        return 0
+    then = _moment(asked_before)
+    for place, message in enumerate(history):
+        if message.created_at is None:
+            return 0
+        moment = _moment(message.created_at)
+        if moment >= then:
+            return place + (moment == then)
+    return len(history)
+
+
+def _moment(created_at: str) -> str:
+    """Return a time in a form that sorts: a task and the HTTP routes of the March 2026 server have one each."""
+    seconds, _, fraction = created_at.replace("T", " ").partition("+")[0].rstrip("Z").partition(".")
+    return f"{seconds}.{fraction.rstrip('0')}"
 
 
 def _unanswered(history: Sequence[HistoryMessage], agent_name: str | None) -> list[int]:

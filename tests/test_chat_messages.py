@@ -24,6 +24,8 @@ class Asked:
     history: tuple[HistoryMessage, ...] = ()
     reply_to: ReplyTo | None = None
     conversation_type: str | None = "h2a"
+    asked_before: str | None = None
+    place: int | None = None
 
 
 def short(task: Asked, name: str | None = "Me", first: str | None = None, **options: object) -> list[str]:
@@ -64,8 +66,19 @@ class TestMessages:
             # To an agent that another agent's answer triggered the content is empty.
             (Asked("", (user("hi"), agent("I say", "Ann")), ReplyTo("agent", "I say", "Ann")),
              ["user: hi", "user: Ann: I say"]),
-            (Asked("", (), ReplyTo("agent", "I say", "Ann")), ["user: I say"]),
-            (Asked("", (agent("mine"),), ReplyTo("agent", "I say", "Ann")), ["assistant: mine", "user: I say"]),
+            (Asked("", (), ReplyTo("agent", "I say", "Ann")), ["user: Ann: I say"]),
+            (Asked("", (agent("mine"),), ReplyTo("agent", "I say", "Ann")),
+             ["assistant: mine", "user: Ann: I say"]),
+            # It stands last and once, whatever came after it, and whole.
+            (Asked("", (user("hi"), agent("I say", "Ann"), agent("mine")), ReplyTo("agent", "I say", "Ann")),
+             ["user: hi", "assistant: mine", "user: Ann: I say"]),
+            (Asked("", (agent("I say", "Ann"), agent("I say", "Bob"), agent("I say more", "Ann")),
+                   ReplyTo("agent", "I say", "Ann")),
+             ["user: Bob: I say", "user: Ann: I say more", "user: Ann: I say"]),
+            (Asked("", (agent("ß" * 251, "Ann"), agent("mine")), ReplyTo("agent", "ß" * 250, "Ann")),
+             ["assistant: mine", f"user: Ann: {'ß' * 251}"]),
+            (Asked("", (user("hi"), agent("mine")), ReplyTo("agent", "mine", "Me")),
+             ["user: hi", "assistant: mine", "user: mine"]),
             (Asked("go", (), ReplyTo("agent", "I say", "Ann")), ["user: go"]),
         ],
     )  # fmt: skip
@@ -119,6 +132,39 @@ class TestMessages:
     )  # fmt: skip
     def test_what_is_answered_stands_last_and_once(self, task: Asked, messages: list[str]) -> None:
         assert short(task, first=None) == messages
+
+    @pytest.mark.parametrize(
+        ("content", "before", "texts", "messages"),
+        [
+            ("ok", 1, ["ok", "x", "ok"], ["ok", "x", "ok"]),  # of which the first two were dismissed
+            ("ok", None, ["ok", "x", "ok"], ["ok"]),
+            ("bye", 0, ["same", "bye", "same", "=S", "=S"], ["same", "=S", "=S", "bye"]),
+            ("same", 0, ["=H", "same", "same", "bye"], ["=H", "same"]),  # it was asked before, and again
+            (
+                "go",
+                5,
+                ["go", "=1", "go"],
+                ["go", "=1", "go"],
+            ),  # that was not asked before: what is known is wrong
+            ("lost", 1, ["a", "b", "=B"], ["a", "b", "=B", "lost"]),
+        ],
+    )
+    @pytest.mark.parametrize("known", ["2026-03-01 10:00:0{}.25", "2026-03-01T10:00:0{}.250Z"])
+    def test_what_was_asked_before_tells_which_of_several_it_is(
+        self, content: str, before: int | None, texts: list[str], messages: list[str], known: str
+    ) -> None:
+        history = tuple(
+            HistoryMessage(
+                "agent" if text.startswith("=") else "user", text, f"2026-03-01 10:00:0{place}.250"
+            )
+            for place, text in enumerate(texts)
+        )
+        asked = Asked(content, history, None, "h2a", None if before is None else known.format(before))
+        assert [each.partition(": ")[2] for each in short(asked)] == messages
+
+    def test_the_server_may_say_where_it_stands(self) -> None:
+        history = (user("a"), user("go"), user("b"), agent("B"), user("go"))
+        assert short(Asked("go", history, place=1)) == ["user: a", "assistant: B", "user: go"]
 
     def test_without_a_name_every_agent_is_the_assistant(self) -> None:
         assert short(Asked("go", (agent("a", "Ann"),)), None) == ["assistant: a", "user: go"]

@@ -528,6 +528,7 @@ assert not [name for name in heavy if name in sys.modules], [name for name in he
 class Door:
     is_cancelled = False
     agent_name = None
+    asked_before = None
     on_cancel = chunk = complete = error = lambda self, *args: None
 
 def generator(task):

@@ -73,6 +73,7 @@ class FakeDoor:
         self.calls: list[tuple[object, ...]] = []
         self.cancelled = threading.Event()
         self.agent_name: str | None = "Ann"
+        self.asked_before: str | None = None
         self.api: Any = None
         self.mute = False  # after disconnect(): cancelled, but nothing raises
         self.functions: list[Callable[[], object]] = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..net.deadline import Deadline
 
-VERSION = 1  # of the messages; a worker of another one says so instead of guessing
+VERSION = 2  # of the messages; a worker of another one says so instead of guessing
 
 
 class SeamMessage(msgspec.Struct, array_like=True, frozen=True, tag=True):
@@ -138,6 +138,7 @@ class StartJob(SeamMessage, frozen=True):
     command: str | None
     payload: bytes
     agent_name: str | None
+    asked_before: str | None
     token: str
 
 
@@ -176,12 +177,14 @@ class Job(NamedTuple):
         command: which handler: that of a slash command, None for that of other tasks.
         payload: as the server sent it.
         agent_name: the agent's name, if the server told it.
+        asked_before: when the message was written that the agent was asked before, as TaskContext has it.
     """
 
     task_id: str
     command: str | None
     payload: Mapping[str, object]
     agent_name: str | None
+    asked_before: str | None = None
 
 
 class JobReport(Protocol):

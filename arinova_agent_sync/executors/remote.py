@@ -92,6 +92,11 @@ class RemoteTaskContext:
         return self.job.agent_name
 
     @property
+    def asked_before(self) -> str | None:
+        """When the message was written that the agent was asked before in this conversation, if that is known."""
+        return self.job.asked_before
+
+    @property
     def api(self) -> ArinovaClient:
         """The agent's HTTP client."""
         assert self._credentials is not None  # there is one wherever a handler is called

@@ -155,7 +155,7 @@ class RemoteHandlers:
         if executor is None or self.runner is None:
             return None
         session, handlers = self._sessions.get(executor, (None, {}))
-        job = Job(running.task_id, command, payload, context.agent_name)
+        job = Job(running.task_id, command, payload, context.agent_name, context.asked_before)
         return RemoteRun(
             running,
             job,

@@ -53,6 +53,11 @@ class TaskContext(Protocol):
         ...
 
     @property
+    def asked_before(self) -> str | None:
+        """When the message was written that the agent was asked before in this conversation, if that is known."""
+        ...
+
+    @property
     def api(self) -> ArinovaClient:
         """The agent's HTTP client."""
         ...
@@ -97,9 +102,10 @@ class ThreadTaskContext:
         writer: takes its chunks.
         actions: the agent's action calls.
         credentials: whose HTTP client the task uses.
+        asked_before: when the message was written that the agent was asked before in this conversation.
     """
 
-    __slots__ = ("_actions", "_credentials", "_lifecycle", "_running", "_writer")
+    __slots__ = ("_actions", "_credentials", "_lifecycle", "_running", "_writer", "asked_before")
 
     def __init__(
         self,
@@ -109,7 +115,9 @@ class ThreadTaskContext:
         writer: Writer,
         actions: ActionCalls,
         credentials: Credentials,
+        asked_before: str | None = None,
     ) -> None:
+        self.asked_before = asked_before
         self._running = running
         self._lifecycle = lifecycle
         self._writer = writer

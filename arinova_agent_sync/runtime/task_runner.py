@@ -17,6 +17,7 @@ from ..shown_errors import shown_error
 from ..task import Task
 from .action_calls import ActionCalls
 from .callbacks import Callbacks
+from .last_asked import LastAsked
 from .remote_handlers import RemoteHandlers
 from .running_task import RunningTask
 from .state import State
@@ -62,6 +63,7 @@ class TaskRunner:
         self._credentials = credentials
         self._handler_for = handler_for
         self._remote = remote
+        self._last_asked = LastAsked()
         self.lifecycle = TaskLifecycle(
             state, writer=writer, workers=workers, callbacks=callbacks, run=self._run
         )
@@ -73,14 +75,18 @@ class TaskRunner:
         if not isinstance(conversation_id, str):
             conversation_id = None
         running = RunningTask(event.task_id, conversation_id, connection, event.size)
+        asked = self._last_asked
         context = ThreadTaskContext(
             running,
             lifecycle=self.lifecycle,
             writer=self._writer,
             actions=self._actions,
             credentials=self._credentials,
+            asked_before=asked.written.get(conversation_id) if conversation_id else None,
         )
         task = Task(payload, context)
+        if conversation_id:
+            asked.note(conversation_id, task, payload, context)
         handler = self._handler_for(task)
         if handler is not None:
             running.handle = partial(handlers.answer, handler, task)

@@ -270,7 +270,7 @@ class CelerySession:
         job = sent.job
         arguments = (
             *(VERSION, self._gateway, job.job_id, job.order.attempt),
-            *(job.job.command, job.payload.decode(), job.job.agent_name),
+            *(job.job.command, job.payload.decode(), job.job.agent_name, job.job.asked_before),
         )
         try:
             self._signature.apply_async(arguments, task_id=sent.task_id, expires=self._start_timeout)

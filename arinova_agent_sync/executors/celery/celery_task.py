@@ -70,9 +70,10 @@ class WorkerTask:
         return run
 
     def _run(self, version: int, gateway: str, job: str, attempt: int, *rest: Any) -> None:
-        command, payload, agent_name = rest if version == VERSION else (None, "{}", None)
+        known = rest if version == VERSION else (None, "{}", None, None)
+        command, payload, agent_name, asked_before = known
         bus = self._bus_of_this_process()
-        start = StartJob(job, attempt, 0, command, payload.encode(), agent_name, "")
+        start = StartJob(job, attempt, 0, command, payload.encode(), agent_name, asked_before, "")
         agent = next(self._serving(command), None)
         if agent is None:
             self._answer_unknown(bus, gateway, start, version)

@@ -73,8 +73,10 @@ class Placement:
         self.running[job.job_id] = job
         worker.job = job.job_id
         token = self.agents[job.agent].agent.token
-        attempt, command, agent_name = job.order.attempt, job.job.command, job.job.agent_name
-        worker.send(StartJob(job.job_id, attempt, job.agent, command, job.payload, agent_name, token))
+        asked = job.job
+        known = asked.agent_name, asked.asked_before
+        attempt = job.order.attempt
+        worker.send(StartJob(job.job_id, attempt, job.agent, asked.command, job.payload, *known, token))
 
     def job_of(self, worker: WorkerProcess) -> RelayedJob | None:
         """Return the job that a process runs."""

@@ -1,0 +1,55 @@
+"""Which message the agent was asked last in each conversation. Not thread-safe: the reader owns it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..earlier_messages import asked_message
+from ..task import Task
+from ..trigger import GROUPS, find_trigger
+from .task_context import TaskContext
+
+_MOST = 10_000  # conversations, of which the longest unheard is forgotten
+
+
+class LastAsked:
+    """Note of each task when the message was written that it is about.
+
+    Messages outside of groups are dispatched in their order. Where several have one text, that tells which of them
+    the next task is about, whether the earlier ones were answered, dismissed or left the history.
+
+    Attributes:
+        written: by conversation, when the message was written, as the server put it.
+    """
+
+    def __init__(self) -> None:
+        self.written: dict[str, str] = {}
+
+    def note(
+        self, conversation_id: str, task: Task, payload: Mapping[str, object], context: TaskContext
+    ) -> None:
+        """Note a task's message, if its history holds it.
+
+        Args:
+            conversation_id: the task's conversation.
+            task: the task.
+            payload: the same as the server sent it.
+            context: the task's.
+        """
+        history = payload.get("history")
+        if not isinstance(history, list) or not history or payload.get("conversationType") in GROUPS:
+            return
+        content = payload.get("content")
+        same = [row for row in history if isinstance(row, dict) and row.get("content") == content]
+        if len(same) == 1 and same[0] is history[-1] and same[0].get("role") == "user":
+            created_at = same[0].get("createdAt")  # the plain case, at little cost
+        else:
+            asked = asked_message(task, context.asked_before)
+            place = find_trigger(asked, context.agent_name)
+            created_at = None if place is None else asked.history[place].created_at
+        if not isinstance(created_at, str):
+            return
+        self.written.pop(conversation_id, None)
+        self.written[conversation_id] = created_at
+        if len(self.written) > _MOST:
+            del self.written[next(iter(self.written))]
