@@ -38,6 +38,21 @@ def descriptors() -> set[str]:
 
 
 @pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Fail a test after which the package's log is silent, or speaks elsewhere."""
+    logger = logging.getLogger("arinova_agent_sync")
+
+    def settings() -> tuple[object, ...]:
+        return logger.level, logger.disabled, logger.propagate, logging.root.manager.disable
+
+    before = settings()
+    yield
+    after = settings()
+    logger.level, logger.disabled, logger.propagate, logging.root.manager.disable = before  # for the next one
+    assert after == before
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a thread or a descriptor."""
     if not os.path.isdir("/proc/self/fd"):
