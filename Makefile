@@ -54,11 +54,12 @@ bench: $(VENV)/.ready
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer, with venv, is needed: apt-get install python3-venv"; exit 1; }
+	@echo "Making an environment of its own in $(VENV), with $(PYTHON) ..."
 	@$(PYTHON) -m venv $(VENV)
 
 # The demo needs little, so it is set up in seconds.
 $(VENV)/.demo: pyproject.toml setup.cfg | $(BIN)/python
-	@echo "Setting up $(VENV) ..."
+	@echo "Installing this package there, and what the demo needs ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[playground]"
 	@touch $@
 

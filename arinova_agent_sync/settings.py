@@ -334,7 +334,7 @@ def checked(name: str, given: object) -> object:
     value = os.environ.get(option.variable) if given is None and option.variable else given
     if option.variable and (value is None or value == ""):
         raise ValueError(f"{name} is missing: pass {name}= or set {option.variable}")
-    return option.check(name, value)
+    return option.check(name if given is not None else f"{name} ({option.variable})", value)
 
 
 def server_url(given: object = None) -> str:

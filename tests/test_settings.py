@@ -473,10 +473,10 @@ class TestEnvironment:
 
     def test_what_it_says_is_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ARINOVA_SERVER_URL", "ftp://host")
-        with pytest.raises(ValueError, match=r"^server_url must start with"):
+        with pytest.raises(ValueError, match=r"^server_url \(ARINOVA_SERVER_URL\) must start with"):
             check({"bot_token": TOKEN})
         monkeypatch.setenv("ARINOVA_BOT_TOKEN", "ari_hunter2\n")
-        with pytest.raises(ValueError, match=r"^bot_token may contain") as caught:
+        with pytest.raises(ValueError, match=r"^bot_token \(ARINOVA_BOT_TOKEN\) may contain") as caught:
             check({"server_url": URL})
         assert "hunter2" not in str(caught.value)
 

@@ -17,7 +17,7 @@ from ..errors import ArinovaError
 from ..local import Generation, LocalConversation, LocalReply, LocalServer
 from . import logs, parrot
 from .lines import CANCEL, QUIT, Lines
-from .options import embedded_options, log_level_option
+from .options import embedded_options, log_level_option, unusable_data
 from .target import TargetError, name_of, with_agents
 from .terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
 
@@ -75,11 +75,11 @@ def _chat(target: str | None, data: Path | None, generation: Generation, interru
     try:
         server = LocalServer(agent_name=name, generation=generation, duplicate_window=0, **options).start()
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"the conversation cannot be kept in {data}: {error}") from error
+        raise unusable_data(data, error) from error
     chat = _Chat(server=server, name=name, interrupts=interrupts)
     try:
         with_agents(
-            target or parrot.TARGET,
+            parrot.TARGET if target is None else target,
             chat.hold,
             server_url=server.url,
             bot_token=server.bot_token,

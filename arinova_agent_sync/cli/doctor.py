@@ -11,10 +11,9 @@ from pathlib import Path
 
 import click
 
-from .. import settings
 from ..settings import BOT_TOKEN_VARIABLE, Settings
 from .checks import Checkup, Finding, failures
-from .options import given_tokens, required_url, server_options
+from .options import given_tokens, required_token, required_url, seconds, server_options
 
 _MARKS = {
     "ok": ("ok", "green"),
@@ -37,7 +36,7 @@ _INTERRUPTED = 130
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=seconds,
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -105,11 +104,7 @@ def _token(file: Path | None, given: str | None, auth: bool | None) -> str | Non
         return tokens[0]
     if auth is False and not os.environ.get(BOT_TOKEN_VARIABLE):
         return None
-    try:
-        return settings.bot_token(None)
-    except ValueError as error:
-        text = str(error).replace("pass bot_token=", "give --token-file")
-        raise click.UsageError(f"{text}; with --no-auth none is needed") from None
+    return required_token()
 
 
 def _consent() -> bool:

@@ -21,8 +21,8 @@ from ..runtime import foreground
 from ..runtime.engine import Engine
 from . import logs
 from .lifeline import Lifeline
-from .options import given_tokens, log_level_option, server_options
-from .target import TargetError, with_agents
+from .options import given_tokens, log_level_option, seconds, server_options, whole
+from .target import TargetError, file_of, with_agents
 
 logger = logging.getLogger("arinova_agent_sync.cli")
 
@@ -39,13 +39,13 @@ INTERRUPTED = 130
 @server_options(several=True)
 @click.option(
     "--give-up-after",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=seconds,
     metavar="SECONDS",
     help="End, with exit code 4, if an agent has not been connected by then. Else it goes on trying.",
 )
 @click.option(
     "--processes",
-    type=click.IntRange(1, 1_000),
+    type=whole(1, 1_000),
     metavar="N",
     help="Run handlers in N processes instead of on threads; they load the TARGETs, too.",
 )
@@ -94,6 +94,11 @@ def command(
     if reload:
         from .supervisor import supervise
 
+        try:
+            for target in targets:
+                file_of(target)
+        except TargetError as error:  # nothing would ever change
+            raise click.UsageError(str(error)) from None
         sys.exit(supervise(targets))
     runner = _Runner(
         targets,
@@ -113,9 +118,14 @@ def _tokens_of(targets: Sequence[str], tokens: Sequence[str]) -> Sequence[str | 
         return [None] * len(targets)
     if len(tokens) != len(targets):
         raise click.UsageError(
-            f"there are {len(targets)} TARGETs and {len(tokens)} tokens: give one for each, in their order"
+            f"{_counted(len(targets), 'TARGET')} and {_counted(len(tokens), 'token')}: give --token-file (or "
+            "--bot-token) once for each TARGET, in their order"
         )
     return tokens
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _exit_code(runner: _Runner, format: logs.Format) -> int:

@@ -91,6 +91,8 @@ def folder_of(target: str) -> Path:
 def file_of(target: str) -> Path | None:
     """Return the file that a target names, None if it names a module; raise TargetError if there is neither."""
     name, _ = split(target)
+    if not name:
+        raise TargetError("The TARGET is empty. Name a file, such as my_agent.py.")
     if not _is_file(name):
         if not all(part.isidentifier() for part in name.split(".")) or not _is_module(name.partition(".")[0]):
             raise TargetError(_nothing_called(name))

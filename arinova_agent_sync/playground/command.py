@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
 import sys
@@ -14,7 +15,7 @@ from typing import cast
 
 import click
 
-from ..cli.options import embedded_options
+from ..cli.options import embedded_options, unusable_data, whole, wrong
 from ..cli.target import TargetError, file_of, folder_of, name_of
 from ..local import Generation
 from ..runtime.foreground import Events, signals_to
@@ -31,7 +32,7 @@ _NAMES = ("Iris", "Otto", "Wren", "Milo", "Juno", "Hugo", "Nora", "Emil")
 @click.command("playground")
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Where to listen; a free port by default."
+    "--port", type=whole(0, 65535), default=0, metavar="PORT", help="Where to listen; a free port by default."
 )
 @click.option(
     "--host", default="127.0.0.1", help="An address of this machine alone, such as 127.0.0.1 or ::1."
@@ -49,7 +50,8 @@ _NAMES = ("Iris", "Otto", "Wren", "Milo", "Juno", "Hugo", "Nora", "Emil")
 @click.option(
     "--agents",
     "number",
-    type=click.IntRange(1, len(_NAMES)),
+    type=whole(1, len(_NAMES)),
+    metavar="N",
     help="How many agents to start of one TARGET, for a group; 2 of the sample agent by default.",
 )
 def command(
@@ -69,10 +71,12 @@ def command(
     in a group.
     """
     if not _is_loopback(host):
-        raise click.BadParameter("only addresses of this machine are served", param_hint="--host")
+        raise wrong("--host", f"{host!r} must be an address of this machine alone, such as 127.0.0.1 or ::1")
     for name in allowed_hosts:
         if not _HOST_NAME.fullmatch(name):
-            raise click.BadParameter(f"{name!r} must be a host name, without port", param_hint="--allow-host")
+            raise wrong(
+                "--allow-host", f"{name!r} must be a host name, such as chat.example.com, without port"
+            )
     if number is not None and len(targets) > 1:
         raise click.UsageError("--agents takes one TARGET")
     if reload and not targets:
@@ -94,13 +98,11 @@ def command(
             allowed_hosts=allowed_hosts,
         )
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"the conversations cannot be kept: {error}") from error
+        raise unusable_data(data, error) from error
     try:
         playground.start()
     except OSError as error:
-        raise click.ClickException(
-            f"cannot listen on {host} port {port}: {error.strerror or error}"
-        ) from error
+        raise _unusable_address(host, port, error) from error
     with ExitStack() as ending:
         ending.callback(playground.stop)
         if reload:
@@ -123,6 +125,14 @@ def command(
             sys.stdout.flush()
         events.get(None)
     click.echo("")
+
+
+def _unusable_address(host: str, port: int, error: OSError) -> click.BadParameter:
+    if error.errno == errno.EADDRINUSE:
+        problem = f"another program listens on port {port}; leave --port out for a free one"
+        return wrong("--port", problem)
+    option = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+    return wrong(option, f"cannot listen on {host} port {port}: {error.strerror or error}")
 
 
 def _agents(targets: Sequence[str], number: int | None) -> dict[str, RunnerMaker]:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from arinova_agent_sync.cli.chat import command as chat_command
 
 from .conftest import ECHO, ROOT, Command, Write
 from .test_demo import CTRL_C, CTRL_D, Terminal
@@ -290,16 +293,29 @@ def test_data_keeps_the_conversation(command: Start, write: Write, tmp_path: Pat
     assert "one" in piped.out.text
     (tmp_path / "broken.db").write_text("this is no database, and long enough to be seen as none" * 100)
     piped = command("chat", "my_agent.py", "--data", "broken.db")
-    assert piped.exit_code() == 1
-    assert "Error: the conversation cannot be kept in broken.db" in piped.err.text
+    assert piped.exit_code() == 2
+    assert "'--data': broken.db: is no data of an embedded server" in piped.err.text
     assert "Traceback" not in piped.err.text
+
+
+def test_a_target_that_is_not_there_is_told(command: Start) -> None:
+    piped = command("chat", "no_such_file.py")
+    assert piped.exit_code() == 2
+    assert "Error: There is no file no_such_file.py" in piped.err.text
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
-    [(["no_such_file.py"], "Error: There is no file"), (["a", "b"], "unexpected extra argument")],
+    [
+        (["a", "b"], "unexpected extra argument (b)"),
+        (["--generation", "june"], "'--generation': 'june' is not one of 'march', 'august'"),
+        (["--log-level", "loud"], "'--log-level': 'loud' is not one of"),
+        (["--data", "no_folder/chat.db"], "'--data': there is no folder no_folder; make it first"),
+        (["--data", "."], "'--data': File '.' is a directory"),
+        (["--data", ""], "'--data': it is empty"),
+    ],
 )
-def test_wrong_arguments_are_told(command: Start, arguments: list[str], problem: str) -> None:
-    piped = command("chat", *arguments)
-    assert piped.exit_code() == 2
-    assert problem in piped.err.text
+def test_wrong_arguments_are_told(arguments: list[str], problem: str) -> None:
+    result = CliRunner().invoke(chat_command, arguments)
+    assert result.exit_code == 2
+    assert problem in result.output

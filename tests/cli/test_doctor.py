@@ -375,11 +375,19 @@ def test_json(server: LocalServer, command: Callable[..., Command]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ([], "server_url is missing: give --server-url or set ARINOVA_SERVER_URL"),
-        (["--server-url", "nonsense"], "server_url must start with"),
-        (["--server-url", "http://x", "--timeout", "0"], "is not in the range"),
-        (["--server-url", "http://x", "--bot-token", "a b"], "bot_token may contain printable"),
-        (["--server-url", "http://x"], "bot_token is missing: give --token-file or set"),
+        ([], "no server is named: give --server-url or set ARINOVA_SERVER_URL"),
+        (["--server-url", "nonsense"], "'--server-url': must start with"),
+        (["--server-url", "http://x", "--bot-token", "a b"], "'--bot-token': a token may contain printable"),
+        (["--server-url", "http://x"], "no bot token is given: give --token-file or set ARINOVA_BOT_TOKEN"),
+        (["--server-url", "http://x", "--token-file", "none"], "'--token-file': none cannot be read"),
+        (["--server-url", "http://x", "one"], "unexpected extra argument (one)"),
+        *(
+            (
+                ["--timeout", wrong],
+                f"'--timeout': it must be a number of seconds above 0, such as 30 or 2.5, not {wrong!r}",
+            )
+            for wrong in ("x", "0", "nan", "inf", "30s")
+        ),
     ],
 )
 def test_wrong_arguments_are_told(
@@ -387,6 +395,23 @@ def test_wrong_arguments_are_told(
 ) -> None:
     monkeypatch.delenv("ARINOVA_BOT_TOKEN")
     result = CliRunner().invoke(doctor, arguments)
+    assert result.exit_code == 2
+    assert problem in result.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("ARINOVA_SERVER_URL", "nonsense", "'ARINOVA_SERVER_URL': must start with"),
+        ("ARINOVA_BOT_TOKEN", "a b", "'ARINOVA_BOT_TOKEN': a token may contain printable"),
+    ],
+)
+def test_a_wrong_environment_variable_is_named(
+    variable: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARINOVA_SERVER_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv(variable, value)
+    result = CliRunner().invoke(doctor, [])
     assert result.exit_code == 2
     assert problem in result.output
 

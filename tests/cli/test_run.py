@@ -353,16 +353,35 @@ def test_agents_that_were_told_to_stop_before_they_started_stop(server: LocalSer
     ("arguments", "problem"),
     [
         ([], "Missing argument 'TARGET...'"),
-        (["a.py", "--server-url", "ftp://x"], "server_url must start with https://"),
-        (["a.py", "--bot-token", "ari_x", "--bot-token", "ari_y"], "there are 1 TARGETs and 2 tokens"),
-        (["a.py", "b.py", "--bot-token", "ari_x"], "there are 2 TARGETs and 1 tokens"),
+        (["a.py", "--server-url", "ftp://x"], "'--server-url': must start with https://"),
+        (["a.py", "--server-url", ""], "'--server-url': it is empty"),
+        (
+            ["a.py", "--bot-token", "ari_x", "--bot-token", "ari_y"],
+            "1 TARGET and 2 tokens: give --token-file",
+        ),
+        (["a.py", "b.py", "--bot-token", "ari_x"], "2 TARGETs and 1 token: give --token-file"),
         (["a.py", "--bot-token", "ari_x", "--token-file", "x"], "give one of them"),
-        (["a.py", "--token-file", "no_such_file"], "no_such_file cannot be read: No such file"),
-        (["a.py", "--token-file", "empty"], "empty is empty"),
-        (["a.py", "--token-file", "long"], "it is longer than"),
-        (["a.py", "--bot-token", "ari_ x"], "bot_token may contain printable ASCII"),
-        (["a.py", "--log-level", "loud"], "'loud' is not one of"),
-        (["a.py", "--give-up-after", "0"], "0.0 is not in the range"),
+        (
+            ["a.py", "--token-file", "no_such_file"],
+            "'--token-file': no_such_file cannot be read: No such file",
+        ),
+        (["a.py", "--token-file", "."], "'--token-file': File '.' is a directory"),
+        (["a.py", "--token-file", "empty"], "'--token-file': empty is empty"),
+        (["a.py", "--token-file", "long"], "'--token-file': long is not a token file: it is longer than"),
+        (["a.py", "--bot-token", "ari_ x"], "'--bot-token': a token may contain printable ASCII"),
+        (["a.py", "--bot-token", ""], "'--bot-token': it is empty"),
+        (["a.py", "--log-level", "loud"], "'--log-level': 'loud' is not one of"),
+        (["a.py", "--log-format", "xml"], "'--log-format': 'xml' is not one of"),
+        (["a.py", "--relod"], "No such option '--relod'"),
+        (["a.py", "--reload"], "There is no file a.py."),
+        *(
+            (["a.py", "--give-up-after", wrong], "'--give-up-after': it must be a number of seconds above 0")
+            for wrong in ("x", "0", "-1", "nan", "inf", "")
+        ),
+        *(
+            (["a.py", "--processes", wrong], "'--processes': it must be a whole number from 1 to 1000, not")
+            for wrong in ("x", "0", "1.5", "1001")
+        ),
     ],
 )
 def test_wrong_arguments_are_told(

@@ -162,11 +162,18 @@ def test_the_terminal_tells_why_an_agent_cannot_run(start, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--host", "0.0.0.0"], "only addresses of this machine"),
-        (["--host", "example.com"], "only addresses of this machine"),
+        (["--host", "0.0.0.0"], "'--host': '0.0.0.0' must be an address of this machine alone"),
+        (["--host", "example.com"], "'--host': 'example.com' must be an address of this machine alone"),
+        (["--host", ""], "'--host': '' must be an address of this machine alone"),
+        (["--port", "x"], "'--port': it must be a whole number from 0 to 65535, not 'x'"),
+        (["--port", "70000"], "'--port': it must be a whole number from 0 to 65535, not '70000'"),
+        (["--agents", "9"], "'--agents': it must be a whole number from 1 to 8, not '9'"),
         (["a.py", "b.py", "--agents", "2"], "--agents takes one TARGET"),
         (["--reload"], "--reload needs a TARGET"),
         (["--generation", "may"], "'may' is not one of"),
+        (["--data", "no_folder/chats.db"], "'--data': there is no folder no_folder"),
+        (["--data", ""], "'--data': it is empty"),
+        (["--data", "."], "'--data': File '.' is a directory."),
         (["no_such_file.py"], "There is no file no_such_file.py."),
         (["no_such_file.py:agent", "--reload"], "There is no file no_such_file.py."),
         (["no_such_module"], "There is no file and no module no_such_module."),
@@ -183,15 +190,14 @@ def test_wrong_arguments_are_told(arguments, problem):
 def test_a_file_that_keeps_no_conversations_is_told(tmp_path):
     (tmp_path / "diary.txt").write_text("Dear diary, " * 100)
     result = CliRunner().invoke(command, ["--no-browser", "--data", str(tmp_path / "diary.txt")])
-    assert result.exit_code == 1
-    assert "cannot be kept" in result.output
-    assert "choose another file" in result.output
+    assert result.exit_code == 2
+    assert f"'--data': {tmp_path / 'diary.txt'}: is no data of an embedded server" in result.output
 
 
 def test_a_port_that_is_taken_is_told(server):
     result = CliRunner().invoke(command, ["--no-browser", "--port", str(server.port)])
-    assert result.exit_code == 1
-    assert f"cannot listen on 127.0.0.1 port {server.port}" in result.output
+    assert result.exit_code == 2
+    assert f"'--port': another program listens on port {server.port}; leave --port out" in result.output
 
 
 def test_how_many_agents_there_are():
