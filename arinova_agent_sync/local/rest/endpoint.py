@@ -81,7 +81,7 @@ class Endpoint:
     async def _answer(self, handler: Handler, request: ApiRequest) -> Response:
         try:
             if not self._public:
-                _ = request.agent
+                request.admit()
             if request.method not in _READS:
                 return await _change(handler, request)
             response = handler(request)

@@ -99,6 +99,20 @@ class ApiRequest(Request):
                 blocks.append(block)
         self.data = b"".join(blocks) if size <= limit else None
 
+    def admit(self) -> None:
+        """Refuse whoever has no token, and whoever is a user and an agent at once, which v1 alone notices."""
+        if (
+            "x-agent-token" in self.headers
+            and self.scope["path"].startswith("/api/v1/")
+            and self._has_session()
+        ):
+            refuse(400, "A session and X-Agent-Token exclude each other")
+        _ = self.agent
+
+    def _has_session(self) -> bool:
+        # Nobody has one here, and it is not known what the real one's cookie is called.
+        return any("session" in name.lower() for name in self.cookies)
+
     @property
     def agent(self) -> AgentAccount:
         """Who asks."""

@@ -60,6 +60,22 @@ class TestWhoAsks:
         assert ask("GET", "/conversations", token="odd-token").status == 401
         assert ask("GET", "/conversations", headers={"X-Agent-Token": "odd-token"}).status == 200
 
+    @pytest.mark.parametrize(
+        ("path", "headers", "status"),
+        [
+            ("/conversations", {"Cookie": "better-auth.session_token=x", "X-Agent-Token": "{token}"}, 400),
+            ("/conversations", {"Cookie": "theme=dark", "X-Agent-Token": "{token}"}, 200),
+            ("/conversations", {"Cookie": "session=x", "Authorization": "Bearer {token}"}, 200),
+            ("/conversations", {"Cookie": "session=x"}, 401),
+            ("/api/agent/kanban/boards", {"Cookie": "session=x", "X-Agent-Token": "{token}"}, 200),
+        ],
+    )
+    def test_nobody_is_a_user_and_an_agent_at_once(
+        self, server: LocalServer, ask: Ask, path: str, headers: dict[str, str], status: int
+    ) -> None:
+        given = {name: value.format(token=server.bot_token) for name, value in headers.items()}
+        assert ask("GET", path, headers={"Authorization": "", **given}).status == status
+
     def test_the_client_says_what_is_wrong(self, server: LocalServer) -> None:
         with (
             ArinovaClient(server_url=server.url, bot_token="ari_unknown") as client,
