@@ -30,7 +30,7 @@ from .rules import Rules
 
 Ended = Literal["completed", "cancelled", "error", "deleted"]
 
-PROMPT_KEYS = ("promptContent", "promptTemplate", "parameters", "config")  # of a skill, not for tasks
+_SKILL_KEYS = ("slug", "name", "slashCommand", "description")  # its prompt is for those who ask for it
 
 
 class Dispatch:
@@ -109,8 +109,7 @@ class Dispatch:
             task,
             content,
             history_limit=self._rules.history_limit,
-            # Prompts are for those who ask for them.
-            skills=[{key: skill[key] for key in skill if key not in PROMPT_KEYS} for skill in skills],
+            skills=[{key: skill.get(key) for key in _SKILL_KEYS} for skill in skills],
             august=self._rules.august,
         )
         if conversation is not None:

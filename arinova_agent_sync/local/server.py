@@ -25,6 +25,7 @@ from .records import AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
 from .rest.app import Rest
 from .rest.exchange import Desk
+from .rest.skills import of_platform
 from .rest.store import Store
 from .rules import Generation, Rules
 from .telemetry import TelemetryRow
@@ -50,7 +51,8 @@ class LocalServer:
             March 2026 server; 0 turns that off, which tests that repeat a text want.
         history_limit: messages that a task's history tells.
         platform_skills: what is installed for every agent, ``{"slug", "name", "slashCommand",
-            "description"}`` each, and ``"promptContent"`` if an agent may ask for it.
+            "description"}`` each, and ``"promptContent"`` if an agent may ask for it; all but the slug may be
+            left out.
         data: a file that keeps the accounts, conversations, notes and so on for the next server with this
             file, which takes agents up again by their names; without, they end with this object.
         max_file_size: bytes that the body of a request may have, such as an upload with all that is around it.
@@ -105,7 +107,8 @@ class LocalServer:
         count("max_file_size", max_file_size, 1, _LARGEST_FILE)
         # What other rooms of this package work with: the database, and the chat behind its lock. Not for users.
         self.store = Store(data)
-        self.hub = Hub(rules, platform_skills, log, self.store if data is not None else None)
+        skills = of_platform(platform_skills)
+        self.hub = Hub(rules, skills, log, self.store if data is not None else None)
         hosting = Host(self.hub)
         desk = Desk(self.store, self.hub, max_file_size)
         app = Rest(desk, routes, hosting.drop)
@@ -343,7 +346,10 @@ class LocalServer:
 
     @property
     def reports(self) -> list[Report]:
-        """What agents of August 2026 told about themselves: "hud_update", "task_queued", and so on."""
+        """What agents told about themselves: "hud_update", "task_queued", and so on.
+
+        The March 2026 server takes "hud_update" and "task_update" alone, and only on the WebSocket ``/api/v1/hud``.
+        """
         with self.hub.lock:
             return list(self.hub.incoming.reports)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from starlette.responses import Response
 
 from .exchange import ApiRequest, answer, refuse
 from .kinds import Kind
-from .store import Row
+from .store import Row, now
 
 _SKILLS = Kind(
     "skills",
@@ -17,7 +19,8 @@ _SKILLS = Kind(
     " installed_at",
     only="is_enabled",
 )
-_COMMON: Row = {
+# What a skill of the platform has where it says nothing else.
+_UNSAID: Row = {
     "description": "",
     "category": "general",
     "slashCommand": None,
@@ -26,7 +29,6 @@ _COMMON: Row = {
     "parameters": [],
     "isEnabled": True,
     "config": {},
-    "installedAt": None,
 }
 
 
@@ -43,7 +45,23 @@ def get_prompt(request: ApiRequest) -> Response:
 def _installed(request: ApiRequest) -> list[Row]:
     # The agent's own come first, since of two with one slug that is the one which was meant for it.
     own = _SKILLS.rows(request, "agent_id = ?", request.agent_id)
-    return own + [
-        {"id": str(uuid.uuid5(uuid.NAMESPACE_URL, skill["slug"])), "name": skill["slug"], **_COMMON, **skill}
-        for skill in request.hub.chat.skills
+    return [*own, *map(dict, request.hub.chat.skills)]
+
+
+def of_platform(skills: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return skills that every agent has, with all that the server tells of one.
+
+    Raises ValueError for one without a slug.
+    """
+    if not all(isinstance(skill.get("slug"), str) for skill in skills):
+        raise ValueError("platform_skills must have a slug each, such as {'slug': 'draw'}")
+    return [
+        {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, str(skill["slug"]))),
+            "name": skill["slug"],
+            **_UNSAID,
+            "installedAt": now(),
+            **skill,
+        }
+        for skill in skills
     ]

@@ -10,6 +10,7 @@ from arinova_agent_sync import errors
 from arinova_agent_sync.api import ArinovaClient
 from arinova_agent_sync.local import Generation, LocalServer
 
+from ..raw_agent import RawAgent
 from .conftest import Ask
 
 DRAW = {"slug": "draw", "name": "Draw", "slashCommand": "/draw", "description": "Draws"}
@@ -61,3 +62,21 @@ def test_what_is_not_installed(server: LocalServer, client: ArinovaClient) -> No
     server.owner.uninstall_skill("translate")
     with pytest.raises(errors.NotFoundError, match="not installed"):
         client.skills.prompt("translate")
+
+
+@pytest.mark.parametrize("given", [{"slug": "p"}, {"slug": "p", "promptContent": "x", "category": "c"}])
+def test_a_platform_skill_is_told_whole(given: dict[str, str], generation: Generation, client_of) -> None:
+    told = {"slug": "p", "name": "p", "slashCommand": None, "description": ""}
+    with LocalServer(generation=generation, platform_skills=[given]) as server:
+        agent = RawAgent(server)
+        server.conversation().say("hi")
+        assert agent.task()["availableSkills"] == [told]
+        agent.close()
+        (installed,) = client_of(server).skills.installed()
+        assert installed.items() >= told.items()
+        assert isinstance(installed["installedAt"], str)
+
+
+def test_a_platform_skill_without_a_slug_is_refused() -> None:
+    with pytest.raises(ValueError, match="platform_skills"):
+        LocalServer(platform_skills=[{"name": "Draw"}])
