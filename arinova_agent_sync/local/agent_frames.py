@@ -25,7 +25,7 @@ REPORTS = (
 
 @dataclass(frozen=True)
 class Report:
-    """Show one frame that an agent of August 2026 tells about itself, such as "hud_update"."""
+    """Show one frame that an agent tells about itself, such as "hud_update"."""
 
     agent_id: str
     frame: Frame
@@ -43,12 +43,17 @@ class Incoming:
     Attributes:
         chat: the state that they change.
         telemetry: what was stored of agents' telemetry.
-        reports: the other frames that agents tell about themselves; the March 2026 server ignores these.
+        reports: the other frames that agents tell about themselves. The March 2026 server ignores these here, and
+            takes two of them on a socket of their own.
     """
 
     chat: Chat
     telemetry: list[TelemetryRow] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+
+    def report(self, agent: AgentAccount, frame: Frame) -> None:
+        """Keep what an agent tells about itself."""
+        self.reports.append(Report(agent.agent_id, frame))
 
     def receive(self, connection: Connection, agent: AgentAccount, frame: Frame) -> None:
         """Do what one frame asks for; an unknown or malformed one is ignored."""
@@ -70,7 +75,7 @@ class Incoming:
             case "action_call" if self.chat.rules.august:
                 self.chat.want(ActionCalled(connection, agent, frame))
             case str(kind) if self.chat.rules.august and kind in REPORTS:
-                self.reports.append(Report(agent.agent_id, frame))
+                self.report(agent, frame)
 
     def _chunk(self, agent: AgentAccount, frame: Frame) -> None:
         task, chunk = self._own(agent, frame), frame.get("chunk")

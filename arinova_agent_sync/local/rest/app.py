@@ -7,11 +7,24 @@ from functools import cache
 
 from starlette.applications import Starlette
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from . import actions, cards, conversations, files, kanban, memories, messages, notes, search, skills
+from . import (
+    actions,
+    cards,
+    conversations,
+    files,
+    hud,
+    kanban,
+    memories,
+    messages,
+    notes,
+    search,
+    skills,
+    wiki,
+)
 from .cards import CARDS, COMMENTS, COMMITS, LINKED_NOTES
 from .endpoint import Endpoint, Handler
 from .exchange import Desk
@@ -48,7 +61,7 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, send)
 
 
-def _mount(path: str, routes: Sequence[Route | Mount]) -> Mount:
+def _mount(path: str, routes: Sequence[Route | WebSocketRoute | Mount]) -> Mount:
     by_names = sorted(routes, key=lambda route: "{" in route.path)  # like axum, exact paths before patterns
     return Mount(path, Router(by_names, redirect_slashes=False, default=_nothing))
 
@@ -58,12 +71,14 @@ def routes_of(august: bool) -> Sequence[BaseRoute]:
     """Return all routes of a generation."""
     kanban_routes = _mount("/kanban", [*_KANBAN, *(_KANBAN_AUGUST if august else ())])
     return (
-        _mount("/api/v1", [kanban_routes, *_ROUTES, *(_AUGUST if august else ())]),
-        _mount("/api/agent", [*_OLDER, kanban_routes]),
+        _mount("/api/v1", [kanban_routes, *_ROUTES, *(_AUGUST if august else _MARCH)]),
+        _mount("/api/agent", [kanban_routes, _CAPSULES, *(() if august else [_WIKI])]),
         _route("/uploads/attachments/{place}/{name}", public=True, get=files.serve),
     )
 
 
+_CAPSULES = _route("/capsules", get=memories.search_capsules)
+_WIKI = _route("/wiki", get=wiki.list_pages, post=wiki.fail)
 _ROUTES = (
     _route("/conversations", get=conversations.list_conversations),
     _route("/messages/send", post=messages.send_message),
@@ -78,10 +93,12 @@ _ROUTES = (
     _route("/notebooks/{id}/notes", get=TITLES.lists),
     _route("/memories", get=memories.list_memories, post=memories.remember),
     _route("/memories/{id}", get=MEMORIES.shows, patch=MEMORIES.updates, delete=memories.forget),
-    _route("/capsules", get=memories.search_capsules),
+    _CAPSULES,
     _route("/skills/installed", get=skills.list_installed),
     _route("/skills/{slug:path}/prompt", get=skills.get_prompt),
     _route("/search", get=search.search_all),
+    _route("/hud", get=hud.refuse),
+    WebSocketRoute("/hud", hud.serve),
 )
 _KANBAN = (
     _route("/boards", get=kanban.list_boards, post=kanban.create_board),
@@ -108,7 +125,7 @@ _KANBAN_AUGUST = (
     _route("/cards/{id}/comments", get=COMMENTS.lists, post=COMMENTS.creates),
     _route("/comments/{id}", get=COMMENTS.shows),
 )
-_OLDER = (_route("/capsules", get=memories.search_capsules),)
+_MARCH = (_WIKI, _route("/memories/extract", post=wiki.fail))
 _AUGUST = (
     _route("/agents/{id}/conversations", post=conversations.open_conversation),
     _route("/messages/{id}/feedback", get=messages.get_feedback, post=messages.set_feedback),

@@ -180,8 +180,10 @@ def fits(status: int, pattern: str, generation: Generation, told: bytes) -> bool
     if pattern.endswith("/capsules"):
         return status in (400, 503)  # there is no model that could search
     if generation == "march" and status == 500:
-        # What March's database alone notices: ids and texts that it cannot take, a column's name that is there.
-        return ("/messages/send" in pattern or "/columns" in pattern) and b"Database error" in told
+        # What March's database alone notices: ids and texts that it cannot take, a column's name that is there,
+        # queries that do not fit its tables.
+        failing = ("/messages/send", "/columns", "/wiki", "/memories/extract")
+        return any(part in pattern for part in failing) and b"Database error" in told
     return status in EXPECTED
 
 
