@@ -107,8 +107,8 @@ class LocalServer:
         count("max_file_size", max_file_size, 1, _LARGEST_FILE)
         # What other rooms of this package work with: the database, and the chat behind its lock. Not for users.
         self.store = Store(data)
-        skills = of_platform(platform_skills)
-        self.hub = Hub(rules, skills, log, self.store if data is not None else None)
+        kept = self.store if data is not None else None
+        self.hub = Hub(rules, of_platform(platform_skills), log, kept)
         hosting = Host(self.hub)
         desk = Desk(self.store, self.hub, max_file_size)
         app = Rest(desk, routes, hosting.drop)
@@ -346,10 +346,7 @@ class LocalServer:
 
     @property
     def reports(self) -> list[Report]:
-        """What agents told about themselves: "hud_update", "task_queued", and so on.
-
-        The March 2026 server takes "hud_update" and "task_update" alone, and only on the WebSocket ``/api/v1/hud``.
-        """
+        """What agents told about themselves: "hud_update" and so on; in March 2026, what came on /api/v1/hud."""
         with self.hub.lock:
             return list(self.hub.incoming.reports)
 
