@@ -5,13 +5,10 @@ Every step goes the way that an agent's connection goes: the same dialling, the 
 
 from __future__ import annotations
 
-import queue
-import socket
 import ssl
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -20,10 +17,13 @@ from urllib.parse import urlsplit
 
 from .._version import __version__
 from ..errors import ArinovaError
+from ..net.abortable_wait import AbortableWait
 from ..net.deadline import Deadline
 from ..net.dial import dial
 from ..net.guarded_socket import SocketGuard
 from ..net.proxies import Proxy, proxy_for
+from ..net.resolver import resolve
+from ..net.tls import TLSSettingError, authorities, default_context, own_context
 from ..protocol import frames
 from ..protocol.session import Authenticated, Event, Ponged, Refused, Session, TokenClaim
 from ..runtime.upgrade import explained
@@ -94,7 +94,7 @@ class Checkup:
         self._secure = url.scheme == "https"
         self._host = url.hostname or ""
         self._port = url.port or (443 if self._secure else 80)
-        self._tls = ssl.create_default_context() if self._secure else None
+        self._tls: ssl.SSLContext | None = None
         self._proxy: Proxy | None = None
         self._link: WebSocket | None = None
         self._session = Session(0)
@@ -136,7 +136,7 @@ class Checkup:
         began = time.monotonic()
         status: Status = "ok"
         try:
-            detail, advice = _within(self._step().left() or 0.0, step), ""
+            detail, advice = step(), ""
         except _Found as found:
             status, detail, advice = found.status, str(found), found.advice
         except WebSocketError as error:
@@ -172,12 +172,15 @@ class Checkup:
     def _look_up(self) -> str:
         host, port = self._first_hop
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            with AbortableWait() as wait:
+                found = resolve(host, port, self._step(), wait)
+        except TimeoutError:
+            raise
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or "it is not a valid host name"
             advice = "check the host of the proxy" if self._proxy else "check the host in server_url"
             raise _Found("fail", f"{host} was not found: {why}", f"{advice}, and the network") from error
-        addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
+        addresses = list(dict.fromkeys(address.host for address in found))
         if addresses == [host]:
             return f"{host} is an address: there is nothing to look up"
         more = "" if len(addresses) <= _SHOWN_ADDRESSES else f" and {len(addresses) - _SHOWN_ADDRESSES} more"
@@ -199,25 +202,48 @@ class Checkup:
         return f"the proxy leads to {self._host} port {self._port}"
 
     def _secure_it(self) -> str:
-        if self._tls is None:
+        if not self._secure:
             if self._settings.exposes_token:
                 raise _Found("warn", "no TLS: the token is sent unencrypted", "use an https:// or wss:// URL")
             return "no TLS, and none is needed on this machine"
         try:
-            guard = self._dialled(self._host, self._port, self._tls, self._proxy)
-        except WebSocketError as error:
-            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-                raise _Found("fail", *certificates.refused(error.__cause__)) from error
-            raise
-        tls = guard.sock
-        assert isinstance(tls, ssl.SSLSocket)
-        certificate, version = tls.getpeercert() or {}, tls.version()
-        guard.close()
-        status, about, advice = certificates.accepted(certificate, time.time())
-        detail = f"{version}; {about}; trusted by {certificates.trusted()}"
+            self._tls, other = default_context(), own_context()
+        except TLSSettingError as error:
+            raise _Found("fail", str(error), "correct the variable, or unset it") from None
+        other.verify_flags ^= ssl.VERIFY_X509_STRICT  # which is on by default from Python 3.13
+        strict = bool(self._tls.verify_flags & ssl.VERIFY_X509_STRICT)
+        try:
+            version, certificate = self._handshake(self._tls)
+        except ssl.SSLCertVerificationError as error:
+            only_strictly = strict and self._refusal(other) is None
+            told = certificates.refused(error, authorities(), only_strictly=only_strictly)
+            raise _Found("fail", *told) from error
+        strictly = None if strict else self._refusal(other)
+        status, about, advice = certificates.accepted(certificate, strictly, time.time())
+        detail = f"{version}; {about}; trusted by {authorities()}"
         if status != "ok":
             raise _Found(status, detail, advice)
         return detail
+
+    def _handshake(self, context: ssl.SSLContext) -> tuple[str | None, Mapping[str, Any]]:
+        """Return TLS version and certificate of the server; raise SSLCertVerificationError, WebSocketError."""
+        try:
+            guard = self._dialled(self._host, self._port, context, self._proxy)
+        except WebSocketError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise error.__cause__ from None
+            raise
+        with closing(guard):
+            tls = guard.sock
+            assert isinstance(tls, ssl.SSLSocket)
+            return tls.version(), tls.getpeercert() or {}
+
+    def _refusal(self, context: ssl.SSLContext) -> ssl.SSLCertVerificationError | None:
+        try:
+            self._handshake(context)
+        except ssl.SSLCertVerificationError as error:
+            return error
+        return None
 
     def _upgrade(self) -> str:
         settings = self._settings
@@ -350,28 +376,6 @@ def _parted(error: WebSocketError) -> tuple[str, str]:
     """Return what happened, and what to do."""
     text, _, advice = str(error).partition(": ")
     return (text, advice) if error.kind == "upgrade" or advice.startswith("check") else (str(error), "")
-
-
-def _within(seconds: float, step: Callable[[], str]) -> str:
-    """Return what a step returns; raise TimeoutError if it does not in time, as a look-up of a name may."""
-    done: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            done.put((step(), None))
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the step is waited for
-            done.put(("", error))
-
-    thread = threading.Thread(target=run, name="arinova-doctor", daemon=True)
-    thread.start()
-    try:
-        detail, error = done.get(timeout=seconds + 0.5)
-    except queue.Empty:
-        raise TimeoutError from None
-    thread.join()
-    if error is not None:
-        raise error
-    return detail
 
 
 def _span(seconds: float) -> str:

@@ -6,7 +6,7 @@ import os
 import ssl
 from functools import lru_cache
 
-__all__ = ["TLSSettingError", "default_context"]
+__all__ = ["TLSSettingError", "authorities", "default_context", "own_context"]
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in place of everything else; a file or a directory
 _CERT_FILE, _CERT_DIR = "SSL_CERT_FILE", "SSL_CERT_DIR"  # OpenSSL's own; it passes over what it cannot read
@@ -26,11 +26,38 @@ def default_context() -> ssl.SSLContext:
 
     Raises TLSSettingError, which names the variable and the file.
     """
-    return _context(tuple(os.environ.get(name) for name in (*_BUNDLES, _CERT_FILE, _CERT_DIR, _KEY_LOG)))
+    return _context(_variables())
+
+
+def own_context() -> ssl.SSLContext:
+    """Return a context that trusts the same, for the caller alone to change; see default_context()."""
+    return _made(_variables())
+
+
+def authorities() -> str:
+    """Say whom default_context() trusts: the file or directory, and the variable that names it."""
+    *bundles, file, directory, _ = _variables()
+    for name, bundle in zip(_BUNDLES, bundles, strict=True):
+        if bundle:
+            return f"{bundle} ({name})"
+    paths = ssl.get_default_verify_paths()
+    places = (
+        f"{file} ({_CERT_FILE})" if file else paths.cafile,
+        f"{directory} ({_CERT_DIR})" if directory else paths.capath,
+    )
+    return " and ".join(place for place in places if place) or "the system's authorities"
+
+
+def _variables() -> tuple[str | None, ...]:
+    return tuple(os.environ.get(name) for name in (*_BUNDLES, _CERT_FILE, _CERT_DIR, _KEY_LOG))
 
 
 @lru_cache(maxsize=2)  # reading all certificates of a system takes a while
 def _context(variables: tuple[str | None, ...]) -> ssl.SSLContext:
+    return _made(variables)
+
+
+def _made(variables: tuple[str | None, ...]) -> ssl.SSLContext:
     *bundles, file, directory, key_log = variables
     if key_log:
         _check_key_log(key_log)

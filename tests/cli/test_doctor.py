@@ -9,18 +9,24 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from email.utils import format_datetime
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from arinova_agent_sync.cli.doctor import command as doctor
 from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.protocol import websocket_frames
 
-from ..runtime.fault_server import Peer, authority, connect_proxy, frame, serving
+from ..runtime.fault_server import FaultServer, Peer, authority, connect_proxy, frame, serving
 from .conftest import Command
 from .test_demo import Terminal
 
@@ -31,7 +37,8 @@ NOW = datetime.datetime.now(datetime.timezone.utc)
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no setting of whoever runs the tests count."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "arinova_server_url"):
+    variables = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "arinova_server_url", "sslkeylogfile")
+    for name in (*variables, "requests_ca_bundle", "curl_ca_bundle", "ssl_cert_file", "ssl_cert_dir"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("ARINOVA_BOT_TOKEN", TOKEN)
@@ -198,10 +205,16 @@ def test_a_listener_that_never_answers_ends_with_the_time() -> None:
     assert line(result, "HTTP").startswith("FAIL")
 
 
-@pytest.mark.slow
 def test_a_look_up_that_hangs_ends_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: done.wait(20) and [])
+
+    def getaddrinfo(*_: object, flags: int = 0, **__: object) -> list[object]:
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        done.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     result = examine("http://example.com", "--timeout", "0.1")
     done.set()
     assert "timed out" in line(result, "name")
@@ -263,8 +276,6 @@ def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 @pytest.fixture
 def tls_server() -> Iterator[Callable[..., str]]:
     """Run a TLS server with a certificate of the tests' authority; return its URL."""
-    from ..runtime.fault_server import FaultServer
-
     made: list[FaultServer] = []
 
     def make(*names: str, not_after: datetime.datetime | None = None) -> str:
@@ -288,6 +299,7 @@ def test_tls_says_whom_it_trusts_and_how_long_the_certificate_lasts(
     assert "TLSv1.3; certificate of trustme" in about
     assert f"valid until {end.date().isoformat()} (100 days)" in about
     assert f"trusted by {trusted} (SSL_CERT_FILE)" in about
+    assert about.startswith("ok")
 
 
 def test_a_certificate_that_ends_soon(trusted: str, tls_server: Callable[..., str]) -> None:
@@ -311,10 +323,75 @@ def test_certificates_that_are_not_accepted(
     assert "check this machine's clock" in line(result, "TLS")
     assert (marks(result)["WebSocket"], marks(result)["HTTP"]) == ("skip", "skip")
     assert "the certificate is for another server" in line(examine(other), "TLS")
-    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
-    about = line(examine(good), "TLS")
-    assert "/no/such/file (SSL_CERT_FILE), which does not exist" in about
-    assert "→ if your network has its own certificate authority" in about
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert "→ if your network has its own certificate authority" in line(examine(good), "TLS")
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_the_variables_of_the_agent_count_here_too(
+    tls_server: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    path, url = tmp_path / "company.pem", tls_server("127.0.0.1")
+    authority().cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert f"{tmp_path} (SSL_CERT_DIR)" in line(examine(url), "TLS")
+    monkeypatch.setenv(name, str(path))
+    result = examine(url)
+    assert f"{path} ({name})" in line(result, "TLS")
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSLKEYLOGFILE"])
+def test_a_variable_that_cannot_be_used_is_named(
+    tls_server: Callable[..., str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/no/such/file")
+    result = examine(tls_server("127.0.0.1"))
+    assert result.exit_code == 1
+    assert f"{name} names a file that cannot be" in line(result, "TLS")
+    assert "→ correct the variable, or unset it" in line(result, "TLS")
+
+
+def test_what_the_strict_checks_of_later_pythons_miss_in_a_companys_certificate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From Python 3.13 it is refused; before that it works, and the doctor tells of what is to come."""
+    path, context = careless_company(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    with closing(FaultServer(partial(arinova, tls=True), context=context)) as server:
+        result = examine(f"https://127.0.0.1:{server.port}")
+    about = line(result, "TLS")
+    assert "Missing Authority Key Identifier" in about
+    assert "ssl.VERIFY_X509_STRICT" in about
+    assert f"{path} (REQUESTS_CA_BUNDLE)" in about
+    strict = bool(ssl.create_default_context().verify_flags & ssl.VERIFY_X509_STRICT)
+    assert about.startswith("FAIL" if strict else "warn")
+    assert "without the strict checks of Python 3.13 it is accepted" in about or not strict
+    assert "which Python 3.13 and later refuse by default" in about or strict
+
+
+def careless_company(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """Return a company's authority, and a server's context, whose certificates lack what they should have."""
+    names = [
+        x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, name)]) for name in ("ACME", "chat")
+    ]
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in names]
+    files = []
+    for name, key, extension in (
+        (names[0], keys[0], x509.BasicConstraints(ca=True, path_length=None)),
+        (names[1], keys[1], x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])),
+    ):
+        certificate = x509.CertificateBuilder(
+            names[0], name, key.public_key(), x509.random_serial_number(), NOW, NOW + datetime.timedelta(99)
+        ).add_extension(extension, critical=True)
+        files.append(folder / f"{len(files)}.pem")
+        files[-1].write_bytes(
+            certificate.sign(keys[0], hashes.SHA256()).public_bytes(Encoding.PEM)
+            + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files[1])
+    return files[0], context
 
 
 def test_tls_to_a_server_without() -> None:
