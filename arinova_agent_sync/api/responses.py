@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..errors import ApiError
-from ..redaction import redact, redact_error, redact_json
+from ..redacted_json import redact_json
+from ..redaction import redact, redact_error
 from .records import Model, Unfit, parse
 from .values import JSON, JSONObject
 

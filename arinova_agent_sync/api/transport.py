@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Timeout = Union[float, Deadline, None]
-
-_log = logging.getLogger("arinova_agent_sync.api")
 
 _LONGEST_CALL = 86_400.0  # seconds
 _MAX_REDIRECTS = 5
@@ -274,7 +271,7 @@ class Transport:
         for attempt in range(retries + 1):
             try:
                 with self.open(request, deadline, fresh=retries == 0) as exchange:
-                    _log.debug("%s answered with status %d", request.name, exchange.status)
+                    logger.debug("%s answered with status %d", request.name, exchange.status)
                     if exchange.status < 300 or (
                         exchange.status == 304 and "If-None-Match" in request.headers
                     ):
@@ -291,7 +288,7 @@ class Transport:
             wait = _BASE_DELAY * 2**attempt + _MAX_JITTER * self.session.jitter() if asked is None else asked
             if wait >= deadline.left(inf):
                 raise error
-            _log.debug("%s failed with status %d, again in %.3f s", request.name, error.status, wait)
+            logger.debug("%s failed with status %d, again in %.3f s", request.name, error.status, wait)
             self.session.pause(wait)
         raise AssertionError("the last try returns or raises")
 

@@ -6,7 +6,6 @@ would ever release it. The only place in the package that knows of forks.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -16,10 +15,9 @@ from types import MethodType
 from typing import Any
 from weakref import ref
 
+from ..log import logger
+
 __all__ = ["importing", "renew_after_fork"]
-
-logger = logging.getLogger("arinova_agent_sync")
-
 
 _numbers = count()
 _methods: dict[int, tuple[ref[object], Callable[[Any], object]]] = {}  # in the order of registration

@@ -18,7 +18,7 @@ from ..local import LocalConversation, LocalServer
 from ..local.framelog import FrameRecord
 from ..local.records import GROUPS, Conversation, Message, ReplyStatus, Task
 from ..local.rest.files import users_urls
-from ..redaction import redact_frame
+from ..redacted_json import redact_frame
 from .timings import SNIPPET, TITLE, Json, line_of, pace_of, times_of
 
 _TASKS = 100  # that a timeline shows

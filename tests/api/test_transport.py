@@ -82,6 +82,24 @@ def test_a_second_try_may_succeed(server: FakeServer, client: ArinovaClient, wai
     assert waits == [1.25]
 
 
+def test_a_log_handler_that_fails_harms_no_call(
+    server: FakeServer, client: ArinovaClient, waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("no space left on device")
+
+    caplog.set_level(logging.DEBUG, "arinova_agent_sync")
+    package, failing = logging.getLogger("arinova_agent_sync"), Failing()
+    package.addHandler(failing)
+    try:
+        server.play(Answer(503), Answer(json={}))
+        assert get(client) == {}
+    finally:
+        package.removeHandler(failing)
+    assert len(waits) == 1
+
+
 def test_a_wait_past_the_deadline_raises_at_once(
     server: FakeServer, client: ArinovaClient, waits: list[float]
 ) -> None:
