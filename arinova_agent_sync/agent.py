@@ -67,6 +67,7 @@ class ArinovaAgent:
         max_buffered_bytes: int | None = None,
         error_text: ErrorText | None = None,
         keep_partial: bool | None = None,
+        standby: bool | None = None,
         executor: Executor | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name != "self"}
@@ -163,9 +164,9 @@ class ArinovaAgent:
             timeout: seconds; None waits until it succeeds or fails for good.
 
         Raises AuthenticationError, ConnectTimeout (the agent goes on trying until ``disconnect``), ConnectionLost
-        if ``disconnect`` calls the start off, or what stopped it. Returns at once if it is connected already; may
-        be called from several threads. While the agent ends it waits for the end first; in the agent's own
-        handlers and callbacks that is a RuntimeError.
+        if ``disconnect`` calls the start off, OSError for ``standby``'s lock file, or what stopped it. Returns at
+        once if it is connected already; may be called from several threads. While the agent ends it waits for the
+        end first; in the agent's own handlers and callbacks that is a RuntimeError.
         """
         if timeout is not None:
             seconds("timeout", timeout)

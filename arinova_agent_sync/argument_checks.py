@@ -70,6 +70,20 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
+def standby(name: str, value: object) -> bool:
+    """Return True or False; raise ImportError if the library is missing that locks files."""
+    if not flag(name, value):
+        return False
+    from importlib.util import find_spec  # here: most agents need neither
+
+    from .extras import install_command
+
+    if find_spec("filelock") is None:
+        needs = f"{name} needs filelock, which is not installed: {install_command('standby')}"
+        raise ImportError(needs, name="filelock")
+    return True
+
+
 def server_url(name: str, value: object) -> str:
     """Return the server's URL as http or https without a slash at the end."""
     parts = _split(name, text(name, value, empty=True))

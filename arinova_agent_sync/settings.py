@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SERVER_URL_VARIABLE = "ARINOVA_SERVER_URL"
 BOT_TOKEN_VARIABLE = "ARINOVA_BOT_TOKEN"
+STANDBY_FOLDER_VARIABLE = "ARINOVA_STANDBY_DIR"  # where standby's lock files are
 
 AGENT_PATH = "/ws/agent"
 
@@ -228,6 +229,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = False
 
+    standby: Annotated[
+        bool,
+        Option(
+            argument_checks.standby,
+            "whether one alone of this machine's processes with the same token connects, while the others wait and "
+            "take its place when it ends",
+        ),
+    ] = False
     executor: Annotated[
         "Executor | None",
         Option(

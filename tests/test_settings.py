@@ -51,6 +51,7 @@ class TestDefaults:
             ("auth_attempts", 5),
             ("rescue_results", True),
             ("keep_partial", False),
+            ("standby", False),
             ("proxy", None),
             ("ssl_context", None),
             ("max_buffered_bytes", 8 * 1024 * 1024),
@@ -93,6 +94,7 @@ class TestGoodValues:
             ("auth_attempts", 1),
             ("rescue_results", False),
             ("keep_partial", True),
+            ("standby", True),
             ("proxy", ""),
             ("proxy", "http://proxy:3128"),
             ("proxy", "HTTP://user:password@[::1]:3128"),
@@ -186,7 +188,7 @@ class TestWrongValues:
             made(concurrency_mode=value)
 
     @pytest.mark.parametrize("value", [0, 1, "yes", [], object()])
-    @pytest.mark.parametrize("name", ["rescue_results", "keep_partial"])
+    @pytest.mark.parametrize("name", ["rescue_results", "keep_partial", "standby"])
     def test_flags(self, name: str, value: object) -> None:
         with pytest.raises(TypeError, match=rf"^{name} must be True or False, not "):
             made(**{name: value})
@@ -513,3 +515,11 @@ class TestDocumentation:
             for name, option in OPTIONS.items()
         ]
         assert rows == [row.replace("``", "`") for row in expected]
+
+
+def test_what_standby_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"standby needs filelock.* pip install") as caught:
+        made(standby=True)
+    assert caught.value.name == "filelock"
+    assert not made(standby=False).standby

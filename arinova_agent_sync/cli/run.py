@@ -6,22 +6,24 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import click
 
-from .. import _internals
+from .. import _internals, argument_checks
 from ..agent import ArinovaAgent
 from ..errors import AuthenticationError, ExecutorError
 from ..executors.processes.process_executor import ProcessExecutor
 from ..runtime import foreground
 from ..runtime.engine import Engine
+from ..runtime.standby import LockFileError
 from . import logs
 from .lifeline import Lifeline
 from .options import given_tokens, log_level_option, seconds, server_options, whole
+from .patience import Patience
 from .target import TargetError, file_of, with_agents
 
 logger = logging.getLogger("arinova_agent_sync.cli")
@@ -49,6 +51,11 @@ INTERRUPTED = 130
     metavar="N",
     help="Run handlers in N processes instead of on threads; they load the TARGETs, too.",
 )
+@click.option(
+    "--standby",
+    is_flag=True,
+    help="Wait while another process of this machine is connected with the same token, and take its place.",
+)
 @log_level_option("info")
 @click.option(
     "--log-format",
@@ -66,6 +73,7 @@ def command(
     bot_tokens: tuple[str, ...],
     give_up_after: float | None,
     processes: int | None,
+    standby: bool,
     log_level: str,
     log_format: str,
     reload: bool,
@@ -106,6 +114,7 @@ def command(
         tokens=tokens,
         give_up_after=give_up_after,
         executor=None if processes is None else ProcessExecutor(processes),
+        standby=argument_checks.standby("--standby", standby),
         origins=origins,
     )
     if lifeline is not None:
@@ -141,7 +150,7 @@ def _exit_code(runner: _Runner, format: logs.Format) -> int:
         return INTERRUPTED
     except AuthenticationError:
         pass  # the log has told
-    except ExecutorError as error:
+    except (ExecutorError, LockFileError) as error:
         logger.error("%s", error)
         return UNUSABLE
     except click.UsageError:
@@ -170,6 +179,7 @@ class _Runner:
         tokens: one for each target; None leaves it as it is.
         give_up_after: seconds within which all must have been connected once; None for no limit.
         executor: where handlers run, whatever the agents were made with; None leaves it as it is.
+        standby: whether agents wait for other processes with their tokens that were not made to.
         origins: notes in log records which agent they are about.
 
     Attributes:
@@ -184,6 +194,7 @@ class _Runner:
         tokens: Sequence[str | None],
         give_up_after: float | None,
         executor: ProcessExecutor | None = None,
+        standby: bool = False,
         origins: logs.Origins,
     ) -> None:
         self.code = ENDED
@@ -192,6 +203,7 @@ class _Runner:
         self._tokens = tokens
         self._give_up_after = give_up_after
         self._executor = executor
+        self._standby = standby
         self._origins = origins
         self._lock = threading.Lock()  # guards the rest
         self._running: Sequence[ArinovaAgent] = ()
@@ -202,7 +214,8 @@ class _Runner:
 
     def run(self) -> None:
         """Run until all agents have ended; raise what stopped them."""
-        self._load(0, ())
+        with _internals.before_starts(_stand_by) if self._standby else nullcontext():
+            self._load(0, ())
 
     def stop(self, timeout: float | None) -> bool:
         """Let the agents end within so many seconds, by default their own; False if none runs yet."""
@@ -262,11 +275,10 @@ class _Runner:
     @contextmanager
     def _watched(self, agents: Sequence[ArinovaAgent]) -> Iterator[None]:
         """Let ``stop`` reach the agents, and give up on them in time."""
-        timer = None
+        patience = None
         if self._give_up_after is not None:
-            timer = threading.Timer(self._give_up_after, self._give_up)
-            timer.name, timer.daemon = "arinova-give-up", True
-            timer.start()
+            patience = Patience(self._give_up_after, self._give_up)
+            patience.start(agents)
         with self._lock:
             self._running = agents
         try:
@@ -274,16 +286,18 @@ class _Runner:
         finally:
             with self._lock:
                 self._running, self._engines = (), []
-            if timer is not None:
-                timer.cancel()
+            if patience is not None:
+                patience.end()
 
     def _give_up(self) -> None:
         with self._lock:
-            missing = [agent for agent in self._running if agent.stats().connections == 0]
-            self._gave_up = bool(missing)
-        if missing:
-            logger.error("there was no connection within %g s: giving up", self._give_up_after)
-            self.stop(0.0)
+            self._gave_up = True
+        logger.error("there was no connection within %g s: giving up", self._give_up_after)
+        self.stop(0.0)
+
+
+def _stand_by(agent: ArinovaAgent) -> None:
+    _internals.redirect(agent, standby=True)
 
 
 def _stop(engine: Engine, timeout: float | None) -> None:

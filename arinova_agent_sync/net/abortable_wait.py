@@ -55,9 +55,13 @@ class AbortableWait:
         """Let the waits end when a socket can be written, which is when it is connected, or cannot be."""
         self._selector.register(sock, EVENT_WRITE)
 
-    def release(self, sock: socket.socket) -> None:
-        """Wait no more for a socket, which is the caller's from now on."""
-        self._selector.unregister(sock)
+    def watch_pipe(self, descriptor: int) -> None:
+        """Let the waits end when a pipe can be read, or nobody writes to it any more; it stays the caller's."""
+        self._selector.register(descriptor, EVENT_READ)
+
+    def release(self, watched: socket.socket | int) -> None:
+        """Wait no more for a socket, which is the caller's from now on, or for a pipe."""
+        self._selector.unregister(watched)
 
     def wait(self, seconds: float | None) -> list[socket.socket]:
         """Wait for a notice or a socket, for so many seconds at most; return the sockets that are ready.

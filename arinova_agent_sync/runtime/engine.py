@@ -21,6 +21,7 @@ from .reader import Reader
 from .remote_handlers import RemoteHandlers
 from .rescue import Rescuer, undelivered
 from .shutdown import Shutdown, stop_at_exit
+from .standby import LockFileError, Standby
 from .state import State
 from .task_runner import TaskRunner
 from .timers import Pinger
@@ -95,6 +96,7 @@ class Engine:
         )
         self._run_reader = reader.run
         self._reader = threading.Thread(target=self._read, name="arinova-reader", daemon=True)
+        self._standby = Standby(state)
         self.shutdown = Shutdown(
             state,
             identity=lambda: (settings.server_url, credentials.token),
@@ -104,6 +106,7 @@ class Engine:
             remote=self._remote,
             callbacks=self._callbacks,
             rescuer=rescuer,
+            standby=self._standby,
             reader=self._reader,
             ended=credentials.close,
         )
@@ -111,8 +114,12 @@ class Engine:
         self._pinger = threading.Thread(target=pinger.run, name="arinova-pinger", daemon=True)
 
     def start(self) -> None:
-        """Start the threads; the reader connects once older engines with the same token have ended."""
+        """Start the threads; the reader connects once older engines with the same token have ended.
+
+        Raises LockFileError if the agent is to stand by and cannot; ValueError for an executor of other handlers.
+        """
         stop_at_exit()
+        self._standby.open(*self.shutdown.identity())
         self.shutdown.claim()
         self._remote.open()
         self._reader.start()
@@ -198,10 +205,18 @@ class Engine:
         state.link = state.connection = None
         if connection is not None:
             connection.link.abandon()
+        self._standby.abandon()
 
     def _read(self) -> None:
-        if self.shutdown.wait_turn() and self._remote.wait_until_ready():
-            self._run_reader()
+        if not self.shutdown.wait_turn():
+            return
+        try:
+            turn = self._standby.wait_turn()
+        except LockFileError as error:
+            self.shutdown.give_up(error)
+        else:
+            if turn and self._remote.wait_until_ready():
+                self._run_reader()
 
     def _undelivered(self, frame: Terminal | OutgoingMessage, certain: bool) -> None:
         with self.state.lock:

@@ -295,6 +295,7 @@ class Reader:
                     [task.answer for task in state.tasks.values()], whole=event.agent_id is None
                 )
             state.link_state = LinkState.ONLINE
+            state.waiting_since = None
             state.link = connection.link
             state.timers.set("ping", now + self._settings.ping_interval)
             state.timers.set("stable", now + self._settings.stable_after)
@@ -333,6 +334,8 @@ class Reader:
             state.take_link_down(link)
             state.connection = None
             state.link_state = LinkState.DOWN
+            if state.waiting_since is None:
+                state.waiting_since = state.clock()
             for timer in ("ping", "stable", "commands"):
                 state.timers.cancel(timer)
             if connection.asked:

@@ -19,12 +19,13 @@ from ..log import logger
 from ..net.deadline import Deadline
 from ..net.forks import importing, renew_after_fork
 from ..protocol.life import Life, on_disconnect, stop_times
-from .state import DISCONNECTED
+from .state import DISCONNECTED, LinkState
 
 if TYPE_CHECKING:
     from .callbacks import Callbacks
     from .remote_handlers import RemoteHandlers
     from .rescue import Rescuer
+    from .standby import Standby
     from .state import State
     from .task_lifecycle import TaskLifecycle
     from .workers import Workers
@@ -45,7 +46,7 @@ class Shutdown:
     Args:
         state: the agent's state.
         identity: returns the server and the token in use: what two live engines must not share.
-        writer, lifecycle, workers, remote, callbacks, rescuer: the engine's, to be ended.
+        writer, lifecycle, workers, remote, callbacks, rescuer, standby: the engine's, to be ended.
         reader: the engine's thread.
         ended: called once all is over.
     """
@@ -61,6 +62,7 @@ class Shutdown:
         remote: RemoteHandlers,
         callbacks: Callbacks,
         rescuer: Rescuer,
+        standby: Standby,
         reader: threading.Thread,
         ended: Callable[[], object],
     ) -> None:
@@ -72,6 +74,7 @@ class Shutdown:
         self._remote = remote
         self._callbacks = callbacks
         self._rescuer = rescuer
+        self._standby = standby
         self._reader = reader
         self._ended = ended
         self._listeners: list[Callable[[], object]] = []
@@ -124,6 +127,7 @@ class Shutdown:
         with state.lock:
             failure, stopping = state.failure, state.stopping
             connected, last_error = state.reconnect.authenticated_once, state.last_error
+            standing_by = state.link_state is LinkState.STANDBY
         if failure is not None:
             self.wait(deadline.left(_LATER))
             raise failure
@@ -131,7 +135,10 @@ class Shutdown:
             return
         if stopping:
             raise ConnectionLost(state.why_stopped)
-        reason = f": {last_error}" if last_error is not None else ""
+        if standing_by:
+            reason = ": another process of this machine is connected with the same token"
+        else:
+            reason = f": {last_error}" if last_error is not None else ""
         raise ConnectTimeout(
             f"no connection within {deadline.seconds or 0:g} s{reason}; "
             "the agent goes on trying until disconnect()"
@@ -176,6 +183,7 @@ class Shutdown:
             connection = state.connection
         if connection is not None:
             connection.link.stop_by(deadline)  # the pinger may be writing to a peer that hardly reads
+        self._standby.wake()
         if first:
             self._lifecycle.refuse_waiting()
 
@@ -282,6 +290,7 @@ class Shutdown:
     def _finish_life(self) -> None:
         state = self.state
         _live.remove(self)
+        self._standby.release()
         with state.lock:
             state.life = Life.STOPPED if state.failure is None else Life.FAILED
             listeners, self._listeners = self._listeners, []

@@ -44,6 +44,7 @@ class LinkState(Enum):
     """Where the connection is."""
 
     DOWN = "down"
+    STANDBY = "standby"  # another process of this machine is connected with the same token
     CONNECTING = "connecting"
     AUTHENTICATING = "authenticating"
     ONLINE = "online"
@@ -68,6 +69,7 @@ class State:
             longest=settings.max_reconnect_delay,
             auth_attempts=settings.auth_attempts,
         )
+        self.waiting_since: float | None = clock()  # for a connection; while standing by nobody waits for one
         self.last_error: BaseException | None = None  # of the last attempt to connect
         self.agent_id: str | None = None
         self.agent_name: str | None = None

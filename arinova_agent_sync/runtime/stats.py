@@ -13,7 +13,7 @@ class Stats:
 
     Attributes:
         life: "new", "running", "draining", "stopped" or "failed".
-        link: "down", "connecting", "authenticating" or "online".
+        link: "down", "standby", "connecting", "authenticating" or "online".
         connections: authenticated connections so far; above 1 the agent has reconnected.
         tasks_received: tasks that were started or queued.
         tasks_completed, tasks_failed, tasks_cancelled: how they ended.

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -336,6 +337,36 @@ def test_sigterm_to_the_supervisor_and_its_death_end_the_agent(
         os.kill(running.process.pid, number)
         assert running.exit_code() == (0 if number == signal.SIGTERM else -signal.SIGKILL)
         server.wait_for_disconnect()
+
+
+@pytest.mark.slow
+def test_one_that_stands_by_takes_over_and_is_not_given_up(
+    command: Start, server: LocalServer, write: Write, token_file: Path, tmp_path: Path
+) -> None:
+    write(ECHO)
+    options = "--standby", "--server-url", server.url, "--token-file", token_file, "--give-up-after", "0.3"
+    first = command("run", "my_agent.py", *options, ARINOVA_STANDBY_DIR=str(tmp_path))
+    first.err.expect("connected as")
+    second = command("run", "my_agent.py", *options, ARINOVA_STANDBY_DIR=str(tmp_path))
+    second.err.expect("standing by")
+    second.process.poll()
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.process.wait(0.4)
+    first.process.kill()
+    second.err.expect("connected as")
+    second.interrupt()
+    assert second.exit_code() == 0
+
+
+def test_standby_without_a_folder_for_its_lock(
+    command: Start, server: LocalServer, write: Write, token_file: Path, tmp_path: Path
+) -> None:
+    write(ECHO)
+    options = "--standby", "--server-url", server.url, "--token-file", token_file
+    running = command("run", "my_agent.py", *options, ARINOVA_STANDBY_DIR=str(tmp_path / "missing"))
+    assert running.exit_code() == 2
+    assert "standby=True needs a lock file (No such file or directory)" in running.err.text
+    assert str(tmp_path / "missing") in running.err.text
 
 
 def test_agents_that_were_told_to_stop_before_they_started_stop(server: LocalServer, write: Write) -> None:
