@@ -22,7 +22,7 @@ from .event_loop import EventLoop
 from .fault_board import FaultBoard, Injection, Peer
 from .faults import EarlyTask
 from .framelog import FrameLog
-from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched
+from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched, to_nobody
 from .replies import LocalReply
 from .rest import past
 from .rest.store import Store
@@ -54,7 +54,8 @@ class Hub:
         self._store = store
         self._journal: list[Change] = []
         self._keeping = False  # whether the event loop will write the journal down anyway
-        self.chat = Chat(rules, skills=skills, journal=None if store is None else self._journal)
+        write_down = to_nobody if store is None else self._journal.append
+        self.chat = Chat(rules, skills=skills, write_down=write_down)
         if store is not None:
             past.recall(store, self.chat)
         self.incoming = Incoming(self.chat)
