@@ -20,7 +20,6 @@ from .calls import Calls
 from .chat import Chat
 from .event_loop import EventLoop
 from .fault_board import FaultBoard, Injection, Peer
-from .faults import EarlyTask
 from .framelog import FrameLog
 from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched, to_nobody
 from .replies import LocalReply
@@ -156,11 +155,12 @@ class Hub:
                 raise ValueError(f"the taskId {task_id!r} was used before; see send_frame()")
             return self.reply(chat.ask(account, payload, task_id))
 
-    def ask_early(self, account: AgentAccount, fault: EarlyTask, injection: Injection) -> None:
+    def ask_early(self, account: AgentAccount, early: Injection) -> None:
         """Let the owner say something to an agent that is not welcomed yet."""
         with self.turn() as chat:
             conversation = chat.open_conversation("h2a", [account])
-            injection.replies += [self.reply(task) for task in chat.say(conversation, fault.content)]
+            tasks = chat.say(conversation, early.parameters["content"])
+            early.replies += [self.reply(task) for task in tasks]
 
     def _carry_out(self) -> None:
         for effect in self.chat.take():
