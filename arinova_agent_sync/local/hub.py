@@ -37,7 +37,7 @@ class Hub:
     Args:
         rules: how the server behaves.
         skills: what is installed for every agent.
-        log: where frames are kept.
+        max_frames: how many frames are kept.
         store: where the chat is kept for the next run, None for nowhere; what an earlier run left there is
             taken over.
     """
@@ -46,7 +46,7 @@ class Hub:
         self,
         rules: Rules,
         skills: Sequence[Mapping[str, Any]],
-        log: FrameLog,
+        max_frames: int,
         store: Store | None = None,
     ) -> None:
         self.lock = threading.RLock()
@@ -58,9 +58,9 @@ class Hub:
         if store is not None:
             past.recall(store, self.chat)
         self.incoming = Incoming(self.chat)
-        self.log = log
         self.calls = Calls(self.lock)
         self.waiting = Waiting(self.lock)
+        self.log = FrameLog(self.waiting, max_frames)
         self.loop = EventLoop(self.lock)
         self.sockets: dict[int, Peer] = {}
         self.board = FaultBoard(self.lock, self.loop, self.sockets)
@@ -76,7 +76,6 @@ class Hub:
             self.loop.attach(loop)
             self.chat.recover()
             self.waiting.open()
-            self.log.open()
         self.keep()
 
     def end(self, timeout: float) -> list[str]:
@@ -90,7 +89,6 @@ class Hub:
         with self.turn() as chat:
             chat.halt()
             self._expiry, self._keeping = None, False
-            self.log.close()
             self.waiting.close()
         self.keep()
         return self.calls.join(timeout)
