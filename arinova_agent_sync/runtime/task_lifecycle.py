@@ -115,6 +115,8 @@ class TaskLifecycle:
         state.counters.tasks_received += 1
         if not state.tasks:
             state.schedule("heartbeat", state.clock() + state.settings.heartbeat_interval)
+            if not state.rescue_ready:
+                state.prepare_rescue()
         state.tasks[task_id] = task
         if isinstance(admission, Start):
             task.started = task.handling = True
