@@ -12,14 +12,18 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
-__all__ = ["naming_shadows"]
+__all__ = ["HiddenModule", "naming_shadows"]
 
 _OURS = ("arinova_agent_sync", "websocket")  # whose modules are looked through
 
 
+class HiddenModule(ImportError):
+    """A file of the program takes the place of a module that this package needs; ``path`` says which file."""
+
+
 @contextmanager
 def naming_shadows() -> Iterator[None]:
-    """Import in the block; raise ImportError that names a file which hides a module that is needed."""
+    """Import in the block; raise HiddenModule that names a file which hides a module that is needed."""
     try:
         yield
     except Exception as error:
@@ -30,7 +34,7 @@ def naming_shadows() -> Iterator[None]:
         raise shadow
 
 
-def _of_websocket_client() -> ImportError | None:
+def _of_websocket_client() -> HiddenModule | None:
     spec = find_spec("websocket")
     if spec is None or spec.origin is None:
         return None
@@ -39,7 +43,7 @@ def _of_websocket_client() -> ImportError | None:
     return _hides(spec.origin, "websocket", "the package websocket-client")
 
 
-def _of_python(modules: dict[str, ModuleType]) -> ImportError | None:
+def _of_python(modules: dict[str, ModuleType]) -> HiddenModule | None:
     python = os.path.dirname(os.__file__)
     if python not in sys.path:  # in a frozen program there are no folders
         return None
@@ -67,6 +71,6 @@ def _used() -> dict[str, ModuleType]:
     return used
 
 
-def _hides(file: str, name: str, what: str) -> ImportError:
+def _hides(file: str, name: str, what: str) -> HiddenModule:
     text = f"{file} hides {what}, which arinova_agent_sync needs: rename it"
-    return ImportError(text, name=name, path=file)
+    return HiddenModule(text, name=name, path=file)

@@ -23,7 +23,8 @@ from ..net.dial import dial
 from ..net.guarded_socket import SocketGuard
 from ..net.proxies import Proxy, proxy_for
 from ..net.resolver import resolve
-from ..net.tls import TLSSettingError, authorities, default_context, own_context
+from ..net.tls import authorities, default_context, own_context
+from ..net.unusable import UnusableSetting
 from ..protocol import frames
 from ..protocol.session import Authenticated, Event, Ponged, Refused, Session, TokenClaim
 from ..runtime.upgrade import explained
@@ -161,7 +162,7 @@ class Checkup:
     def _find_proxy(self) -> str:
         try:
             self._proxy = proxy = proxy_for(self._settings.server_url, self._settings.proxy)
-        except ValueError as error:
+        except UnusableSetting as error:
             raise _Found("fail", str(error), "correct it, or unset it for a direct connection") from None
         if proxy is None:
             return "none: a direct connection"
@@ -189,10 +190,11 @@ class Checkup:
     def _connect(self) -> str:
         host, port = self._first_hop
         try:
-            guard = self._dialled(host, port, None, None)
+            guard = self._dialled(host, port, None, self._proxy, tunnel=False)
         except WebSocketError as error:
             detail, advice = _parted(error)
-            raise _Found("fail", f"{host} port {port}: {detail}", advice) from error
+            place = "" if self._proxy else f"{host} port {port}: "  # the proxy's error names it
+            raise _Found("fail", f"{place}{detail}", advice) from error
         place = guard.sock.getpeername()
         guard.close()
         return f"{place[0]} answers on port {port}"
@@ -208,7 +210,7 @@ class Checkup:
             return "no TLS, and none is needed on this machine"
         try:
             self._tls, other = default_context(), own_context()
-        except TLSSettingError as error:
+        except UnusableSetting as error:
             raise _Found("fail", str(error), "correct the variable, or unset it") from None
         other.verify_flags ^= ssl.VERIFY_X509_STRICT  # which is on by default from Python 3.13
         strict = bool(self._tls.verify_flags & ssl.VERIFY_X509_STRICT)
@@ -343,9 +345,11 @@ class Checkup:
             pass  # it has ended already
         self._link.close()
 
-    def _dialled(self, host: str, port: int, tls: ssl.SSLContext | None, proxy: Proxy | None) -> SocketGuard:
+    def _dialled(
+        self, host: str, port: int, tls: ssl.SSLContext | None, proxy: Proxy | None, *, tunnel: bool = True
+    ) -> SocketGuard:
         try:
-            return dial(host, port, tls=tls, proxy=proxy, deadline=self._step(), publish=lambda _: None)
+            return dial(host, port, tls=tls, proxy=proxy, deadline=self._step(), tunnel=tunnel)
         except (OSError, EOFError, ValueError) as error:
             raise explained(error) from error
 

@@ -17,9 +17,11 @@ from .. import _internals, argument_checks
 from ..agent import ArinovaAgent
 from ..errors import AuthenticationError, ExecutorError
 from ..executors.processes.process_executor import ProcessExecutor
+from ..net.unusable import UnusableSetting
 from ..runtime import foreground
 from ..runtime.engine import Engine
 from ..runtime.standby import LockFileError
+from ..shadows import HiddenModule
 from . import logs
 from .lifeline import Lifeline
 from .options import (
@@ -191,7 +193,7 @@ def _exit_code(runner: _Runner, format: logs.Format) -> int:
         return INTERRUPTED
     except AuthenticationError:
         pass  # the log has told
-    except (ExecutorError, LockFileError) as error:
+    except (ExecutorError, HiddenModule, LockFileError, UnusableSetting) as error:
         logger.error("%s", error)
         return UNUSABLE
     except click.UsageError:

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import msgspec
 
 from .forks import importing
+from .unusable import UnusableSetting
 
 __all__ = ["Proxy", "ProxyError", "ProxyTimeout", "proxy_for"]
 
@@ -75,7 +76,7 @@ def proxy_for(server_url: str, setting: str | None) -> Proxy | None:
             (HTTPS_PROXY or HTTP_PROXY by the server's scheme, ALL_PROXY, NO_PROXY, lower case first) and, on
             macOS and Windows, the system. A server on this machine needs none of these.
 
-    Raises ValueError, without showing the value, for a proxy of another kind than HTTP and SOCKS.
+    Raises UnusableSetting, without showing the value, for a proxy of another kind than HTTP and SOCKS.
     """
     if setting is not None:
         return _parsed("proxy", setting) if setting else None
@@ -112,7 +113,7 @@ def _of_the_system(server: SplitResult, scheme: str) -> Proxy | None:
 
 
 def _parsed(name: str, value: str) -> Proxy:
-    wrong = ValueError(
+    wrong = UnusableSetting(
         f"{name} must be http://[user:password@]host:port; socks5:// and socks4:// work, too, https:// does not"
     )
     try:
@@ -124,7 +125,9 @@ def _parsed(name: str, value: str) -> Proxy:
     if scheme not in _PROXY_PORTS or not host or port == 0:
         raise wrong
     if scheme != "http" and find_spec("python_socks") is None:
-        raise ValueError(f"{name} is a SOCKS proxy, which takes another package: pip install python-socks")
+        raise UnusableSetting(
+            f"{name} is a SOCKS proxy, which takes another package: pip install python-socks"
+        )
     user = None if parts.username is None else unquote(parts.username)
     password = None if parts.password is None else unquote(parts.password)
     return Proxy(host, port or _PROXY_PORTS[scheme], user, password, scheme)

@@ -6,15 +6,13 @@ import os
 import ssl
 from functools import lru_cache
 
-__all__ = ["TLSSettingError", "authorities", "default_context", "own_context"]
+from .unusable import UnusableSetting
+
+__all__ = ["authorities", "default_context", "own_context"]
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in place of everything else; a file or a directory
 _CERT_FILE, _CERT_DIR = "SSL_CERT_FILE", "SSL_CERT_DIR"  # OpenSSL's own; it passes over what it cannot read
 _KEY_LOG = "SSLKEYLOGFILE"
-
-
-class TLSSettingError(ValueError):
-    """An environment variable about TLS names something that cannot be used. The network is not to blame."""
 
 
 def default_context() -> ssl.SSLContext:
@@ -24,7 +22,7 @@ def default_context() -> ssl.SSLContext:
     SSL_CERT_FILE and SSL_CERT_DIR. SSLKEYLOGFILE is honoured. The context is shared; when a variable changes,
     another one is made.
 
-    Raises TLSSettingError, which names the variable and the file.
+    Raises UnusableSetting, which names the variable and the file.
     """
     return _context(_variables())
 
@@ -67,7 +65,7 @@ def _made(variables: tuple[str | None, ...]) -> ssl.SSLContext:
     if file:
         _trusting(_CERT_FILE, file)  # refused here; OpenSSL would trust nobody, without a word
     if directory and not any(map(os.path.isdir, directory.split(os.pathsep))):
-        raise TLSSettingError(f"{_CERT_DIR} is not a directory: {directory}")
+        raise UnusableSetting(f"{_CERT_DIR} is not a directory: {directory}")
     return ssl.create_default_context()
 
 
@@ -77,9 +75,9 @@ def _trusting(name: str, path: str) -> ssl.SSLContext:
             return ssl.create_default_context(capath=path)
         return ssl.create_default_context(cafile=path)
     except ssl.SSLError as error:
-        raise TLSSettingError(f"{name} names a file without CA certificates: {path}") from error
+        raise UnusableSetting(f"{name} names a file without CA certificates: {path}") from error
     except OSError as error:
-        raise TLSSettingError(f"{name} names a file that cannot be read: {path}: {error.strerror}") from error
+        raise UnusableSetting(f"{name} names a file that cannot be read: {path}: {error.strerror}") from error
 
 
 def _check_key_log(path: str) -> None:
@@ -87,6 +85,6 @@ def _check_key_log(path: str) -> None:
         with open(path, "ab"):
             pass
     except OSError as error:
-        raise TLSSettingError(
+        raise UnusableSetting(
             f"{_KEY_LOG} names a file that cannot be written: {path}: {error.strerror}"
         ) from error

@@ -148,8 +148,11 @@ def test_make_takes_no_ctrl_c_for_its_own(open_terminal: Callable[..., Terminal]
 
 @pytest.mark.slow
 def test_without_a_terminal_a_conversation_is_played() -> None:
+    bypasses = ("no_proxy", "NO_PROXY")
+    env = {name: value for name, value in os.environ.items() if name not in bypasses}
+    env["http_proxy"] = "http://127.0.0.1:9"  # which is of no use on this machine
     played = subprocess.run(
-        DEMO, cwd=ROOT, input="not read\n", capture_output=True, text=True, timeout=PATIENCE
+        DEMO, cwd=ROOT, env=env, input="not read\n", capture_output=True, text=True, timeout=PATIENCE
     )
     assert (played.returncode, played.stderr) == (0, "")
     assert "you   > Hello there!\nPolly > Squawk! Hello there! I am Polly" in played.stdout

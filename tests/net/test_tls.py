@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from arinova_agent_sync.net.tls import TLSSettingError, _context, default_context
+from arinova_agent_sync.net.tls import _context, default_context
+from arinova_agent_sync.net.unusable import UnusableSetting
 
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
@@ -85,7 +86,7 @@ def test_a_bundle_that_cannot_be_used_is_named(
         (junk, "without CA certificates: "),
     ):
         environment.setenv(name, str(path))
-        with pytest.raises(TLSSettingError, match=f"^{name} names a file {why}") as caught:
+        with pytest.raises(UnusableSetting, match=f"^{name} names a file {why}") as caught:
             default_context()
         assert str(path) in str(caught.value)
         assert isinstance(caught.value.__cause__, OSError)
@@ -93,7 +94,7 @@ def test_a_bundle_that_cannot_be_used_is_named(
 
 def test_a_missing_directory_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("SSL_CERT_DIR", f"{tmp_path}/a{os.pathsep}{tmp_path}/b")
-    with pytest.raises(TLSSettingError, match="SSL_CERT_DIR is not a directory"):
+    with pytest.raises(UnusableSetting, match="SSL_CERT_DIR is not a directory"):
         default_context()
     environment.setenv("SSL_CERT_DIR", f"{tmp_path}/a{os.pathsep}{tmp_path}")
     default_context()
@@ -104,6 +105,6 @@ def test_a_key_log(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert default_context().keylog_filename == str(tmp_path / "keys")
     environment.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
     with pytest.raises(
-        TLSSettingError, match=r"^SSLKEYLOGFILE names a file that cannot be written: .*No such"
+        UnusableSetting, match=r"^SSLKEYLOGFILE names a file that cannot be written: .*No such"
     ):
         default_context()
