@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import _thread
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TextIO
 
 from ..agent import ArinovaAgent
 
@@ -18,6 +21,9 @@ _GOES_ON_AFTER = 0.5  # seconds; a target that only tries its agent before it ca
 
 class BesideTarget:
     """Do the work on a thread of its own while the target's code has the main thread. Thread-safe.
+
+    What is typed is for the work: a target that waits for input, from the moment at which it connects its agent,
+    waits until it is interrupted.
 
     Args:
         work: is given the agent. When it returns the target is interrupted, as by Ctrl-C.
@@ -33,12 +39,14 @@ class BesideTarget:
         self._ended = False
         self._interrupted = False  # by the user
         self._failure: BaseException | None = None
+        self._silence: int | None = None  # the other end of the target's input
 
     def begin_later(self, agent: ArinovaAgent) -> None:
         """Begin if the target still goes on in a while with this agent, which it is about to connect."""
         with self._lock:
             if self._timer is not None or self._closed:
                 return
+            self._take_input()
             self._timer = timer = threading.Timer(_GOES_ON_AFTER, self._begin, [agent])
             timer.name, timer.daemon = "arinova-beside-target", True
         timer.start()
@@ -71,7 +79,7 @@ class BesideTarget:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.getsignal(signal.SIGINT)
+        before, keyboard = signal.getsignal(signal.SIGINT), sys.stdin
 
         def on_signal(number: int, frame: FrameType | None) -> None:
             if self._ended:
@@ -92,6 +100,7 @@ class BesideTarget:
         finally:
             if signal.getsignal(signal.SIGINT) is on_signal:
                 signal.signal(signal.SIGINT, before)
+            self._give_input_back(keyboard)
 
     def _begin(self, agent: ArinovaAgent) -> None:
         is_over = agent.stats().life in ("stopped", "failed")
@@ -109,6 +118,19 @@ class BesideTarget:
             self._ended = True
             if not self._closed:
                 self._interrupt_target()
+
+    def _take_input(self) -> None:
+        if self._silence is None:
+            reader, self._silence = os.pipe()
+            sys.stdin = open(reader)  # noqa: SIM115 - it stays open
+
+    def _give_input_back(self, keyboard: TextIO) -> None:
+        with self._lock:
+            silence, self._silence = self._silence, None
+        if silence is not None:
+            os.close(silence)  # first, so that nobody waits any more at the other end
+            sys.stdin.close()
+            sys.stdin = keyboard
 
     def _interrupt_target(self) -> None:
         if hasattr(signal, "pthread_kill"):

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..agent import ArinovaAgent
 from ..local import LocalReply, LocalServer
+from .conversing import converse, is_screen
 from .parrot import NAME, make_agent
-from .terminal import Interrupts, let_go_of_output, own_terminal, show_any_text, ticks
+from .terminal import Interrupts, let_go_of_output, show_any_text
 
 PROMPT = "you   > "
 ANSWER = f"{NAME} > "
@@ -31,53 +33,44 @@ def main() -> int:
     show_any_text()
     interrupts = Interrupts()
     interrupts.listen()
-    chats = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     try:
-        return chat(interrupts) if chats else play(interrupts)
+        return chat(interrupts) if is_screen(sys.stdin) else play(interrupts)
     except KeyboardInterrupt:
-        # That is how a chat ends; a conversation that should have been played to its end was not.
-        return 0 if chats else 128 + (interrupts.last or signal.SIGINT)
+        return 128 + (interrupts.last or signal.SIGINT)
     except BrokenPipeError:  # such as by "| head"
         let_go_of_output()
         return 1
 
 
 def chat(interrupts: Interrupts) -> int:
-    """Let a person talk with the agent until Ctrl-D, Ctrl-C at the prompt, or SIGTERM."""
-    try:
-        import readline  # noqa: F401 - gives input() its line editing; not there on Windows
-    except ImportError:
-        pass
-    with own_terminal(), ticks(), _stage(pause=0.07) as server:
-        print("Say something and press Enter. Ctrl-C stops an answer; at the prompt it ends the demo.\n")
+    """Let a person talk with the agent until Ctrl-D, Ctrl-C where nothing is to be stopped, or SIGTERM."""
+    with _stage(pause=0.07) as (server, agent):
+        print("Say something, such as /count 50. Ctrl-C stops an answer, Ctrl-D ends the demo.\n", flush=True)
         conversation = server.conversation()
-        while interrupts.last != signal.SIGTERM:
-            try:
-                said = input(PROMPT).strip()
-            # OSError: the terminal is gone. SystemError: Python 3.10's way to raise KeyboardInterrupt in readline.
-            except (EOFError, KeyboardInterrupt, OSError, SystemError):
-                print()
-                break
-            if said:
-                interrupts.reply = conversation.say(said)
-                show(interrupts.reply)
-                interrupts.reply = None
-        print("Bye. README.md shows how to write an agent of your own.")
-    return 0
+        code = converse(
+            server=server,
+            conversation=conversation,
+            agent=agent,
+            name=NAME,
+            keyboard=sys.stdin,
+            interrupts=interrupts,
+        )
+    print("Bye. README.md shows how to write an agent of your own.")
+    return code
 
 
 def play(interrupts: Interrupts) -> int:
     """Play the scripted conversation; return 0 if every answer came to the end that it should."""
-    with _stage(pause=0.01) as server:
+    with _stage(pause=0.01) as (server, _):
         print("There is no terminal to chat in, so here is a short conversation.\n")
         conversation = server.conversation()
         fine = True
         for said, stop_at in SCRIPT:
             print(f"{PROMPT}{said}")
-            interrupts.reply = conversation.say(said)
-            show(interrupts.reply, stop_at)
-            fine = fine and interrupts.reply.status == ("cancelled" if stop_at else "completed")
-            interrupts.reply = None
+            reply = conversation.say(said)
+            with interrupts.stopping(reply):
+                show(reply, stop_at)
+            fine = fine and reply.status == ("cancelled" if stop_at else "completed")
             if interrupts.last is not None:
                 raise KeyboardInterrupt
     return 0 if fine else 1
@@ -100,12 +93,16 @@ def show(reply: LocalReply, stop_at: str | None = None) -> None:
 
 
 @contextmanager
-def _stage(pause: float) -> Iterator[LocalServer]:
-    """Run a server with the agent on it."""
-    server = LocalServer(agent_name=NAME, duplicate_window=0)
-    with server, make_agent(server.url, server.bot_token, pause):
-        print(f"An Arinova server runs in this process at {server.url}; {NAME} is connected to it.")
-        yield server
+def _stage(pause: float) -> Iterator[tuple[LocalServer, ArinovaAgent]]:
+    """Run a server with the agent on it, and tell each step."""
+    print("1  An Arinova server starts in this process ...", end="", flush=True)
+    with LocalServer(agent_name=NAME, duplicate_window=0) as server:
+        print(f" {server.url}")
+        print(f"2  {NAME}, an agent, connects to it ...", end="", flush=True)
+        with make_agent(server.url, server.bot_token, pause) as agent:
+            print(" connected")
+            print(f"3  A chat with {NAME} begins; nobody else can reach it.\n")
+            yield server, agent
 
 
 if __name__ == "__main__":

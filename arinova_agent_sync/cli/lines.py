@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 __all__ = ["CANCEL", "QUIT", "Lines"]
 
@@ -21,35 +22,26 @@ class Lines:
     """What is typed, or comes from a pipe.
 
     Args:
-        prompt: what is shown in a terminal before a line is read.
+        keyboard: standard input, None if there is none.
+        prompt: what is shown to a person before a line is read.
+
+    Attributes:
+        typed: whether a person types them: on a terminal that can show nothing but lines, or while the answers go
+            into a pipe.
     """
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, keyboard: TextIO | None, prompt: str) -> None:
         self._prompt = prompt
-        self._descriptor = sys.stdin.fileno() if sys.stdin is not None else -1
-        self.typed = sys.stdin is not None and sys.stdin.isatty()
-        self._edited = self.typed and sys.stdout is not None and sys.stdout.isatty()
+        self._descriptor = keyboard.fileno() if keyboard is not None else -1
+        self.typed = keyboard is not None and keyboard.isatty()
         self._over = self._descriptor < 0
         self._beginning = b""  # of the next line
         self._lines: deque[str] = deque()
-        if self._edited:
-            try:
-                import readline  # noqa: F401 - gives input() its line editing; not there on Windows
-            except ImportError:
-                pass
-
-    def read_plainly(self) -> None:
-        """Read without line editing: off the main thread it could leave the terminal changed."""
-        self._edited = False
 
     def next(self) -> str | None:
         """Return the next line without its end, None if there is none; Ctrl-C raises KeyboardInterrupt."""
-        if self._edited and not self._lines and not self._over:
-            return self._input()
-        if self._edited and self._lines:
-            sys.stdout.write(f"{self._prompt}{self._lines[0]}\n")  # typed ahead, while an answer streamed
-        elif self.typed and not self._over:
-            sys.stderr.write(self._prompt)
+        if self.typed and not self._over:
+            sys.stderr.write(f"{self._prompt}{self._lines[0]}\n" if self._lines else self._prompt)
             sys.stderr.flush()
         while not self._lines and not self._over:
             self._read()
@@ -99,16 +91,8 @@ class Lines:
             return True
         return False
 
-    def _input(self) -> str | None:
-        try:
-            return input(self._prompt).strip()
-        except (EOFError, OSError):  # OSError: the terminal is gone
-            return None
-        except SystemError:  # Python 3.10's way to raise KeyboardInterrupt in readline
-            raise KeyboardInterrupt from None
-
     def _read(self) -> None:
-        # Not sys.stdin: a thread that is stuck in its lock would hold the exit of the interpreter up.
+        # Not the stream: a thread that is stuck in its lock would hold the exit of the interpreter up.
         try:
             data = os.read(self._descriptor, _BLOCK)
         except OSError:

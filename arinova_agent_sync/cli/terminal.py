@@ -1,4 +1,4 @@
-"""A chat in a terminal: Ctrl-C that stops an answer, and whose terminal it is. For the main thread."""
+"""What a chat has of its terminal: signals, and characters that can be shown. For the main thread."""
 
 from __future__ import annotations
 
@@ -6,22 +6,33 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
 
 from ..local import LocalReply
 
-_TICK = 0.2  # seconds
+# Codes in what an agent says would move the cursor, or worse: signs for them are shown in their place.
+_VISIBLE = {
+    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"},
+    0x7F: 0x2421,
+    **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
+}
 
 
 class Interrupts:
-    """Let Ctrl-C and SIGTERM stop an answer while one streams, and raise KeyboardInterrupt at other times."""
+    """Let Ctrl-C and SIGTERM do what is right at the moment; at first they raise KeyboardInterrupt.
+
+    Attributes:
+        last: the latest signal.
+        taker: is called with the number of the signal in the place of KeyboardInterrupt. It may take no lock: the
+            interrupted main thread may hold it.
+    """
 
     def __init__(self) -> None:
-        self.reply: LocalReply | None = None  # what streams now
-        self.last: int | None = None  # the latest signal
+        self.last: int | None = None
+        self.taker: Callable[[int], object] | None = None
 
     def listen(self) -> None:
         """Take these signals from now on; only in the main thread."""
@@ -30,10 +41,23 @@ class Interrupts:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.last = number
-        if self.reply is None:
+        if self.taker is None:
             raise KeyboardInterrupt
-        # The interrupted main thread may hold a lock of the server's in the middle of something.
-        threading.Thread(target=self.reply.cancel, daemon=True).start()
+        self.taker(number)
+
+    @contextmanager
+    def stopping(self, reply: LocalReply) -> Iterator[None]:
+        """Let a signal stop an answer."""
+        self.taker = lambda _number: threading.Thread(target=reply.cancel, daemon=True).start()
+        try:
+            yield
+        finally:
+            self.taker = None
+
+
+def visible(text: str) -> str:
+    """Return a text without codes that a terminal would obey."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_VISIBLE)
 
 
 def show_any_text() -> None:
@@ -48,45 +72,3 @@ def let_go_of_output() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
-
-
-@contextmanager
-def ticks() -> Iterator[None]:
-    """Let a signal come all the time: input() sees one of the moment before it begins to wait at the next one."""
-    if sys.platform == "win32":
-        yield
-        return
-    signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-@contextmanager
-def own_terminal() -> Iterator[None]:
-    """Let Ctrl-C reach this process, and not the one that started it.
-
-    ``make`` would take a Ctrl-C that was meant for an answer for its own end, and call the demo's a failure.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    terminal, group = sys.stdin.fileno(), os.getpgrp()
-    if group == os.getpid() or os.tcgetpgrp(terminal) != group:
-        yield  # started by a shell with job control, or in the background
-        return
-    # Changing the terminal from the background would stop us, and Ctrl-Z would do so without the shell's knowing.
-    for number in (signal.SIGTTOU, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_IGN)
-    os.setpgid(0, 0)
-    os.tcsetpgrp(terminal, os.getpgrp())
-    try:
-        yield
-    finally:
-        try:
-            os.tcsetpgrp(terminal, group)
-            os.setpgid(0, group)
-        except OSError:
-            pass  # the one that started this process has ended

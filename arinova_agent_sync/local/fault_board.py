@@ -5,13 +5,31 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from .event_loop import EventLoop
-from .faults import AT_ONCE, FaultName, parameters_of
+from .faults import (
+    AT_ONCE,
+    EarlyTask,
+    Fault,
+    FaultName,
+    HalfOpen,
+    HttpDrop,
+    HttpError,
+    HttpFault,
+    HttpSlow,
+    LateAuth,
+    RefuseAuth,
+    SlowReads,
+    fault,
+)
 from .framelog import Content
 from .records import AgentAccount
 from .replies import LocalReply
+
+F = TypeVar("F", LateAuth, RefuseAuth, EarlyTask)
+G = TypeVar("G")
+H = TypeVar("H", HttpDrop, HttpError, HttpSlow)
 
 
 class Injection:
@@ -19,25 +37,21 @@ class Injection:
 
     Attributes:
         name: the fault's name.
-        parameters: its parameters, also those that were not given.
+        fault: its parameters.
         agent_id: the one agent it hits, None for all.
         connections: how many connections it hit when it was injected.
         replies: what "early-task" asked.
     """
 
     def __init__(
-        self,
-        name: FaultName,
-        parameters: Mapping[str, Any],
-        agent_id: str | None,
-        heal: Callable[[Injection], None],
+        self, name: FaultName, fault: Fault, agent_id: str | None, heal: Callable[[Injection], None]
     ) -> None:
         self.name = name
-        self.parameters = parameters
+        self.fault = fault
         self.agent_id = agent_id
         self.connections = 0
         self.replies: list[LocalReply] = []
-        self.left: int | None = parameters.get("count")
+        self.left: int | None = getattr(fault, "count", None)
         self._heal = heal
 
     def heal(self) -> None:
@@ -57,7 +71,7 @@ class Injection:
         self.heal()
 
     def __repr__(self) -> str:
-        return f"<Injection {self.name} of {self.parameters}>"
+        return f"<Injection {self.name} of {self.fault}>"
 
 
 class Peer(Protocol):
@@ -74,7 +88,7 @@ class Peer(Protocol):
         """Send a frame."""
         ...
 
-    def suffer(self, injection: Injection) -> None:
+    def suffer(self, fault: Fault) -> None:
         """Let a fault strike now."""
         ...
 
@@ -106,12 +120,14 @@ class FaultBoard:
         self, name: FaultName, agent: AgentAccount | None, parameters: Mapping[str, object]
     ) -> Injection:
         """Let a fault strike; it has when this returns."""
-        checked, agent_id = parameters_of(name, parameters), agent.agent_id if agent else None
-        injection, lasts = Injection(name, checked, agent_id, self._heal), name not in AT_ONCE
+        injection = Injection(name, fault(name, parameters), agent.agent_id if agent else None, self._heal)
+        if injection.left is not None and injection.left < 1:
+            raise ValueError("count must be at least 1, or None for as often as it likes")
+        lasts = name not in AT_ONCE
         if lasts:
             with self._lock:
                 self._injections.append(injection)
-        if name.startswith("http-"):
+        if isinstance(injection.fault, HttpFault):
             return injection
         if self._loop.running or not lasts:
             injection.connections = self._loop.call(lambda: self._strike(injection))
@@ -126,42 +142,56 @@ class FaultBoard:
         for injection in injections:
             injection.heal()
 
-    def find(self, name: FaultName, agent_id: str | None, path: str = "") -> Injection | None:
-        """Return the newest fault of a name that is on for an agent, or for its request for a path."""
+    def find(self, kind: type[G], agent_id: str | None) -> G | None:
+        """Return the newest fault of a kind that is on for an agent."""
         with self._lock:
-            for each in reversed(self._injections):
-                prefix = each.parameters.get("path", "")
-                if each.name == name and each.hits(agent_id) and path.startswith(prefix):
-                    return each
+            for injection in reversed(self._injections):
+                if isinstance(injection.fault, kind) and injection.hits(agent_id):
+                    return injection.fault
         return None
 
-    def use(self, name: FaultName, agent_id: str | None, path: str = "") -> Injection | None:
-        """Return what ``find`` does, and count down how often it still strikes."""
+    def use(self, kind: type[F], agent_id: str | None) -> tuple[F, Injection] | None:
+        """Return the newest fault of a kind, and count down how often it still strikes."""
         with self._lock:
-            found = self.find(name, agent_id, path)
-            if found is not None and found.left is not None:
-                found.left -= 1
-                if found.left <= 0:
-                    self._injections.remove(found)
-            return found
+            for injection in reversed(self._injections):
+                if isinstance(injection.fault, kind) and injection.hits(agent_id):
+                    self._count_down(injection)
+                    return injection.fault, injection
+        return None
 
     @property
     def quiet(self) -> bool:
         """Whether no fault is on at all; asked without the lock, for every request."""
         return not self._injections
 
+    def use_http(self, kind: type[H], agent_id: str | None, path: str) -> H | None:
+        """Return the newest fault of a kind that hits a request, and count down how often it still strikes."""
+        with self._lock:
+            for injection in reversed(self._injections):
+                fault = injection.fault
+                if isinstance(fault, kind) and injection.hits(agent_id) and path.startswith(fault.path):
+                    self._count_down(injection)
+                    return fault
+        return None
+
+    def _count_down(self, injection: Injection) -> None:
+        if injection.left is not None:
+            injection.left -= 1
+            if injection.left <= 0:
+                self._injections.remove(injection)
+
     def _heal(self, injection: Injection) -> None:
         with self._lock:
             if injection not in self._injections:
                 return
             self._injections.remove(injection)
-        if self._loop.running and injection.name in ("half-open", "slow-reads"):
+        if self._loop.running and isinstance(injection.fault, (HalfOpen, SlowReads)):
             self._loop.call(self._ease)
 
     def _strike(self, injection: Injection) -> int:
         peers = [peer for peer in self._peers.values() if injection.hits(peer.agent_id)]
         for peer in peers:
-            peer.suffer(injection)
+            peer.suffer(injection.fault)
         return len(peers)
 
     def _ease(self) -> None:

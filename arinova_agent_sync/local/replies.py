@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .records import AgentAccount, ReplyStatus, Task
+from .records import AgentAccount, Message, ReplyStatus, Task
 from .waiting import Waiting
 
 
@@ -53,6 +53,16 @@ class LocalReply:
     def agent(self) -> AgentAccount:
         """Whose answer it is."""
         return self._task.agent
+
+    @property
+    def question(self) -> Message | None:
+        """The message that it answers; None if no message asked, as with ``send_task()``."""
+        return self._task.prompt.message
+
+    @property
+    def decorated(self) -> bool:
+        """Whether the agent was given something else than the user typed, such as a system prompt before it."""
+        return self._task.decorated
 
     @property
     def status(self) -> ReplyStatus:

@@ -112,8 +112,7 @@ class SocketGuard:
         waits, events = self._drained, EVENT_READ
         while True:
             with self._lock:
-                if self._aborted:
-                    raise Aborted
+                self._check()
                 if not waits:
                     try:
                         count = self._sock.recv_into(buffer)
@@ -141,8 +140,7 @@ class SocketGuard:
         try:
             if len(data) <= self._piece:  # nearly always it leaves at once
                 with self._lock:
-                    if self._aborted:
-                        raise Aborted
+                    self._check()
                     try:
                         sent = self._sock.send(data)
                     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -153,8 +151,7 @@ class SocketGuard:
             stuck: Deadline | None = None
             while sent < len(data):
                 with self._lock:
-                    if self._aborted:
-                        raise Aborted
+                    self._check()
                     try:
                         taken, events = self._sock.send(piece), 0
                     except (BlockingIOError, ssl.SSLWantWriteError):

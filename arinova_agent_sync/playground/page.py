@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from ..local.framelog import FRAMES
-from .changes import Changes
+from .changes import FRAMES, Changes
 from .room import Room, Told
 from .timings import Json
 

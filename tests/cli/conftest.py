@@ -11,9 +11,12 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from .terminals import Screen
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0  # seconds; what takes so long never comes
@@ -138,3 +141,19 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return write
+
+
+@pytest.fixture
+def screen() -> Iterator[Callable[..., Screen]]:
+    """Start a program on a screen; keyword arguments are the screen's."""
+    from .terminals import Screen  # it imports this file
+
+    opened: list[Screen] = []
+
+    def start(*command: str, **options: Any) -> Screen:
+        opened.append(Screen(*command, **options))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()

@@ -1,11 +1,11 @@
-"""``arinova-agent chat``: with a person in a terminal, and with a pipe."""
+"""``arinova-agent chat`` line by line: in a pipe, and on a terminal that can show nothing but lines."""
 
 from __future__ import annotations
 
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from arinova_agent_sync.cli.chat import command as chat_command
 
 from .conftest import ECHO, ROOT, Command, Write
-from .test_demo import CTRL_C, CTRL_D, Terminal
+from .terminals import CTRL_C, CTRL_D, Terminal
 
 Start = Callable[..., Command]
 
@@ -35,83 +35,6 @@ SLOW = """
     def shout(task):
         return task.arguments.upper()
 """
-
-
-@pytest.fixture
-def chat() -> Iterator[Callable[..., Terminal]]:
-    """Start a chat in a terminal."""
-    opened: list[Terminal] = []
-
-    def open(*arguments: object) -> Terminal:
-        command = (sys.executable, "-m", "arinova_agent_sync", "chat", *map(str, arguments))
-        opened.append(Terminal(*command))
-        return opened[-1]
-
-    yield open
-    for terminal in opened:
-        terminal.close()
-
-
-@pytest.mark.slow
-def test_a_person_chats_stops_answers_and_leaves(chat: Callable[..., Terminal], write: Write) -> None:
-    terminal = chat(write(SLOW))
-    terminal.expect("MyAgent is on a server in this process")
-    terminal.expect("It knows /shout.")
-    terminal.expect("you     > ")
-    terminal.type("3\n")
-    terminal.expect("MyAgent > 0 1 2 \n")
-    terminal.expect("you     > ")
-    terminal.type("1000\n")
-    terminal.expect(" 5 ")
-    terminal.type(CTRL_C)
-    terminal.expect("[stopped]")
-    terminal.expect("you     > ")
-    terminal.type("1000\n")
-    terminal.expect(" 5 ")
-    terminal.type("/cancel\n")
-    terminal.expect("[stopped]")
-    terminal.expect("you     > ")
-    terminal.type("/shout hello\n")
-    terminal.expect("MyAgent > HELLO\n")
-    terminal.expect("you     > ")
-    terminal.type("/cancel\n")
-    terminal.expect("There is no answer to stop.")
-    terminal.expect("you     > ")
-    terminal.type("/quit\n")
-    assert terminal.exit_code() == 0
-    assert "Traceback" not in terminal.shown
-
-
-@pytest.mark.slow
-def test_what_is_typed_while_an_answer_streams_comes_next(
-    chat: Callable[..., Terminal], write: Write
-) -> None:
-    terminal = chat(write(SLOW))
-    terminal.expect("you     > ")
-    terminal.type("30\n")
-    terminal.expect(" 2 ")
-    terminal.type("/shout later\n")
-    terminal.expect(" 29 \n")
-    terminal.expect("MyAgent > LATER\n")
-    terminal.expect("you     > ")
-    terminal.type("1000\n")
-    terminal.expect(" 2 ")
-    terminal.type("/quit\n")
-    terminal.expect("[stopped]")
-    assert terminal.exit_code() == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("keys", [CTRL_C, CTRL_D])
-def test_the_sample_agent_and_the_end_at_the_prompt(chat: Callable[..., Terminal], keys: bytes) -> None:
-    terminal = chat()
-    terminal.expect("you   > ")
-    terminal.type("hi\n")
-    terminal.expect("Polly > Squawk! hi I am Polly")
-    terminal.expect("you   > ")
-    terminal.type(keys)
-    assert terminal.exit_code() == 0
-    assert "Traceback" not in terminal.shown
 
 
 def test_a_pipe_gets_answers_and_nothing_else(command: Start, write: Write) -> None:
@@ -178,22 +101,6 @@ def test_a_target_that_leaves_its_agent_connected_is_chatted_with(command: Start
     piped.out.expect("echo: two\n")
     piped.hang_up()
     assert (piped.exit_code(), piped.err.text) == (0, "")
-
-
-@pytest.mark.slow
-def test_ctrl_c_ends_a_target_that_goes_on_by_itself_and_the_chat_with_it(
-    chat: Callable[..., Terminal], write: Write
-) -> None:
-    terminal = chat(f"{write(BESIDE)}:main")
-    terminal.expect("Main is on a server in this process")
-    terminal.expect("you  > ")
-    terminal.type("hello\n")
-    terminal.expect("Main > echo: hello\n")
-    terminal.expect("you  > ")
-    terminal.type(CTRL_C)
-    terminal.expect("ended\n")
-    assert terminal.exit_code() == 130
-    assert "Traceback" not in terminal.shown
 
 
 @pytest.mark.slow
@@ -296,6 +203,35 @@ def test_data_keeps_the_conversation(command: Start, write: Write, tmp_path: Pat
     assert piped.exit_code() == 2
     assert "'--data': broken.db: is no data of an embedded server" in piped.err.text
     assert "Traceback" not in piped.err.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keys", [CTRL_C, CTRL_D])
+def test_a_terminal_without_a_cursor_is_a_chat_line_by_line(keys: bytes, write: Write) -> None:
+    terminal = Terminal(sys.executable, "-m", "arinova_agent_sync", "chat", str(write(SLOW)))
+    try:
+        terminal.expect("MyAgent is on a server in this process")
+        terminal.expect("you     > ")
+        terminal.type("30\n")
+        terminal.expect(" 2 ")
+        terminal.type("/shout later\n")
+        terminal.expect(" 29 \n")
+        terminal.expect("you     > /shout later\nMyAgent > LATER\n")
+        terminal.expect("you     > ")
+        terminal.type("1000\n")
+        terminal.expect(" 5 ")
+        terminal.type(CTRL_C)
+        terminal.expect("[stopped]")
+        terminal.expect("you     > ")
+        terminal.type("/cancel\n")
+        terminal.expect("There is no answer to stop.")
+        terminal.expect("you     > ")
+        terminal.type(keys)
+        assert terminal.exit_code() == 0
+    finally:
+        terminal.close()
+    assert "Traceback" not in terminal.shown
+    assert "\x1b" not in terminal.shown
 
 
 def test_a_target_that_is_not_there_is_told(command: Start) -> None:

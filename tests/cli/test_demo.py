@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,132 +16,67 @@ import pytest
 
 from arinova_agent_sync.cli import parrot
 
-pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
+from .conftest import PATIENCE, ROOT
+from .terminals import CTRL_C, CTRL_D, Screen
 
-ROOT = Path(__file__).parents[2]
 DEMO = [sys.executable, "-m", "arinova_agent_sync.cli.demo"]
-PATIENCE = 20.0  # seconds
-CTRL_C, CTRL_D = b"\x03", b"\x04"
-PROMPT = "you   > "
+PROMPT = "you   >"
 
-
-class Terminal:
-    """A program in a terminal of its own, and the person in front of it."""
-
-    def __init__(self, *command: str) -> None:
-        self.shown = ""
-        self.process, self._terminal = pty.fork()
-        if self.process == 0:
-            try:
-                os.chdir(ROOT)
-                os.environ["TERM"] = "dumb"
-                os.execv(command[0], command)
-            finally:
-                os._exit(127)
-        self._seen = 0
-        self._status: int | None = None
-
-    def type(self, keys: str | bytes) -> None:
-        os.write(self._terminal, keys.encode() if isinstance(keys, str) else keys)
-
-    def expect(self, part: str) -> None:
-        """Wait until a part is shown behind what was expected before."""
-        deadline = time.monotonic() + PATIENCE
-        while (place := self.shown.find(part, self._seen)) < 0:
-            assert self._read(deadline), f"no {part!r} in {self.shown[self._seen :]!r}"
-        self._seen = place + len(part)
-
-    def exit_code(self) -> int:
-        """Wait for the end."""
-        deadline = time.monotonic() + PATIENCE
-        while self._read(deadline):
-            pass
-        assert time.monotonic() < deadline, f"it did not end: {self.shown!r}"
-        _, status = os.waitpid(self.process, 0)
-        self._status = os.waitstatus_to_exitcode(status)
-        return self._status
-
-    def close(self) -> None:
-        if self._status is None:
-            os.kill(self.process, signal.SIGKILL)
-            os.waitpid(self.process, 0)
-        os.close(self._terminal)
-
-    def _read(self, deadline: float) -> bool:
-        if not select.select([self._terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            return False
-        try:
-            data = os.read(self._terminal, 4_096)
-        except OSError:  # Linux: nobody holds the other end any more
-            return False
-        self.shown += data.decode().replace("\r\n", "\n")
-        return bool(data)
-
-
-@pytest.fixture
-def open_terminal() -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def open(*command: str) -> Terminal:
-        opened.append(Terminal(*command))
-        return opened[-1]
-
-    yield open
-    for terminal in opened:
-        terminal.close()
+StartScreen = Callable[..., Screen]
 
 
 @pytest.mark.slow
-def test_a_person_chats_until_ctrl_d(open_terminal: Callable[..., Terminal]) -> None:
-    terminal = open_terminal(*DEMO)
-    terminal.expect(PROMPT)
-    terminal.type("good morning\n")
-    terminal.expect("Polly > Squawk! good morning I am Polly")
-    terminal.type(CTRL_C)
-    terminal.expect("[stopped]")
-    terminal.expect(PROMPT)
-    terminal.type("\n")  # says nothing
-    terminal.expect(PROMPT)
-    terminal.type("bird\n")
-    terminal.expect("Polly > Squawk! bird Squawk! Backwards: drib\n")
-    terminal.expect(PROMPT)
-    terminal.type(CTRL_D)
-    terminal.expect("Bye.")
-    assert terminal.exit_code() == 0
-    assert "Traceback" not in terminal.shown
+def test_it_tells_its_steps_and_a_person_chats_until_ctrl_d(screen: StartScreen) -> None:
+    shown = screen(*DEMO)
+    shown.expect("1  An Arinova server starts in this process ... http://127.0.0.1:")
+    shown.expect("2  Polly, an agent, connects to it ... connected\n3  A chat with Polly begins")
+    shown.expect_prompt(PROMPT)
+    shown.type("good morning\r")
+    shown.expect("you   > good morning\nPolly > Squawk! good morning I am Polly")
+    shown.type(CTRL_C)
+    shown.expect("[stopped]")
+    shown.expect_prompt(PROMPT)
+    shown.type("\rbird\r")  # an empty line says nothing
+    shown.expect("Polly > Squawk! bird Squawk! Backwards: drib\n")
+    shown.expect_prompt(PROMPT)
+    shown.type(CTRL_D)
+    shown.expect("Bye.")
+    assert shown.exit_code() == 0
+    assert shown.shown.count("you   >") == 2
+    assert "Traceback" not in shown.shown
 
 
 @pytest.mark.slow
-def test_sigterm_ends_the_chat(open_terminal: Callable[..., Terminal]) -> None:
-    waits, streams = open_terminal(*DEMO), open_terminal(*DEMO)
-    waits.expect(PROMPT)
-    streams.expect(PROMPT)
-    streams.type("/count 1000\n")
+def test_sigterm_ends_the_chat(screen: StartScreen) -> None:
+    waits, streams = screen(*DEMO), screen(*DEMO)
+    waits.expect_prompt(PROMPT)
+    streams.expect_prompt(PROMPT)
+    streams.type("/count 1000\r")
     streams.expect(" 3")
-    for terminal in (waits, streams):
-        os.kill(terminal.process, signal.SIGTERM)
-        terminal.expect("Bye.")
-        assert terminal.exit_code() == 0
-        assert "Traceback" not in terminal.shown
+    for shown in (waits, streams):
+        os.kill(shown.process, signal.SIGTERM)
+        shown.expect("Bye.")
+        assert shown.exit_code() == 0
+        assert "Traceback" not in shown.shown
     assert "[stopped]" in streams.shown
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_make_takes_no_ctrl_c_for_its_own(open_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+def test_make_takes_no_ctrl_c_for_its_own(screen: StartScreen, tmp_path: Path) -> None:
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"demo:\n\t@{' '.join(DEMO)}\n")
-    terminal = open_terminal(str(shutil.which("make")), "-f", str(makefile), "demo")
-    terminal.expect(PROMPT)
-    terminal.type("/count 1000\n")
-    terminal.expect(" 3")
-    terminal.type(CTRL_C)
-    terminal.expect("[stopped]")
-    terminal.expect(PROMPT)
-    terminal.type(CTRL_C)
-    terminal.expect("Bye.")
-    assert terminal.exit_code() == 0
-    assert "Error" not in terminal.shown
+    shown = screen(str(shutil.which("make")), "-f", str(makefile), "demo")
+    shown.expect_prompt(PROMPT)
+    shown.type("/count 1000\r")
+    shown.expect(" 3")
+    shown.type(CTRL_C)
+    shown.expect("[stopped]")
+    shown.expect_prompt(PROMPT)
+    shown.type(CTRL_C)
+    shown.expect("Bye.")
+    assert shown.exit_code() == 0
+    assert "Error" not in shown.shown
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from arinova_agent_sync.protocol import websocket_frames
 
 from ..runtime.fault_server import FaultServer, Peer, authority, connect_proxy, frame, serving
 from .conftest import Command
-from .test_demo import Terminal
+from .terminals import Terminal
 
 TOKEN = "ari_" + "1f" * 24
 NOW = datetime.datetime.now(datetime.timezone.utc)
