@@ -44,6 +44,7 @@ from .handlers import Reply
 from .log import StandardError
 from .payload import AvailableSkill, HistoryMessage, Member, ReplyTo
 from .settings import Skill
+from .surroundings import current_task
 from .task import Task
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "Undelivered",
     "WorkerLost",
     "__version__",
+    "current_task",
     "interruptible",
     "run",
 ]

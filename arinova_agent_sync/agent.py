@@ -18,6 +18,7 @@ from .runtime.callbacks import Listeners
 from .runtime.lives import Lives
 from .settings import ConcurrencyMode, ErrorText, Skill
 from .shadows import naming_shadows
+from .surroundings import Surrounding
 
 if TYPE_CHECKING:
     import ssl
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., object])
 Handler = TypeVar("Handler", bound=TaskHandler)
+Around = TypeVar("Around", bound=Surrounding)
 
 
 class ArinovaAgent:
@@ -117,6 +119,20 @@ class ArinovaAgent:
             return picture_of(task.arguments)
         """
         return self._handlers.setting(command_word(command), handler, executor)
+
+    def around_task(self, function: Around) -> Around:
+        """Run a generator function around every handler, on its thread; return it.
+
+        What stands before its ``yield`` comes first, and may end the task: then no handler is called, nor if it
+        returns there. What the handler raises is raised at the ``yield``. Several nest in the order of their calls.
+
+        @agent.around_task
+        def session(task):
+            with Session() as task.context["session"]:
+                yield
+        """
+        self._handlers.surround(function)
+        return function
 
     # Lifecycle events
 
@@ -255,17 +271,10 @@ class ArinovaAgent:
         return self._lives.running().actions.call(action, {} if arguments is None else arguments, options)
 
     def report_action_progress(
-        self,
-        call_id: str,
-        action: str,
-        progress: Mapping[str, object],
-        *,
-        task_id: str | None = None,
-        conversation_id: str | None = None,
+        self, call_id: str, action: str, progress: Mapping[str, object], **ids: Unpack[reports.TaskIds]
     ) -> None:
-        """Report how far an action call is; raise ConnectionLost without a connection."""
-        frame = reports.action_progress(call_id, action, progress, task_id, conversation_id)
-        self._lives.running().actions.progress(frame)
+        """Report how far an action call is; ids: task_id, conversation_id. Raises ConnectionLost if offline."""
+        self._lives.running().actions.progress(reports.action_progress(call_id, action, progress, ids))
 
     def send_telemetry(self, event: str, data: Mapping[str, object] | None = None) -> None:
         """Send a telemetry event; it waits for a connection if there is none.
@@ -281,25 +290,15 @@ class ArinovaAgent:
         """Show a JSON object in the conversation's head-up display (August 2026 servers)."""
         self._lives.running().send(reports.hud_update(data, conversation_id))
 
-    def send_task_update(
-        self,
-        status: str,
-        *,
-        task: str | None = None,
-        duration_ms: int | None = None,
-        cost_usd: float | None = None,
-        num_turns: int | None = None,
-        agent_name: str | None = None,
-    ) -> None:
+    def send_task_update(self, status: str, **update: Unpack[reports.TaskUpdate]) -> None:
         """Report on a piece of work of the agent's own (August 2026 servers).
 
         Args:
-            status: "started" (with task, what it is) or "completed" (with the numbers).
-            agent_name: by default the name that the server knows the agent by.
+            status: "started" (with task, what it is) or "completed" (with duration_ms, cost_usd, num_turns).
+            update: these, and agent_name: by default the name that the server knows the agent by.
         """
         engine = self._lives.running()
-        name = agent_name if agent_name is not None else (engine.state.agent_name or "agent")
-        engine.send(reports.task_update(name, status, task, duration_ms, cost_usd, num_turns))
+        engine.send(reports.task_update(engine.state.agent_name or "agent", status, update))
 
     def report_tool_call(self, **report: Unpack[reports.ToolCall]) -> None:
         """Report a call of a tool that a model made (August 2026 servers).

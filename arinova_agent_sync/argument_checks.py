@@ -6,7 +6,7 @@ names the argument and says what it must be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urlsplit
 
@@ -157,6 +157,20 @@ def executor(name: str, value: object) -> Executor:
         shown = value.__name__ if isinstance(value, type) else type(value).__name__
         raise TypeError(f"{name} needs an executor, such as ProcessExecutor(4), not {shown}")
     return cast("Executor", value)
+
+
+def takes_one_argument(name: str, function: Callable[..., object]) -> None:
+    """Raise TypeError unless a function can be called with one task."""
+    import inspect  # here: it is slow to load, and only some programs register a handler
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C tell nothing
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise TypeError(f"{name} needs a function that takes one argument, the task: {error}") from None
 
 
 def error_text(name: str, value: object) -> object:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import msgspec
 
 from .argument_checks import executor as checked_executor
+from .argument_checks import takes_one_argument
 from .argument_checks import text as check_text
 from .chat_messages import checked_mentions
 from .errors import TaskCancelled
 from .names import folded
 from .net.forks import renew_after_fork
+from .surroundings import Surrounding, call_within, check_surrounding, enter_task
 from .task import Task, say_the_rest
 
 if TYPE_CHECKING:
@@ -62,18 +65,9 @@ TaskHandler = Callable[
 
 def check_handler(handler: object, name: str) -> None:
     """Raise TypeError unless the handler can be called with one task."""
-    import inspect  # here: it is slow to load, and only some programs register a handler
-
     if not callable(handler):
         raise TypeError(f"{name} needs a function that takes a task, not {type(handler).__name__}")
-    try:
-        signature = inspect.signature(handler)
-    except (TypeError, ValueError):  # some functions written in C tell nothing
-        return
-    try:
-        signature.bind(None)
-    except TypeError as error:
-        raise TypeError(f"{name} needs a function that takes one argument, the task: {error}") from None
+    takes_one_argument(name, handler)
 
 
 def calling_module() -> tuple[str, int, int] | None:
@@ -113,6 +107,7 @@ class HandlerTable:
         self._handlers: dict[str | None, TaskHandler] = {}
         # Of those handlers that do not run where the agent's others do.
         self.executors: dict[str | None, Executor] = {}
+        self.surroundings: tuple[Surrounding, ...] = ()  # of every handler, the outermost first
 
     def after_fork(self) -> None:
         """Make the lock, anew in a forked child, where a thread that is gone may have held it."""
@@ -129,6 +124,13 @@ class HandlerTable:
             executors = {other: each for other, each in self.executors.items() if other != key}
             self.executors = executors if executor is None else {**executors, key: executor}
             self._handlers = {**self._handlers, key: handler}
+
+    def surround(self, function: Surrounding) -> None:
+        """Run a function around every handler, inside of those that are there; once, if it is there already."""
+        check_surrounding(function)
+        with self._lock:
+            if function not in self.surroundings:
+                self.surroundings = (*self.surroundings, function)
 
     def setting(
         self, command: str | None, handler: Handler | None, executor: Executor | None
@@ -171,49 +173,54 @@ class HandlerTable:
         return None in self._handlers
 
 
-def answer(handler: TaskHandler, task: Task) -> bool:
-    """Run a handler to its end and answer with what it returned or yielded.
+def answer(handler: TaskHandler, task: Task, surroundings: Sequence[Surrounding] = ()) -> None:
+    """Run a handler, and what is around it, to its end, and answer with what it returned or yielded.
 
-    Returns False if it neither returned an answer nor yielded one: then what it sent, if anything, counts.
-    Raises what the handler raised, and TypeError for an answer of another type.
+    If it neither returned an answer nor yielded one, what it sent counts, if anything. Raises what the handler or a
+    surrounding raised, and TypeError for an answer of another type.
     """
+    enter_task(task)
+    if surroundings:
+        call_within(surroundings, task, partial(_answer, handler, task))
+    else:
+        _answer(handler, task)
+
+
+def _answer(handler: TaskHandler, task: Task) -> None:
     result: object = handler(task)
-    streamed = False
     if result is not None and not isinstance(result, str):  # most often: the questions below take a while
         if isinstance(result, Coroutine):
             result = _run_async(_awaited(result), task)
         if isinstance(result, AsyncGenerator):
-            result, streamed = _run_async(_stream_async(result, task), task), True
+            _run_async(_stream_async(result, task), task)
+            result = None
         elif isinstance(result, Iterator):
-            result, streamed = _stream(result, task), True
-    answered = bool(result) if streamed else _complete(result, task, "returned")
+            result = _stream(result, task)
+    _complete(result, task)
     say_the_rest(task)
-    return answered
 
 
-def _complete(result: object, task: Task, verb: str) -> bool:
-    if result is None:
-        return False
+def _complete(result: object, task: Task) -> None:
     if isinstance(result, str):
         task.send_complete(result)
     elif isinstance(result, Reply):
         task.send_complete(result.text, result.mentions)
-    else:
+    elif result is not None:
         kind = type(result).__name__
-        raise TypeError(f"the handler {verb} {kind}; it may return a str, a Reply or None, or yield strings")
-    return True
+        raise TypeError(
+            f"the handler returned {kind}; it may return a str, a Reply or None, or yield strings"
+        )
 
 
-def _stream(pieces: Iterator[object], task: Task) -> bool:
-    streamed = False
+def _stream(pieces: Iterator[object], task: Task) -> object:
+    """Send what a handler yields; return what it returns."""
     try:
         while True:
             try:
                 piece = next(pieces)
             except StopIteration as stop:
-                return _complete(stop.value, task, "returned") or streamed
+                return stop.value
             _send(piece, task)
-            streamed = True
     finally:
         close = getattr(pieces, "close", None)
         if callable(close):
@@ -235,15 +242,12 @@ async def _awaited(result: Coroutine[Any, Any, object]) -> object:
     return await result
 
 
-async def _stream_async(pieces: AsyncGenerator[object, Any], task: Task) -> bool:
-    streamed = False
+async def _stream_async(pieces: AsyncGenerator[object, Any], task: Task) -> None:
     try:
         async for piece in pieces:
             _send(piece, task)
-            streamed = True
     finally:
         await pieces.aclose()
-    return streamed
 
 
 def _run_async(work: Coroutine[Any, Any, object], task: Task) -> object:

@@ -49,6 +49,23 @@ class ToolCall(_ToolCallParts, total=False):
     message_id: str | None
 
 
+class TaskUpdate(TypedDict, total=False):
+    """What is told of a piece of work: the duration is in milliseconds, the cost in US dollars."""
+
+    task: str | None
+    duration_ms: int | None
+    cost_usd: float | None
+    num_turns: int | None
+    agent_name: str | None
+
+
+class TaskIds(TypedDict, total=False):
+    """What an action belongs to."""
+
+    task_id: str | None
+    conversation_id: str | None
+
+
 def telemetry(event: str, data: Mapping[str, object] | None) -> bytes:
     """Return the frame of a telemetry event.
 
@@ -69,15 +86,10 @@ def hud_update(data: Mapping[str, object], conversation_id: str | None) -> bytes
     return frames.frame("hud_update", data=checked_object(data, "data"), conversationId=conversation_id)
 
 
-def task_update(
-    agent_name: str,
-    status: str,
-    task: str | None,
-    duration_ms: int | None,
-    cost_usd: float | None,
-    num_turns: int | None,
-) -> bytes:
+def task_update(agent_name: str, status: str, update: TaskUpdate) -> bytes:
     """Return the frame about a piece of work of the agent's own."""
+    check_keywords("send_task_update", update, TaskUpdate)
+    task, name = update.get("task"), update.get("agent_name")
     if status not in ("started", "completed"):
         raise ValueError(f"status must be 'started' or 'completed', not {status!r}")
     if status == "started" and task is None:
@@ -85,14 +97,14 @@ def task_update(
     data: dict[str, object] = {
         "status": status,
         "task": None if task is None else check_text("task", task),
-        "durationMs": _number("duration_ms", duration_ms, (int, float)),
-        "costUsd": _number("cost_usd", cost_usd, (int, float)),
-        "numTurns": _number("num_turns", num_turns, (int,)),
+        "durationMs": _number("duration_ms", update.get("duration_ms"), (int, float)),
+        "costUsd": _number("cost_usd", update.get("cost_usd"), (int, float)),
+        "numTurns": _number("num_turns", update.get("num_turns"), (int,)),
     }
     present = {key: value for key, value in data.items() if value is not None}
     return frames.frame(
         "task_update",
-        agentName=clean_text("agent_name", agent_name),
+        agentName=clean_text("agent_name", agent_name if name is None else name),
         data=checked_object(present, "task_update"),
     )
 
@@ -121,10 +133,11 @@ def action_progress(
     call_id: str,
     action: str,
     progress: Mapping[str, object],
-    task_id: str | None,
-    conversation_id: str | None,
+    ids: TaskIds,
 ) -> bytes:
     """Return the frame about how far an action is that this agent runs."""
+    check_keywords("report_action_progress", ids, TaskIds)
+    task_id, conversation_id = ids.get("task_id"), ids.get("conversation_id")
     return frames.frame(
         "action_progress",
         id=clean_text("call_id", call_id),

@@ -121,6 +121,11 @@ class Task:
         return made
 
     @property
+    def context(self) -> dict[str, Any]:
+        """A dict of the task's own, for what ``around_task`` functions and the handler pass on."""
+        return self._once("context", lambda _: {})
+
+    @property
     def cancelled(self) -> Cancelled:
         """Whether the user stopped the task: ``is_set()``, ``wait(timeout)``."""
         return self._context.cancelled

@@ -194,25 +194,6 @@ class TestShapes:
         answer(handler, task)
         assert door.calls == calls
 
-    @pytest.mark.parametrize(
-        ("handler", "answered"),
-        [
-            (returns_text, True),
-            (returns_reply, True),
-            (yields, True),
-            (yields_async, True),
-            (awaits_and_returns_text, True),
-            (yields_nothing_and_returns_text, True),
-            (lambda task: "", True),
-            (sends, False),
-            (awaits_and_sends, False),
-            (lambda task: None, False),
-            (lambda task: iter(()), False),
-        ],
-    )
-    def test_whether_it_answered(self, task: Task, handler: Any, answered: bool) -> None:
-        assert answer(handler, task) is answered
-
     def test_every_async_handler_has_a_loop_of_its_own_that_is_closed(self, task: Task) -> None:
         loops = []
 
@@ -529,6 +510,7 @@ class Door:
     is_cancelled = False
     agent_name = None
     asked_before = None
+    has_ended = False
     on_cancel = chunk = complete = error = lambda self, *args: None
 
 def generator(task):
@@ -539,7 +521,7 @@ task = package.Task({"taskId": "t1", "content": "hi"}, Door())
 agent = package.ArinovaAgent(server_url="http://localhost", bot_token="t")
 agent.on_task(generator)
 for handler in (generator, lambda task: "a", lambda task: package.Reply("a"), lambda task: task.stream(["a"])):
-    assert answer(handler, task)
+    answer(handler, task)
 assert not [name for name in heavy if name in sys.modules], [name for name in heavy if name in sys.modules]
 
 async def late(task):

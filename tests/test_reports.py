@@ -154,7 +154,13 @@ class TestTaskUpdate:
         ],
     )  # fmt: skip
     def test_frame(self, given: Any, data: dict[str, object]) -> None:
-        assert says(task_update("Ann\0", *given)) == {"type": "task_update", "agentName": "Ann", "data": data}
+        status, *values = given
+        update: Any = dict(zip(("task", "duration_ms", "cost_usd", "num_turns"), values, strict=True))
+        assert says(task_update("Ann\0", status, update)) == {
+            "type": "task_update",
+            "agentName": "Ann",
+            "data": data,
+        }
 
     @pytest.mark.parametrize(
         ("given", "kind", "text"),
@@ -165,7 +171,7 @@ class TestTaskUpdate:
             (("Ann", "started", "", None, None, None), ValueError, "^task must not be empty$"),
             (("Ann", "started", 5, None, None, None), TypeError, "^task must be a str, not int$"),
             (("", "started", "a", None, None, None), ValueError, "^agent_name must not be empty$"),
-            ((None, "started", "a", None, None, None), TypeError, "^agent_name must be a str, not NoneType$"),
+            ((5, "started", "a", None, None, None), TypeError, "^agent_name must be a str, not int$"),
             (("Ann", "completed", None, "5", None, None), TypeError, "^duration_ms must be int or float, not str$"),
             (("Ann", "completed", None, None, True, None), TypeError, "^cost_usd must be int or float, not bool$"),
             (("Ann", "completed", None, None, None, 1.0), TypeError, "^num_turns must be int, not float$"),
@@ -173,8 +179,17 @@ class TestTaskUpdate:
         ],
     )  # fmt: skip
     def test_wrong_values(self, given: Any, kind: type[Exception], text: str) -> None:
+        name, status, *values = given
+        update: Any = dict(zip(("task", "duration_ms", "cost_usd", "num_turns"), values, strict=True))
         with pytest.raises(kind, match=text):
-            task_update(*given)
+            task_update("Agent", status, {**update, "agent_name": name})
+
+    def test_unknown_keyword(self) -> None:
+        update: Any = {"tasks": "a"}
+        with pytest.raises(
+            TypeError, match=r"^send_task_update\(\) got an unexpected keyword argument 'tasks'$"
+        ):
+            task_update("Agent", "started", update)
 
 
 class TestToolCallReport:

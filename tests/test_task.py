@@ -82,6 +82,10 @@ class FakeDoor:
     def is_cancelled(self) -> bool:
         return self.cancelled.is_set()
 
+    @property
+    def has_ended(self) -> bool:
+        return self.is_cancelled or any(call[0] in ("complete", "error", "detach") for call in self.calls)
+
     def cancel(self) -> None:
         self.cancelled.set()
         for function in self.functions:

@@ -9,7 +9,7 @@ import threading
 from types import FrameType
 from typing import Protocol
 
-from .. import handlers
+from .. import handlers, surroundings
 from .. import task as tasks
 from ..errors import TaskCancelled
 
@@ -17,8 +17,9 @@ _PACKAGE = os.path.dirname(os.path.abspath(handlers.__file__)) + os.sep
 # The functions of ours that call a handler's code right away. Any other one, such as a send, is in the middle of
 # something that an exception would break.
 _CALLERS = {
-    (handlers.__file__, "_answered"),
+    (handlers.__file__, "_answer"),
     (handlers.__file__, "_stream"),
+    (surroundings.__file__, "call_within"),
     (tasks.__file__, "stream"),
 }
 _FIRST_AGAIN = 0.02  # seconds until the signal is sent once more, doubled each time

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..errors import TaskCancelled
 from ..handlers import TaskHandler, answer
 from ..settings import ErrorText
 from ..shown_errors import shown_error
+from ..surroundings import Surrounding
 from ..task import Task
 from .interruption import Interruption
 from .remote import RemoteTaskContext
@@ -19,6 +20,7 @@ def run_job(
     context: RemoteTaskContext,
     *,
     handler: TaskHandler,
+    surroundings: Sequence[Surrounding],
     error_text: ErrorText,
     interruption: Interruption | None,
     flush: Callable[[], None],
@@ -28,6 +30,7 @@ def run_job(
     Args:
         context: the task's.
         handler: the user's.
+        surroundings: what runs around it.
         error_text: what the user is shown when it raises.
         interruption: interrupts it at a cancel; None where no signal can: elsewhere than on the main thread.
         flush: sends what the handler has printed.
@@ -35,7 +38,7 @@ def run_job(
     context.begin()
     failure: BaseException | None = None
     try:
-        contextvars.copy_context().run(_call, context, handler, interruption)
+        contextvars.copy_context().run(_call, context, handler, surroundings, interruption)
     except TaskCancelled as error:
         failure = None if context.is_cancelled else error
     except BaseException as error:  # noqa: BLE001 - a worker outlives whatever a handler raises
@@ -48,15 +51,20 @@ def run_job(
     context.ended()
 
 
-def _call(context: RemoteTaskContext, handler: TaskHandler, interruption: Interruption | None) -> None:
+def _call(
+    context: RemoteTaskContext,
+    handler: TaskHandler,
+    surroundings: Sequence[Surrounding],
+    interruption: Interruption | None,
+) -> None:
     context.scope.enter()
     task = Task(context.payload, context)
     if interruption is None:
-        answer(handler, task)
+        answer(handler, task, surroundings)
         return
     interruption.begin(context)
     try:
         if not context.is_cancelled:
-            answer(handler, task)
+            answer(handler, task, surroundings)
     finally:
         interruption.end()

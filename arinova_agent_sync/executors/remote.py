@@ -92,6 +92,11 @@ class RemoteTaskContext:
         return self.job.agent_name
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the task was answered or cancelled, or somebody will finish it after its handler."""
+        return self._answered or self._detached or self.is_cancelled
+
+    @property
     def asked_before(self) -> str | None:
         """When the message was written that the agent was asked before in this conversation, if that is known."""
         return self.job.asked_before

@@ -82,6 +82,7 @@ class Engine:
             callbacks=self._callbacks,
             actions=self.actions,
             credentials=credentials,
+            table=handlers,
             handler_for=handlers.find,
             remote=self._remote,
         )

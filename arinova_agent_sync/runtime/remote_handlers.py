@@ -15,6 +15,7 @@ from ..handlers import HandlerTable, TaskHandler
 from ..net.deadline import Deadline
 from ..protocol.json_values import clean
 from ..settings import Settings
+from ..surroundings import Surrounding
 from ..task import Task
 from .running_task import RunningTask
 from .state import State
@@ -48,6 +49,7 @@ class ServedHandlers:
         self,
         handlers: Mapping[str | None, TaskHandler],
         *,
+        around: Sequence[Surrounding],
         settings: Settings,
         credentials: Credentials,
         made_at: tuple[str, int, int] | None,
@@ -59,7 +61,7 @@ class ServedHandlers:
         self.proxy = settings.proxy
         self.ssl_context = settings.ssl_context
         self.error_text = settings.error_text
-        self.around: Sequence[Callable[..., object]] = ()
+        self.around = around
         self.made_at = made_at
         self._ready = ready
         self._in_background = in_background
@@ -121,6 +123,7 @@ class RemoteHandlers:
                 self._pending += 1
             served = ServedHandlers(
                 handlers,
+                around=self._table.surroundings,
                 settings=self._state.settings,
                 credentials=self._credentials,
                 made_at=self._made_at,

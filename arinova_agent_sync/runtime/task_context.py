@@ -53,6 +53,11 @@ class TaskContext(Protocol):
         ...
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the task was answered or cancelled, or somebody will finish it after its handler."""
+        ...
+
+    @property
     def asked_before(self) -> str | None:
         """When the message was written that the agent was asked before in this conversation, if that is known."""
         ...
@@ -133,6 +138,11 @@ class ThreadTaskContext:
     def is_cancelled(self) -> bool:
         """The same in short, for the hot path."""
         return self._running.ended == "cancelled"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the task was answered or cancelled, or somebody will finish it after its handler."""
+        return self._running.ended is not None or self._running.detached
 
     @property
     def agent_name(self) -> str | None:

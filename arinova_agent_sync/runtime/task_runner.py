@@ -9,7 +9,7 @@ from functools import partial
 from .. import handlers
 from ..credentials import Credentials
 from ..errors import RemoteHandlerError, TaskCancelled
-from ..handlers import TaskHandler
+from ..handlers import HandlerTable, TaskHandler
 from ..log import logger
 from ..protocol.session import TaskArrived
 from ..settings import Settings
@@ -37,6 +37,7 @@ class TaskRunner:
         callbacks: is told what a handler raised.
         actions: the agent's action calls.
         credentials: whose HTTP client tasks use.
+        table: what runs around every handler.
         handler_for: returns the handler of a task, None if there is none.
         remote: those handlers that run elsewhere, if there are any.
 
@@ -53,6 +54,7 @@ class TaskRunner:
         callbacks: Callbacks,
         actions: ActionCalls,
         credentials: Credentials,
+        table: HandlerTable,
         handler_for: Callable[[Task], TaskHandler | None],
         remote: RemoteHandlers | None = None,
     ) -> None:
@@ -61,6 +63,7 @@ class TaskRunner:
         self._callbacks = callbacks
         self._actions = actions
         self._credentials = credentials
+        self._table = table
         self._handler_for = handler_for
         self._remote = remote
         self._last_asked = LastAsked()
@@ -89,7 +92,7 @@ class TaskRunner:
             asked.note(conversation_id, task, payload, context)
         handler = self._handler_for(task)
         if handler is not None:
-            running.handle = partial(handlers.answer, handler, task)
+            running.handle = partial(handlers.answer, handler, task, self._table.surroundings)
             if self._remote is not None:
                 running.remote = self._remote.run_of(task, payload, running, context)
         self.lifecycle.admit(running)

@@ -107,6 +107,7 @@ class Harness:
             callbacks=self._callbacks,
             actions=fake_actions,
             credentials=credentials,
+            table=handlers,
             handler_for=self._watched,
             remote=self._remote,
         )

@@ -9,7 +9,7 @@ from celery import Celery, signals
 from arinova_agent_sync import ArinovaAgent, CeleryExecutor
 
 from .processes import handlers
-from .shapes import SHAPES, shown
+from .shapes import AROUND, SHAPES, shown
 
 celery = Celery("tests", broker=os.environ.get("ARINOVA_TEST_REDIS_URL", "redis://127.0.0.1:1/0"))
 celery.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
@@ -23,6 +23,8 @@ agent = ArinovaAgent(
 )
 for name, shape in SHAPES.items():
     agent.on_command(name, shape.handler)
+for function in AROUND:
+    agent.around_task(function)
 for name in ("who", "sleeps", "receives", "loops", "computes_in_c", "dies", "waits_for_file", "floods"):
     agent.on_command(name, getattr(handlers, name))
 

@@ -12,7 +12,7 @@ import pytest
 from arinova_agent_sync import ArinovaAgent
 from arinova_agent_sync.local import ActionReply, LocalServer
 
-from .shapes import SHAPES, Came, Shape, shown
+from .shapes import AROUND, SHAPES, Came, Shape, shown
 
 
 @contextmanager
@@ -37,6 +37,8 @@ def august() -> Iterator[LocalServer]:
 def set_handlers(agent: ArinovaAgent) -> None:
     for name, shape in SHAPES.items():
         agent.on_command(name, shape.handler)
+    for function in AROUND:
+        agent.around_task(function)
 
 
 @pytest.fixture

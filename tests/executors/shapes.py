@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from arinova_agent_sync import ActionError, Reply, Task
+from arinova_agent_sync import ActionError, Reply, Task, current_task
 
 
 @dataclass(frozen=True)
@@ -287,6 +287,81 @@ def cancelled_and_fails(task):
     yield "begun "
     assert task.cancelled.wait(10)
     raise ValueError("never seen")
+
+
+@shape(Came("completed", "[outer inner handler inner outer]"))
+def surrounded(task):
+    said = task.context["said"]
+    said.append("handler")
+    task.send_chunk(f"[{' '.join(said)}")
+
+
+@shape(Came("completed", "not for you"))
+def refused_outside(task):
+    raise AssertionError("the surrounding has answered")
+
+
+@shape(Came("deleted"))
+def returned_outside(task):
+    raise AssertionError("the surrounding has returned")
+
+
+@shape(Came("error", "LookupError: it was: ValueError: inside", "LookupError: it was: ValueError: inside"))
+def fails_inside(task):
+    raise ValueError("inside")
+
+
+@shape(Came("completed", "caught outside"))
+def caught_outside(task):
+    raise KeyError("inside")
+
+
+@shape(Came("cancelled", "begun "), cancel="begun ")
+def cancelled_outside(task):
+    raise AssertionError("the user has pressed stop before")
+
+
+def outer(task: Task):
+    """Runs around every handler, the first."""
+    if task.command == "surrounded":
+        task.context["said"] = ["outer"]
+        yield
+        task.send_chunk(" outer]")
+    elif task.command == "refused_outside":
+        task.send_complete("not for you")
+        yield
+    elif task.command == "returned_outside":
+        return
+    elif task.command == "fails_inside":
+        try:
+            yield
+        except ValueError as error:
+            raise LookupError(f"it was: ValueError: {error}") from error
+    elif task.command == "caught_outside":
+        try:
+            yield
+        except KeyError:
+            task.send_complete("caught outside")
+    else:
+        yield
+
+
+def inner(task: Task):
+    """Runs around every handler, inside of the other."""
+    assert current_task() is task
+    if task.command == "surrounded":
+        task.context["said"].append("inner")
+        yield
+        task.send_chunk(" inner")
+    elif task.command == "cancelled_outside":
+        task.send_chunk("begun ")
+        assert task.cancelled.wait(10)
+        yield
+    else:
+        yield
+
+
+AROUND = (outer, inner)
 
 
 def shown(error: BaseException) -> str:

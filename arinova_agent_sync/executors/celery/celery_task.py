@@ -87,6 +87,7 @@ class WorkerTask:
             run_job(
                 context,
                 handler=_internals.handlers_of(agent).all()[command],
+                surroundings=_internals.handlers_of(agent).surroundings,
                 error_text=_internals.settings_of(agent).error_text,
                 interruption=bus.interruption,
                 flush=lambda: None,

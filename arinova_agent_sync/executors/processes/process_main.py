@@ -22,6 +22,7 @@ from ...agent import ArinovaAgent
 from ...credentials import Credentials
 from ...handlers import TaskHandler
 from ...settings import ErrorText, check
+from ...surroundings import Surrounding
 from ..event_writer import EventWriter
 from ..interruption import Interruption
 from ..job import run_job
@@ -38,14 +39,20 @@ class LoadedAgent:
 
     Args:
         handlers: by command.
+        surroundings: what runs around each of them.
         error_text: what users are shown when one raises.
         credentials: what the tasks' HTTP client uses.
     """
 
     def __init__(
-        self, handlers: Mapping[str | None, TaskHandler], error_text: ErrorText, credentials: Credentials
+        self,
+        handlers: Mapping[str | None, TaskHandler],
+        surroundings: Sequence[Surrounding],
+        error_text: ErrorText,
+        credentials: Credentials,
     ) -> None:
         self.handlers = handlers
+        self.surroundings = surroundings
         self.error_text = error_text
         self.credentials = credentials
 
@@ -102,6 +109,7 @@ class Child:
         run_job(
             context,
             handler=agent.handlers[job.command],
+            surroundings=agent.surroundings,
             error_text=agent.error_text,
             interruption=self._interruption,
             flush=_flush,
@@ -134,10 +142,13 @@ class Child:
             return _of_agent(agent, message)
         credentials = Credentials(check(options)) if agent is None else _internals.credentials_of(agent)
         handlers = {command: _found(modules, name) for command, name in message.handlers}
-        error_text = message.error_text
-        if isinstance(error_text, Named):
-            return LoadedAgent(handlers, _found(modules, error_text), credentials)
-        return LoadedAgent(handlers, str if error_text is None else error_text, credentials)
+        surroundings = [_found(modules, name) for name in message.around]
+        error_text: ErrorText
+        if isinstance(message.error_text, Named):
+            error_text = _found(modules, message.error_text)
+        else:
+            error_text = str if message.error_text is None else message.error_text
+        return LoadedAgent(handlers, surroundings, error_text, credentials)
 
     # On the thread that listens
 
@@ -198,10 +209,12 @@ def _of_agent(agent: ArinovaAgent | None, message: LoadAgent) -> LoadedAgent:
             f"loading {module} again made no agent at line {line}: the agent must be made at the top level of its "
             'file, and not under the guard if __name__ == "__main__":, which is for what starts it'
         )
-    handlers = _internals.handlers_of(agent).all()
+    table = _internals.handlers_of(agent)
+    handlers = table.all()
     if missing := [command or "on_task" for command in message.commands if command not in handlers]:
         raise LookupError(f"loading the file again set no handler of {', '.join(missing)}")
-    return LoadedAgent(handlers, _internals.settings_of(agent).error_text, _internals.credentials_of(agent))
+    error_text, credentials = _internals.settings_of(agent).error_text, _internals.credentials_of(agent)
+    return LoadedAgent(handlers, table.surroundings, error_text, credentials)
 
 
 def _flush() -> None:

@@ -28,6 +28,29 @@ def sleeps(task):
         Path(task.arguments).write_text(repr(time.monotonic()))
 
 
+def sleeps_in_a_plain_function(task):
+    task.send_chunk(f"{os.getpid()} ")
+    try:
+        time.sleep(60)
+    finally:
+        Path(task.arguments).write_text(repr(time.monotonic()))
+
+
+def sleeps_before_it(task):
+    """Runs around a handler."""
+    if task.command == "never_called":
+        task.send_chunk(f"{os.getpid()} ")
+        try:
+            time.sleep(60)
+        finally:
+            Path(task.arguments).write_text(repr(time.monotonic()))
+    yield
+
+
+def never_called(task):
+    raise AssertionError("what runs around it does not end")
+
+
 def receives(task):
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -34,8 +34,10 @@ def is_alive(pid: int) -> bool:
 def connected(server, make_agent):
     """Connect an agent whose commands are handlers of this folder's module."""
 
-    def connect(*names, executor=None, **options):
+    def connect(*names, executor=None, around=None, **options):
         agent = make_agent(server, executor=executor or ProcessExecutor(1), **options)
+        if around is not None:
+            agent.around_task(around)
         for name in names:
             agent.on_command(name, getattr(handlers, name))
         agent.connect(15)
@@ -49,9 +51,12 @@ def numbers(agent):
 
 
 class TestCancel:
-    @pytest.mark.parametrize("name", ["sleeps", "receives", "loops", "streams_what_blocks"])
+    @pytest.mark.parametrize(
+        "name",
+        ["sleeps", "sleeps_in_a_plain_function", "receives", "loops", "streams_what_blocks", "never_called"],
+    )
     def test_a_blocked_handler_is_interrupted(self, server, connected, tmp_path, name):
-        agent = connected(name)
+        agent = connected(name, around=handlers.sleeps_before_it)
         mark = tmp_path / "mark"
         reply = server.conversation().say(f"/{name} {mark}")
         pid = int(reply.wait_for_text(" "))
