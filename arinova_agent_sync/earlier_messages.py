@@ -11,7 +11,6 @@ from .payload import HistoryMessage, ReplyTo
 if TYPE_CHECKING:
     from .api.records import Message
     from .runtime.task_context import TaskContext
-    from .task import Task
 
 _MOST = 1_000_000
 _PAGE = 100  # messages that the March 2026 server gives at most
@@ -31,20 +30,6 @@ class AskedMessage:
     user_message_id: str | None
     asked_before: str | None
     place: int | None = None
-
-
-def asked_message(task: Task, asked_before: str | None) -> AskedMessage:
-    """Return what is to be answered of a task, and when the message was written that was asked before."""
-    return AskedMessage(
-        task.task_id,
-        task.conversation_id,
-        task.content,
-        task.conversation_type,
-        task.history,
-        task.reply_to,
-        task.user_message_id,
-        asked_before,
-    )
 
 
 def with_earlier(task: AskedMessage, context: TaskContext, limit: int | None) -> AskedMessage:

@@ -11,7 +11,7 @@ from .argument_checks import check_keywords
 from .argument_checks import seconds as check_seconds
 from .argument_checks import text as check_text
 from .chat_messages import chat_messages, checked_mentions, command_in, member_named, mentions_in
-from .earlier_messages import AskedMessage, asked_message, with_earlier
+from .earlier_messages import AskedMessage, with_earlier
 from .errors import ArinovaError, TaskCancelled
 from .image_parts import ImageForm, check_form, with_attachments
 from .payload import PayloadText, PayloadValue, ReadOnlyDict
@@ -112,7 +112,8 @@ class Task:
 
     @property
     def _asked(self) -> AskedMessage:
-        return asked_message(self, self._context.asked_before)
+        known = self.task_id, self.conversation_id, self.content, self.conversation_type, self.history
+        return AskedMessage(*known, self.reply_to, self.user_message_id, self._context.asked_before)
 
     def _once(self, name: str, make: Callable[[JSONObject], T]) -> T:
         if name not in self._made:
@@ -147,9 +148,7 @@ class Task:
             if not isinstance(text, str):
                 raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
             text = str.__str__(text)
-        if self._half or text[-1:] >= "\ud800":
-            text = self._whole(text)
-        self._context.chunk(text)
+        self._context.chunk(self._whole(text) if self._half or text[-1:] >= "\ud800" else text)
 
     def send_complete(self, content: str | None = None, mentions: Sequence[str] | None = None) -> None:
         """Complete the task.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..earlier_messages import asked_message
 from ..task import Task
 from ..trigger import GROUPS, find_trigger
 from .task_context import TaskContext
@@ -44,7 +43,7 @@ class LastAsked:
         if len(same) == 1 and same[0] is history[-1] and same[0].get("role") == "user":
             created_at = same[0].get("createdAt")  # the plain case, at little cost
         else:
-            asked = asked_message(task, context.asked_before)
+            asked = task._asked
             place = find_trigger(asked, context.agent_name)
             created_at = None if place is None else asked.history[place].created_at
         if not isinstance(created_at, str):
