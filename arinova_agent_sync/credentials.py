@@ -40,6 +40,11 @@ class Credentials:
                 self._api = self.new_client()
             return self._api
 
+    def load_client(self) -> None:
+        """Load all that the calls of a client need; raise ImportError for what cannot be loaded."""
+        with importing(), naming_shadows():
+            from .api import ArinovaClient, exchange  # noqa: F401
+
     def new_client(self) -> ArinovaClient:
         """Return an HTTP client of its own for the caller to close."""
         with importing(), naming_shadows():  # here: an agent that never uses HTTP loads none of it

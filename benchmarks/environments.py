@@ -26,6 +26,7 @@ PEERS = {  # environment: what PyPI has to give
 CLIENTS = {
     "sdk": "sdk",
     "sdk_speed": "speed",
+    "floor": "sdk",
     "wsc": "wsc",
     "seed": "seed",
     "websockets_sync": "seed",

@@ -89,6 +89,7 @@ def measure(
         if stamped:
             sample |= _latencies(orders["times"], flags["log"])
     sample["task_rate"] = flags["tasks"] / sample["wall"]
+    sample["task_cpu"] = sample["cpu"] / flags["tasks"]
     if repeat:
         sample["frame_cpu"] = sample["cpu"] / repeat
     if sample["frames"]:
@@ -129,7 +130,7 @@ class Client(NamedTuple):
 def running(client: str, version: str, orders: Mapping[str, Any]) -> Iterator[Client]:
     """Run a client in its environment."""
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    if client.startswith("sdk"):
+    if CLIENTS[client] in ("sdk", "speed"):
         environment["PYTHONPATH"] = str(ROOT)
     command = [python(CLIENTS[client], version), str(HERE / "clients" / f"{client}.py"), repr(orders)]
     with tempfile.TemporaryFile("w+") as complaints:

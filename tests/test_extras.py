@@ -16,7 +16,7 @@ def test_a_checkout_is_installed_from_where_it_is() -> None:
 def test_what_is_needed_is_named_where_there_is_no_checkout(tmp_path: Path) -> None:
     command = install_command("playground", tmp_path)
     assert command.startswith("pip install ")
-    assert install_command("cli", tmp_path).count('"') == 2 * 4
+    assert install_command("cli", tmp_path).count('"') == 2 * 5
     assert '"starlette>=' in command
     assert '"click>=' in command  # of an extra in the extra
     assert "hypothesis" not in command

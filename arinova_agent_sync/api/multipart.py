@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import PurePosixPath
@@ -103,7 +102,7 @@ class Form:
 
         Raises TypeError for other values, OSError for a file that does not open.
         """
-        boundary = secrets.token_hex(16)
+        boundary = os.urandom(16).hex()
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._end = f"--{boundary}--\r\n".encode()
         self._parts: list[tuple[bytes, _Content]] = []

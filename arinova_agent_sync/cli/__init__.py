@@ -12,7 +12,9 @@ from ..extras import install_command
 __all__ = ["main"]
 
 _EXTRA_OF = {
-    **dict.fromkeys(("click", "filelock", "markdown_it", "prompt_toolkit", "rich"), "cli"),
+    **dict.fromkeys(
+        ("click", "filelock", "markdown_it", "prometheus_client", "prompt_toolkit", "rich"), "cli"
+    ),
     **dict.fromkeys(("python_multipart", "starlette", "uvicorn", "watchfiles", "websockets"), "playground"),
 }
 _USAGE = 2  # exit code

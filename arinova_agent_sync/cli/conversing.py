@@ -79,7 +79,6 @@ def _on_screen(
         keyboard=keyboard,
     )
     server.hub.waiting.listen(screen.wake)
-    server.hub.log.listen(screen.wake)
     interrupts.taker = screen.on_signal
     try:
         screen.run()

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import click
 
@@ -44,6 +44,30 @@ def whole(least: int, most: int) -> Callable[[object], int]:
         return number
 
     return checked
+
+
+class ListenAddress(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def address(value: object) -> ListenAddress:
+    """Return PORT or HOST:PORT as the value of an option; without a host only this machine is answered."""
+    host, colon, port = str(value).rpartition(":")
+    if not colon:
+        host = "127.0.0.1"
+    elif host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not host or not port.isascii() or not port.isdecimal() or int(port[:6]) > 65_535:
+        raise click.BadParameter(
+            f"it must be a port from 0 to 65535, or HOST:PORT such as 0.0.0.0:8080, not {value!r}"
+        )
+    return ListenAddress(host, int(port))
 
 
 def wrong(option: str, problem: str) -> click.BadParameter:

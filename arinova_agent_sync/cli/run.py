@@ -6,10 +6,10 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -24,9 +24,21 @@ from ..runtime.standby import LockFileError
 from ..shadows import HiddenModule
 from . import logs
 from .lifeline import Lifeline
-from .options import given_tokens, log_level_option, seconds, server_options, whole
+from .options import (
+    ListenAddress,
+    address,
+    given_tokens,
+    log_level_option,
+    seconds,
+    server_options,
+    whole,
+    wrong,
+)
 from .patience import Patience
 from .target import TargetError, file_of, with_agents
+
+if TYPE_CHECKING:
+    from .health import Health
 
 logger = logging.getLogger("arinova_agent_sync.cli")
 
@@ -58,6 +70,12 @@ INTERRUPTED = 130
     is_flag=True,
     help="Wait while another process of this machine is connected with the same token, and take its place.",
 )
+@click.option(
+    "--health",
+    type=address,
+    metavar="[HOST:]PORT",
+    help="Answer /healthz (is it connected?) and /metrics (for Prometheus) there; without HOST this machine alone.",
+)
 @log_level_option("info")
 @click.option(
     "--log-format",
@@ -76,6 +94,7 @@ def command(
     give_up_after: float | None,
     processes: int | None,
     standby: bool,
+    health: ListenAddress | None,
     log_level: str,
     log_format: str,
     reload: bool,
@@ -109,6 +128,8 @@ def command(
                 file_of(target)
         except TargetError as error:  # nothing would ever change
             raise click.UsageError(str(error)) from None
+        if health is not None:  # the other process listens; here it is seen whether one can
+            _listen(health).close()
         sys.exit(supervise(targets))
     runner = _Runner(
         targets,
@@ -121,7 +142,27 @@ def command(
     )
     if lifeline is not None:
         Lifeline(lifeline, runner.stop).start()
-    sys.exit(_exit_code(runner, log_format_))
+    with nullcontext() if health is None else _answering(health):
+        code = _exit_code(runner, log_format_)
+    sys.exit(code)
+
+
+@contextmanager
+def _answering(address: ListenAddress) -> Iterator[None]:
+    """Tell who asks how the agents are that start meanwhile."""
+    with closing(_listen(address)) as health, _internals.before_starts(health.add):
+        health.start()
+        logger.info("health: http://%s/healthz and /metrics", health.address)
+        yield
+
+
+def _listen(address: ListenAddress) -> Health:
+    from .health import Health  # here: it needs prometheus_client
+
+    try:
+        return Health(address)
+    except OSError as error:
+        raise wrong("--health", f"cannot listen on {address}: {error.strerror or error}") from None
 
 
 def _tokens_of(targets: Sequence[str], tokens: Sequence[str]) -> Sequence[str | None]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
 
 import msgspec
 
 from ..errors import RemoteHandlerError, WorkerLost
+from ..measures import counter, documented, gauge
 
 if TYPE_CHECKING:
     import ssl
@@ -284,18 +285,28 @@ class ExecutorStats:
 
     Attributes:
         name: the executor's.
-        running, waiting: jobs.
-        restarted: workers that took the place of others.
-        killed: workers that were killed, since a handler did not end in time after its task was cancelled.
-        lost: workers that ended by themselves while they ran a handler, or could not be reached any more.
+        {numbers}
     """
 
     name: str
-    running: int = 0
-    waiting: int = 0
-    restarted: int = 0
-    killed: int = 0
-    lost: int = 0
+    running: int = field(default=0, metadata=gauge("jobs that run"))
+    waiting: int = field(default=0, metadata=gauge("jobs that wait for a worker"))
+    restarted: int = field(default=0, metadata=counter("workers that took the place of others"))
+    killed: int = field(
+        default=0,
+        metadata=counter(
+            "workers that were killed, since a handler did not end in time after its task was cancelled"
+        ),
+    )
+    lost: int = field(
+        default=0,
+        metadata=counter(
+            "workers that ended by themselves while they ran a handler, or could not be reached any more"
+        ),
+    )
+
+
+ExecutorStats.__doc__ = documented(ExecutorStats.__doc__, ExecutorStats)
 
 
 class ExecutorSession(Protocol):

@@ -102,6 +102,8 @@ class Scope:
         """End what the task left unfinished: it is over."""
         with self._lock:
             self.closed = True
+            if not self._owned:
+                return
             self._shut()
             left, self._owned = self._owned, set()
         for thing in left:

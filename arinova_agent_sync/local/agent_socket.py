@@ -10,20 +10,8 @@ from typing import Literal
 from websockets.frames import Opcode
 
 from .agent_frames import parsed
-from .faults import (
-    JSON_GARBAGE,
-    Close,
-    Drop,
-    EarlyTask,
-    Fault,
-    Garbage,
-    HalfOpen,
-    LateAuth,
-    NoPongs,
-    Oversize,
-    RefuseAuth,
-    SlowReads,
-)
+from .fault_board import Injection
+from .faults import JSON_GARBAGE
 from .framelog import Content, Direction, Kind
 from .hub import Hub
 from .records import AgentAccount, Deliver, Frame
@@ -122,40 +110,40 @@ class AgentSocket:
         self._record("out", frame, len(data))
         self.wire.send_text(data)
 
-    def suffer(self, fault: Fault) -> None:
+    def suffer(self, injection: Injection) -> None:
         """Let a fault strike now."""
-        match fault:
-            case Drop(mid_frame=mid_frame):
-                if mid_frame:
+        given = injection.parameters
+        match injection.name:
+            case "drop":
+                if given["mid_frame"]:
                     self.wire.send_bytes(_HALF_A_FRAME)
                 self.wire.drop()
-            case Close(code=code, reason=reason):
-                self.wire.send_close(code, reason)
+            case "close":
+                self.wire.send_close(given["code"], given["reason"])
                 self.wire.hang_up()
-            case Oversize(size=size, fragments=fragments):
+            case "oversize":
                 head, tail = b'{"type": "oversize", "padding": "', b'"}'
-                self.wire.send_text(head + b"x" * (size - len(head) - len(tail)) + tail, fragments)
-            case HalfOpen():
+                padding = b"x" * (given["size"] - len(head) - len(tail))
+                self.wire.send_text(head + padding + tail, given["fragments"])
+            case "half-open":
                 self.wire.freeze()
-            case SlowReads(bytes_per_second=rate):
-                self.wire.pace(rate)
-            case Garbage(kind=kind):
-                self._litter(kind)
+            case "slow-reads":
+                self.wire.pace(given["bytes_per_second"])
+            case "garbage":
+                self._litter(given["kind"])
 
     def settle(self) -> None:
         """Come under the faults that are on, before anything of this connection is read."""
-        slow, frozen = self._hub.board.find(SlowReads, None), self._hub.board.find(HalfOpen, None)
-        if slow is not None:
-            self.wire.pace(slow.bytes_per_second)
-        if frozen is not None and frozen.new:
+        self._slow_down()
+        frozen = self._hub.board.find("half-open", None)
+        if frozen is not None and frozen.parameters["new"]:
             self.wire.freeze()
 
     def ease(self) -> None:
         """Go on as far as the faults that are still on allow."""
-        if self._hub.board.find(HalfOpen, self.agent_id) is None:
+        if self._hub.board.find("half-open", self.agent_id) is None:
             self.wire.thaw()
-        slow = self._hub.board.find(SlowReads, self.agent_id)
-        self.wire.pace(slow.bytes_per_second if slow else None)
+        self._slow_down()
 
     def drop(self) -> None:
         """End TCP at once."""
@@ -172,9 +160,9 @@ class AgentSocket:
     def _authenticate(self, frame: Frame) -> None:
         with self._hub.turn() as chat:
             account = chat.roster.find(frame.get("botToken"))
-            refusal = self._hub.board.use(RefuseAuth, account.agent_id if account else None)
+            refusal = self._hub.board.use("refuse-auth", account.agent_id if account else None)
             if refusal is not None:
-                self._refuse(refusal[0].frame())
+                self._refuse(_refusal(**refusal.parameters))
             elif account is not None:
                 self._let_in(account, frame.get("skills"))
             elif claim := chat.roster.redeem(frame.get("botToken")):
@@ -188,16 +176,15 @@ class AgentSocket:
         self._state = "checking"
         self._hub.chat.connect(self, account, skills)
         self._hub.waiting.ring(account.agent_id)
-        if (slow := self._hub.board.find(SlowReads, account.agent_id)) is not None:
-            self.wire.pace(slow.bytes_per_second)
-        if (early := self._hub.board.use(EarlyTask, account.agent_id)) is not None:
-            self._hub.ask_early(account, *early)
-        late = self._hub.board.use(LateAuth, account.agent_id)
+        self._slow_down()
+        if (early := self._hub.board.use("early-task", account.agent_id)) is not None:
+            self._hub.ask_early(account, early)
+        late = self._hub.board.use("late-auth", account.agent_id)
         if late is None:
             self._welcome()
         else:
             self.wire.hold()
-            self._late = asyncio.get_running_loop().call_later(late[0].seconds, self._welcome)
+            self._late = asyncio.get_running_loop().call_later(late.parameters["seconds"], self._welcome)
 
     def _welcome(self) -> None:
         if self.account is None or self._timer is None:
@@ -222,7 +209,11 @@ class AgentSocket:
     # Inside
 
     def _answers_pings(self) -> bool:
-        return self._hub.board.find(NoPongs, self.agent_id) is None
+        return self._hub.board.find("no-pongs", self.agent_id) is None
+
+    def _slow_down(self) -> None:
+        slow = self._hub.board.find("slow-reads", self.agent_id)
+        self.wire.pace(slow.parameters["bytes_per_second"] if slow else None)
 
     def _litter(self, kind: str) -> None:
         if kind == "json":
@@ -238,3 +229,13 @@ class AgentSocket:
 
     def _record(self, direction: Direction, frame: Content, size: int, kind: Kind = "text") -> None:
         self._hub.log.add(direction, self.number, self.agent_id, kind, frame, size)
+
+
+def _refusal(error: str, code: str | None, retryable: bool | None, nested: bool, **_: object) -> Frame:
+    # Nested, text and code are in an object, as in August 2026.
+    frame: Frame = {"type": "auth_error", "error": {"message": error, "code": code} if nested else error}
+    if code is not None and not nested:
+        frame["code"] = code
+    if retryable is not None:
+        frame["retryable"] = retryable
+    return frame

@@ -29,9 +29,10 @@ from .records import (
     ListenMode,
     Message,
     Prompt,
-    RemovedConversation,
     Task,
     User,
+    WriteDown,
+    to_nobody,
 )
 from .roster import Roster
 from .rules import Rules
@@ -53,7 +54,7 @@ class Chat:
         clock: monotonic seconds.
         new_id: makes UUIDs.
         skills: what is installed for every agent, as ``availableSkills`` of a task shows it.
-        journal: takes what has to outlive this process, None if nothing has to.
+        write_down: takes what has to outlive this process.
     """
 
     def __init__(
@@ -62,17 +63,18 @@ class Chat:
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = _uuid,
         skills: Sequence[Mapping[str, Any]] = (),
-        journal: list[Change] | None = None,
+        write_down: WriteDown = to_nobody,
     ) -> None:
         self.rules = rules or Rules()
-        self.roster = Roster(new_id, journal)
+        self.roster = Roster(new_id, write_down)
         self.conversations: dict[str, Conversation] = {}
         self.owner = User(new_id(), "owner", owner=True)
         self.users = {self.owner.username: self.owner}
-        self._news = News(clock, journal)
+        self._news = News(clock)
+        self._write_down = write_down
         self._dispatch = Dispatch(self.rules, self.roster, self._news, new_id, skills)
         self._new_id = new_id
-        self._news.write_down(self.owner)
+        self._write_down(Change("user", self.owner.user_id, self.owner))
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -111,7 +113,7 @@ class Chat:
         found = self.users.get(username)
         if found is None:
             found = self.users[username] = User(self._new_id(), username)
-            self._news.write_down(found)
+            self._write_down(Change("user", found.user_id, found))
         return found
 
     def add_agent(
@@ -133,16 +135,17 @@ class Chat:
 
     def open_conversation(self, type: ConversationType, agents: Sequence[AgentAccount]) -> Conversation:
         """Make a conversation of the owner and the agents."""
-        conversation = Conversation(self._new_id(), type, tuple(agents), self._news.now(), self._news.journal)
+        place, now = self._new_id(), self._news.now()
+        conversation = Conversation(place, type, tuple(agents), now, self._write_down)
         self.conversations[conversation.id] = conversation
-        self._news.write_down(conversation)
+        kept = {"id": place, "type": type, "agents": [agent.agent_id for agent in agents], "created_at": now}
+        self._write_down(Change("conversation", place, kept))
         return conversation
 
     def drop(self, conversation_id: str) -> None:
         """Drop a conversation whose messages are gone already."""
-        conversation = self.conversations.pop(conversation_id, None)
-        if conversation is not None and conversation.journal is not None:
-            conversation.journal.append(RemovedConversation(conversation_id))
+        if self.conversations.pop(conversation_id, None) is not None:
+            self._write_down(Change("conversation", conversation_id, None))
 
     def remember(
         self,
@@ -160,13 +163,12 @@ class Chat:
             if user.owner:
                 # The owner who was made for a new chat gives way.
                 del self.users[self.owner.username]
-                if self._news.journal is not None:
-                    self._news.journal.clear()
+                self._write_down(Change("user", self.owner.user_id, None))
                 self.owner = user
             self.users[user.username] = user
         for conversation in conversations:
             self.conversations[conversation.id] = conversation
-            conversation.journal = self._news.journal
+            conversation.write_down = self._write_down
         self.recover()
 
     # What users do

@@ -5,31 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
 from .event_loop import EventLoop
-from .faults import (
-    AT_ONCE,
-    EarlyTask,
-    Fault,
-    FaultName,
-    HalfOpen,
-    HttpDrop,
-    HttpError,
-    HttpFault,
-    HttpSlow,
-    LateAuth,
-    RefuseAuth,
-    SlowReads,
-    fault,
-)
+from .faults import AT_ONCE, FaultName, parameters_of
 from .framelog import Content
 from .records import AgentAccount
 from .replies import LocalReply
-
-F = TypeVar("F", LateAuth, RefuseAuth, EarlyTask)
-G = TypeVar("G")
-H = TypeVar("H", HttpDrop, HttpError, HttpSlow)
 
 
 class Injection:
@@ -37,21 +19,25 @@ class Injection:
 
     Attributes:
         name: the fault's name.
-        fault: its parameters.
+        parameters: its parameters, also those that were not given.
         agent_id: the one agent it hits, None for all.
         connections: how many connections it hit when it was injected.
         replies: what "early-task" asked.
     """
 
     def __init__(
-        self, name: FaultName, fault: Fault, agent_id: str | None, heal: Callable[[Injection], None]
+        self,
+        name: FaultName,
+        parameters: Mapping[str, Any],
+        agent_id: str | None,
+        heal: Callable[[Injection], None],
     ) -> None:
         self.name = name
-        self.fault = fault
+        self.parameters = parameters
         self.agent_id = agent_id
         self.connections = 0
         self.replies: list[LocalReply] = []
-        self.left: int | None = getattr(fault, "count", None)
+        self.left: int | None = parameters.get("count")
         self._heal = heal
 
     def heal(self) -> None:
@@ -71,7 +57,7 @@ class Injection:
         self.heal()
 
     def __repr__(self) -> str:
-        return f"<Injection {self.name} of {self.fault}>"
+        return f"<Injection {self.name} of {self.parameters}>"
 
 
 class Peer(Protocol):
@@ -88,7 +74,7 @@ class Peer(Protocol):
         """Send a frame."""
         ...
 
-    def suffer(self, fault: Fault) -> None:
+    def suffer(self, injection: Injection) -> None:
         """Let a fault strike now."""
         ...
 
@@ -120,14 +106,12 @@ class FaultBoard:
         self, name: FaultName, agent: AgentAccount | None, parameters: Mapping[str, object]
     ) -> Injection:
         """Let a fault strike; it has when this returns."""
-        injection = Injection(name, fault(name, parameters), agent.agent_id if agent else None, self._heal)
-        if injection.left is not None and injection.left < 1:
-            raise ValueError("count must be at least 1, or None for as often as it likes")
-        lasts = name not in AT_ONCE
+        checked, agent_id = parameters_of(name, parameters), agent.agent_id if agent else None
+        injection, lasts = Injection(name, checked, agent_id, self._heal), name not in AT_ONCE
         if lasts:
             with self._lock:
                 self._injections.append(injection)
-        if isinstance(injection.fault, HttpFault):
+        if name.startswith("http-"):
             return injection
         if self._loop.running or not lasts:
             injection.connections = self._loop.call(lambda: self._strike(injection))
@@ -142,56 +126,42 @@ class FaultBoard:
         for injection in injections:
             injection.heal()
 
-    def find(self, kind: type[G], agent_id: str | None) -> G | None:
-        """Return the newest fault of a kind that is on for an agent."""
+    def find(self, name: FaultName, agent_id: str | None, path: str = "") -> Injection | None:
+        """Return the newest fault of a name that is on for an agent, or for its request for a path."""
         with self._lock:
-            for injection in reversed(self._injections):
-                if isinstance(injection.fault, kind) and injection.hits(agent_id):
-                    return injection.fault
+            for each in reversed(self._injections):
+                prefix = each.parameters.get("path", "")
+                if each.name == name and each.hits(agent_id) and path.startswith(prefix):
+                    return each
         return None
 
-    def use(self, kind: type[F], agent_id: str | None) -> tuple[F, Injection] | None:
-        """Return the newest fault of a kind, and count down how often it still strikes."""
+    def use(self, name: FaultName, agent_id: str | None, path: str = "") -> Injection | None:
+        """Return what ``find`` does, and count down how often it still strikes."""
         with self._lock:
-            for injection in reversed(self._injections):
-                if isinstance(injection.fault, kind) and injection.hits(agent_id):
-                    self._count_down(injection)
-                    return injection.fault, injection
-        return None
+            found = self.find(name, agent_id, path)
+            if found is not None and found.left is not None:
+                found.left -= 1
+                if found.left <= 0:
+                    self._injections.remove(found)
+            return found
 
     @property
     def quiet(self) -> bool:
         """Whether no fault is on at all; asked without the lock, for every request."""
         return not self._injections
 
-    def use_http(self, kind: type[H], agent_id: str | None, path: str) -> H | None:
-        """Return the newest fault of a kind that hits a request, and count down how often it still strikes."""
-        with self._lock:
-            for injection in reversed(self._injections):
-                fault = injection.fault
-                if isinstance(fault, kind) and injection.hits(agent_id) and path.startswith(fault.path):
-                    self._count_down(injection)
-                    return fault
-        return None
-
-    def _count_down(self, injection: Injection) -> None:
-        if injection.left is not None:
-            injection.left -= 1
-            if injection.left <= 0:
-                self._injections.remove(injection)
-
     def _heal(self, injection: Injection) -> None:
         with self._lock:
             if injection not in self._injections:
                 return
             self._injections.remove(injection)
-        if self._loop.running and isinstance(injection.fault, (HalfOpen, SlowReads)):
+        if self._loop.running and injection.name in ("half-open", "slow-reads"):
             self._loop.call(self._ease)
 
     def _strike(self, injection: Injection) -> int:
         peers = [peer for peer in self._peers.values() if injection.hits(peer.agent_id)]
         for peer in peers:
-            peer.suffer(injection.fault)
+            peer.suffer(injection)
         return len(peers)
 
     def _ease(self) -> None:

@@ -33,10 +33,10 @@ of texts that are no frame of the protocol, which an agent has to survive; "utf8
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
+from ..argument_checks import count, one_of, seconds
 from .roster import INVALID_TOKEN
 
 FaultName = Literal[
@@ -56,195 +56,54 @@ FaultName = Literal[
 ]
 GarbageKind = Literal["json", "utf8", "binary", "masked", "reserved"]
 
-
-@dataclass(frozen=True)
-class Drop:
-    """End the TCP connection."""
-
-    mid_frame: bool = False
-
-
-@dataclass(frozen=True)
-class Close:
-    """Send a Close frame, which the March 2026 server never does, and end the TCP connection."""
-
-    code: int = 1001
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """Send what the protocol has no room for."""
-
-    kind: GarbageKind = "json"
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(GarbageKind):
-            raise ValueError(f"kind must be one of {', '.join(get_args(GarbageKind))}, not {self.kind!r}")
-
-
-@dataclass(frozen=True)
-class Oversize:
-    """Send a text message of ``size`` bytes in so many fragments."""
-
-    size: int = 17 * 1024 * 1024
-    fragments: int = 1
-
-
-@dataclass(frozen=True)
-class HalfOpen:
-    """Stop reading and writing."""
-
-    new: bool = False
-
-
-@dataclass(frozen=True)
-class SlowReads:
-    """Read at most so many bytes in a second."""
-
-    bytes_per_second: int = 1_000
-
-    def __post_init__(self) -> None:
-        if self.bytes_per_second < 1:
-            raise ValueError("bytes_per_second must be at least 1; half-open stops reading")
-
-
-@dataclass(frozen=True)
-class NoPongs:
-    """Answer no ping."""
-
-
-@dataclass(frozen=True)
-class LateAuth:
-    """Hold ``auth_ok`` back; the agent is registered meanwhile, so tasks may overtake it."""
-
-    seconds: float = 1.0
-    count: int | None = None
-
-
-@dataclass(frozen=True)
-class RefuseAuth:
-    """Answer with ``auth_error``; ``nested`` puts text and code into an object, as in August 2026."""
-
-    error: str = INVALID_TOKEN
-    code: str | None = None
-    retryable: bool | None = None
-    nested: bool = False
-    count: int | None = None
-
-    def frame(self) -> dict[str, object]:
-        """Return the frame that refuses."""
-        frame: dict[str, object] = {"type": "auth_error", "error": self.error}
-        if self.nested:
-            frame["error"] = {"message": self.error, "code": self.code}
-        elif self.code is not None:
-            frame["code"] = self.code
-        if self.retryable is not None:
-            frame["retryable"] = self.retryable
-        return frame
-
-
-@dataclass(frozen=True)
-class EarlyTask:
-    """Say something to the agent between its registration and its ``auth_ok``."""
-
-    content: str = "early"
-    count: int | None = 1
-
-
-@dataclass(frozen=True)
-class HttpError:
-    """Answer requests with an error."""
-
-    status: int = 503
-    error: str = "Service unavailable"
-    retry_after: float | None = None
-    path: str = ""
-    count: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 400 <= self.status <= 599:
-            raise ValueError(f"status must be an HTTP error from 400 to 599, not {self.status!r}")
-        _check_path(self.path)
-
-
-@dataclass(frozen=True)
-class HttpSlow:
-    """Carry requests out late."""
-
-    seconds: float = 1.0
-    path: str = ""
-    count: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.seconds < 0:
-            raise ValueError(f"seconds must not be negative, not {self.seconds!r}")
-        _check_path(self.path)
-
-
-@dataclass(frozen=True)
-class HttpDrop:
-    """End TCP instead of answering; ``half`` is after the request was carried out, like ``done``."""
-
-    done: bool = False
-    half: bool = False
-    path: str = ""
-    count: int | None = None
-
-    def __post_init__(self) -> None:
-        _check_path(self.path)
-
-
-def _check_path(path: str) -> None:
-    if path and not path.startswith("/"):
-        raise ValueError(f'path must begin with "/", such as "/api/v1/notes", not {path!r}')
-
-
-HttpFault = HttpError | HttpSlow | HttpDrop
-Fault = (
-    Drop
-    | Close
-    | Garbage
-    | Oversize
-    | HalfOpen
-    | SlowReads
-    | NoPongs
-    | LateAuth
-    | RefuseAuth
-    | EarlyTask
-    | HttpError
-    | HttpSlow
-    | HttpDrop
-)
-
-_KINDS: Mapping[FaultName, type[Fault]] = {
-    "drop": Drop,
-    "close": Close,
-    "garbage": Garbage,
-    "oversize": Oversize,
-    "half-open": HalfOpen,
-    "slow-reads": SlowReads,
-    "no-pongs": NoPongs,
-    "late-auth": LateAuth,
-    "refuse-auth": RefuseAuth,
-    "early-task": EarlyTask,
-    "http-error": HttpError,
-    "http-slow": HttpSlow,
-    "http-drop": HttpDrop,
+_AUTH, _HTTP = {"count": None}, {"path": "", "count": None}
+_PARAMETERS: Mapping[FaultName, Mapping[str, object]] = {
+    "drop": {"mid_frame": False},
+    "close": {"code": 1001, "reason": ""},
+    "garbage": {"kind": "json"},
+    "oversize": {"size": 17 * 1024 * 1024, "fragments": 1},
+    "half-open": {"new": False},
+    "slow-reads": {"bytes_per_second": 1_000},
+    "no-pongs": {},
+    "late-auth": {"seconds": 1.0, **_AUTH},
+    "refuse-auth": {"error": INVALID_TOKEN, "code": None, "retryable": None, "nested": False, **_AUTH},
+    "early-task": {"content": "early", "count": 1},
+    "http-error": {"status": 503, "error": "Service unavailable", "retry_after": None, **_HTTP},
+    "http-slow": {"seconds": 1.0, **_HTTP},
+    "http-drop": {"done": False, "half": False, **_HTTP},
 }
 
 AT_ONCE: tuple[FaultName, ...] = ("drop", "close", "garbage", "oversize")  # the others last until healed
 
 
-def fault(name: FaultName, parameters: Mapping[str, object]) -> Fault:
-    """Return the fault of a name; raise ValueError or TypeError that says what is wrong with it."""
-    kind = _KINDS.get(name)
-    if kind is None:
-        raise ValueError(f"there is no fault {name!r}; there are {', '.join(_KINDS)}")
-    known = kind.__dataclass_fields__
-    if unknown := sorted(set(parameters) - set(known)):
+def _check_path(name: str, value: object) -> None:
+    if not isinstance(value, str) or (value and not value.startswith("/")):
+        raise ValueError(f'{name} must begin with "/", such as "/api/v1/notes", not {value!r}')
+
+
+_CHECKS: Mapping[str, Callable[[str, Any], object]] = {
+    "kind": lambda name, value: one_of(name, value, get_args(GarbageKind)),
+    "size": lambda name, value: count(name, value, 64, 2**40),
+    "fragments": lambda name, value: count(name, value, 1, 2**20),
+    "bytes_per_second": lambda name, value: count(name, value, 1, 2**40),  # to read nothing is "half-open"
+    "seconds": lambda name, value: seconds(name, value, least=True),
+    "count": lambda name, value: value is None or count(name, value, 1, 2**40),
+    "status": lambda name, value: count(name, value, 400, 599),
+    "path": _check_path,
+}
+
+
+def parameters_of(name: FaultName, given: Mapping[str, object]) -> dict[str, Any]:
+    """Return all parameters of a fault; raise ValueError or TypeError that says what is wrong with one."""
+    known = _PARAMETERS.get(name)
+    if known is None:
+        raise ValueError(f"there is no fault {name!r}; there are {', '.join(_PARAMETERS)}")
+    if unknown := sorted(set(given) - set(known)):
         raise TypeError(f"{name} has no parameter {unknown[0]!r}; it has {', '.join(known) or 'none'}")
-    return kind(**parameters)  # type: ignore[arg-type]
+    for parameter, value in given.items():
+        if parameter in _CHECKS:
+            _CHECKS[parameter](parameter, value)
+    return {**known, **given}
 
 
 # Well-formed text messages that are no frame of the protocol. A correct agent drops them all and lives on.

@@ -1,17 +1,20 @@
-"""Every frame between the server and its agents, in order. Thread-safe: it has a lock of its own."""
+"""Every frame between the server and its agents, in order. Thread-safe, under the hub's lock."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal
+
+from .waiting import Waiting
 
 Direction = Literal["in", "out"]
 Kind = Literal["text", "binary", "ping", "pong", "close"]
 Content = Mapping[str, Any] | str | bytes
+FRAMES = object()  # rings when a frame went in or out
 
 
 @dataclass(frozen=True)
@@ -55,25 +58,18 @@ class FrameLog:
     """Keep the newest frames.
 
     Args:
+        waiting: wakes those who wait for one.
         most: how many frames to keep.
         most_bytes: how many bytes they may have had on the wire, all together.
     """
 
-    def __init__(self, most: int, most_bytes: int = 64 * 1024 * 1024) -> None:
-        self._lock = threading.Lock()
-        self._grown = threading.Condition(self._lock)
+    def __init__(self, waiting: Waiting, most: int, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._waiting = waiting
         self._records: deque[tuple[FrameRecord, int]] = deque()
         self._most = most
         self._most_bytes = most_bytes
         self._bytes = 0
         self._count = 0
-        self._closed = False
-        self._listeners: tuple[Callable[[], None], ...] = ()
-
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call a function after every frame that is kept, under the lock: it may only note what it hears."""
-        with self._lock:
-            self._listeners = (*self._listeners, listener)
 
     def add(
         self,
@@ -85,20 +81,18 @@ class FrameLog:
         size: int,
     ) -> None:
         """Keep a frame of so many bytes, and drop the oldest if there is no room."""
-        with self._lock:
+        with self._waiting.lock:
             self._count += 1
             record = FrameRecord(self._count, time.monotonic(), direction, connection, agent_id, kind, frame)
             self._records.append((record, size))
             self._bytes += size
             while len(self._records) > self._most or (self._bytes > self._most_bytes and self._records):
                 self._bytes -= self._records.popleft()[1]
-            self._grown.notify_all()
-            for listener in self._listeners:
-                listener()
+            self._waiting.ring(FRAMES)
 
     def records(self) -> list[FrameRecord]:
         """Return what is kept, oldest first."""
-        with self._lock:
+        with self._waiting.lock:
             return [record for record, _ in self._records]
 
     def wait(
@@ -113,42 +107,23 @@ class FrameLog:
 
         Raises TimeoutError if the time is up, RuntimeError if the server stopped meanwhile.
         """
-        deadline = time.monotonic() + timeout
         seen = after.number if after is not None else 0
-        with self._lock:
-            while True:
-                fits: FrameRecord | None = None
-                for record, _ in reversed(self._records):
-                    if record.number <= seen:
-                        break
-                    if _fits(record, type, direction, fields):
-                        fits = record
-                if fits is not None:
-                    return fits
-                seen = self._count
-                left = deadline - time.monotonic()
-                if self._closed:
-                    raise RuntimeError(f"the server stopped before there was a frame {_named(type, fields)}")
-                if left <= 0:
-                    raise TimeoutError(f"no frame {_named(type, fields)} within {timeout:g} s")
-                self._grown.wait(left)
+
+        def look() -> FrameRecord | None:
+            nonlocal seen
+            fresh = takewhile(lambda each: each[0].number > seen, reversed(self._records))
+            fits = [record for record, _ in fresh if _fits(record, type, direction, fields)]
+            seen = self._count
+            return fits[-1] if fits else None
+
+        named = " ".join([type or "", *(f"{name}={value!r}" for name, value in fields.items())]).strip()
+        return self._waiting.wait(FRAMES, look, timeout, lambda: f"no frame {named or 'at all'}")
 
     def clear(self) -> None:
         """Drop what is kept; numbers go on."""
-        with self._lock:
+        with self._waiting.lock:
             self._records.clear()
             self._bytes = 0
-
-    def open(self) -> None:
-        """Let waiters wait."""
-        with self._lock:
-            self._closed = False
-
-    def close(self) -> None:
-        """Wake everyone who waits: nothing more will come."""
-        with self._lock:
-            self._closed = True
-            self._grown.notify_all()
 
 
 def _fits(
@@ -160,9 +135,3 @@ def _fits(
         return False
     frame = record.frame if isinstance(record.frame, Mapping) else {}
     return all(name in frame and frame[name] == value for name, value in fields.items())
-
-
-def _named(type: str | None, fields: Mapping[str, object]) -> str:
-    return (
-        " ".join([type or "", *(f"{name}={value!r}" for name, value in fields.items())]).strip() or "at all"
-    )

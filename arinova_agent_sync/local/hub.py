@@ -20,9 +20,8 @@ from .calls import Calls
 from .chat import Chat
 from .event_loop import EventLoop
 from .fault_board import FaultBoard, Injection, Peer
-from .faults import EarlyTask
 from .framelog import FrameLog
-from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched
+from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched, to_nobody
 from .replies import LocalReply
 from .rest import past
 from .rest.store import Store
@@ -38,7 +37,7 @@ class Hub:
     Args:
         rules: how the server behaves.
         skills: what is installed for every agent.
-        log: where frames are kept.
+        max_frames: how many frames are kept.
         store: where the chat is kept for the next run, None for nowhere; what an earlier run left there is
             taken over.
     """
@@ -47,20 +46,21 @@ class Hub:
         self,
         rules: Rules,
         skills: Sequence[Mapping[str, Any]],
-        log: FrameLog,
+        max_frames: int,
         store: Store | None = None,
     ) -> None:
         self.lock = threading.RLock()
         self._store = store
         self._journal: list[Change] = []
         self._keeping = False  # whether the event loop will write the journal down anyway
-        self.chat = Chat(rules, skills=skills, journal=None if store is None else self._journal)
+        write_down = to_nobody if store is None else self._journal.append
+        self.chat = Chat(rules, skills=skills, write_down=write_down)
         if store is not None:
             past.recall(store, self.chat)
         self.incoming = Incoming(self.chat)
-        self.log = log
         self.calls = Calls(self.lock)
         self.waiting = Waiting(self.lock)
+        self.log = FrameLog(self.waiting, max_frames)
         self.loop = EventLoop(self.lock)
         self.sockets: dict[int, Peer] = {}
         self.board = FaultBoard(self.lock, self.loop, self.sockets)
@@ -76,7 +76,6 @@ class Hub:
             self.loop.attach(loop)
             self.chat.recover()
             self.waiting.open()
-            self.log.open()
         self.keep()
 
     def end(self, timeout: float) -> list[str]:
@@ -90,7 +89,6 @@ class Hub:
         with self.turn() as chat:
             chat.halt()
             self._expiry, self._keeping = None, False
-            self.log.close()
             self.waiting.close()
         self.keep()
         return self.calls.join(timeout)
@@ -155,11 +153,12 @@ class Hub:
                 raise ValueError(f"the taskId {task_id!r} was used before; see send_frame()")
             return self.reply(chat.ask(account, payload, task_id))
 
-    def ask_early(self, account: AgentAccount, fault: EarlyTask, injection: Injection) -> None:
+    def ask_early(self, account: AgentAccount, early: Injection) -> None:
         """Let the owner say something to an agent that is not welcomed yet."""
         with self.turn() as chat:
             conversation = chat.open_conversation("h2a", [account])
-            injection.replies += [self.reply(task) for task in chat.say(conversation, fault.content)]
+            tasks = chat.say(conversation, early.parameters["content"])
+            early.replies += [self.reply(task) for task in tasks]
 
     def _carry_out(self) -> None:
         for effect in self.chat.take():

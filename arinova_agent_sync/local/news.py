@@ -1,4 +1,4 @@
-"""What a chat has to tell: frames for agents, events for members, changes for the journal; and the time they carry.
+"""What a chat has to tell: frames for agents and events for members, and the time they carry.
 
 Not thread-safe.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
-from .records import Change, Conversation, Effect, Frame, Task, Told, Touched
+from .records import Conversation, Effect, Frame, Task, Told, Touched
 
 
 class News:
@@ -16,12 +16,10 @@ class News:
 
     Args:
         clock: monotonic seconds.
-        journal: takes what has to outlive this process, None if nothing has to.
     """
 
-    def __init__(self, clock: Callable[[], float], journal: list[Change] | None) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.journal = journal
         self._began = clock()
         self._epoch = datetime.now(timezone.utc).replace(tzinfo=None)
         self._effects: list[Effect] = []
@@ -38,11 +36,6 @@ class News:
         """Return what has to be done since the last call, in order."""
         effects, self._effects = self._effects, []
         return effects
-
-    def write_down(self, change: Change) -> None:
-        """Tell the journal, if there is one."""
-        if self.journal is not None:
-            self.journal.append(change)
 
     def tell(self, conversation: Conversation, event: Frame) -> None:
         """Send the members of a conversation an event."""

@@ -7,10 +7,10 @@ copies.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from .streamed import Streamed
 
@@ -141,6 +141,28 @@ class Task:
         return self.status in OPEN_STATUSES
 
 
+@dataclass(frozen=True)
+class Change:
+    """Name something that has to outlive this process.
+
+    Attributes:
+        kind: what it is.
+        id: its UUID.
+        value: what it is now, None if it was dropped.
+    """
+
+    kind: Literal["account", "user", "conversation", "message"]
+    id: str
+    value: object
+
+
+WriteDown = Callable[[Change], object]
+
+
+def to_nobody(change: Change) -> None:
+    """Let a change be forgotten with this process."""
+
+
 @dataclass(eq=False)
 class Conversation:
     """Hold one conversation: who takes part, its rows, and what waits in it."""
@@ -149,7 +171,7 @@ class Conversation:
     type: ConversationType
     agents: tuple[AgentAccount, ...]
     created_at: datetime = datetime.min
-    journal: list[Change] | None = None  # what happens to the rows, if it has to outlive this process
+    write_down: WriteDown = to_nobody  # takes what happens to the rows
     rows: dict[str, Message] = field(default_factory=dict)  # by message id, oldest first
     # What members were sent, oldest first; bounded, since a long stream is many events.
     events: deque[Frame] = field(default_factory=lambda: deque(maxlen=10_000))
@@ -196,7 +218,7 @@ class Conversation:
             sender_name=author.name if isinstance(author, AgentAccount) else author.username,
             reply_to_id=reply_to_id,
             created_at=created_at,
-            attachments=tuple(attachments),
+            attachments=tuple(map(dict, attachments)),
         )
         if saved:
             self._put(row)
@@ -216,31 +238,13 @@ class Conversation:
 
     def remove(self, message_id: str) -> None:
         """Drop a row, if it is there."""
-        if self.rows.pop(message_id, None) is not None and self.journal is not None:
-            self.journal.append(Removed(message_id))
+        if self.rows.pop(message_id, None) is not None:
+            self.write_down(Change("message", message_id, None))
 
     def _put(self, row: Message) -> None:
         self.rows[row.id] = row
-        if self.journal is not None:
-            self.journal.append(row)
+        self.write_down(Change("message", row.id, row))
 
-
-@dataclass(frozen=True)
-class Removed:
-    """Name a row that was dropped."""
-
-    message_id: str
-
-
-@dataclass(frozen=True)
-class RemovedConversation:
-    """Name a conversation that was dropped."""
-
-    conversation_id: str
-
-
-# What a journal tells, in order.
-Change = Union[AgentAccount, User, Conversation, Message, Removed, RemovedConversation]
 
 Connection = object  # whatever the shell calls a connection; compared by identity only
 

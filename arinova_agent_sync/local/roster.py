@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .records import AgentAccount, Change, Connection, Frame, ListenMode
+from .records import AgentAccount, Change, Connection, Frame, ListenMode, WriteDown, to_nobody
 
 INVALID_TOKEN = "Invalid bot token"  # the March 2026 server says this of a failing database, too
 AUTH_TIMEOUT = "Authentication timeout"
@@ -28,12 +28,12 @@ class Roster:
 
     Args:
         new_id: makes UUIDs.
-        journal: takes the accounts that are made, if they have to outlive this process.
+        write_down: takes the accounts that are made.
     """
 
-    def __init__(self, new_id: Callable[[], str], journal: list[Change] | None = None) -> None:
+    def __init__(self, new_id: Callable[[], str], write_down: WriteDown = to_nobody) -> None:
         self._new_id = new_id
-        self._journal = journal
+        self._write_down = write_down
         self._earlier: dict[str, AgentAccount] = {}  # by agent id: those of an earlier run, until asked for
         self.accounts: dict[str, AgentAccount] = {}  # by agent id
         self.added: list[str] = []  # the agent ids that were asked for, in that order
@@ -83,8 +83,7 @@ class Roster:
 
     def _put(self, account: AgentAccount) -> AgentAccount:
         self.accounts[account.agent_id] = self._by_token[account.token] = account
-        if self._journal is not None:
-            self._journal.append(account)
+        self._write_down(Change("account", account.agent_id, account))
         return account
 
     def add_claim(self, account: AgentAccount, onboarding: bool) -> str:

@@ -16,7 +16,7 @@ from .agent_socket import AgentSocket
 from .conversations import LocalConversation, open_conversation
 from .fault_board import Injection
 from .faults import FaultName
-from .framelog import Direction, FrameLog, FrameRecord
+from .framelog import Direction, FrameRecord
 from .hosting import Host
 from .hub import Hub
 from .lifecycle import Lifecycle
@@ -103,12 +103,11 @@ class LocalServer:
             duplicate_window=duplicate_window,
             history_limit=history_limit,
         )
-        log = FrameLog(max_frames)
         count("max_file_size", max_file_size, 1, _LARGEST_FILE)
         # What other rooms of this package work with: the database, and the chat behind its lock. Not for users.
         self.store = Store(data)
         kept = self.store if data is not None else None
-        self.hub = Hub(rules, of_platform(platform_skills), log, kept)
+        self.hub = Hub(rules, of_platform(platform_skills), max_frames, kept)
         hosting = Host(self.hub)
         desk = Desk(self.store, self.hub, max_file_size)
         app = Rest(desk, routes, hosting.drop)

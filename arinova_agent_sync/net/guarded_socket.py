@@ -112,7 +112,8 @@ class SocketGuard:
         waits, events = self._drained, EVENT_READ
         while True:
             with self._lock:
-                self._check()
+                if self._aborted:
+                    raise Aborted
                 if not waits:
                     try:
                         count = self._sock.recv_into(buffer)
@@ -140,7 +141,8 @@ class SocketGuard:
         try:
             if len(data) <= self._piece:  # nearly always it leaves at once
                 with self._lock:
-                    self._check()
+                    if self._aborted:
+                        raise Aborted
                     try:
                         sent = self._sock.send(data)
                     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -151,7 +153,8 @@ class SocketGuard:
             stuck: Deadline | None = None
             while sent < len(data):
                 with self._lock:
-                    self._check()
+                    if self._aborted:
+                        raise Aborted
                     try:
                         taken, events = self._sock.send(piece), 0
                     except (BlockingIOError, ssl.SSLWantWriteError):

@@ -6,6 +6,7 @@ import os
 import sys
 from base64 import b64encode
 from importlib.util import find_spec
+from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
@@ -162,9 +163,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _in_network(host: str, network: str) -> bool:
-    with importing():  # not needed by most programs
-        from ipaddress import ip_address, ip_network
-
     try:
         return ip_address(host) in ip_network(network, strict=False)
     except ValueError:

@@ -8,8 +8,6 @@ from ..local import LocalServer
 
 Listener = Callable[[object], None]
 
-FRAMES = object()  # what a listener is told when a frame went in or out
-
 
 class Changes:
     """Tell listeners what changed on a server. Thread-safe.
@@ -17,14 +15,13 @@ class Changes:
     Args:
         server: it must not be started yet.
 
-    A listener is called with the id of a task, a conversation or an agent, or with ``FRAMES``, on whatever
+    A listener is called with the id of a task, a conversation or an agent, or with ``framelog.FRAMES``, on whatever
     thread made the change and while the server's lock is held: it may only note what it hears.
     """
 
     def __init__(self, server: LocalServer) -> None:
         self._listeners: tuple[Listener, ...] = ()
         server.hub.waiting.listen(self.tell)
-        server.hub.log.listen(lambda: self.tell(FRAMES))
 
     def tell(self, key: object) -> None:
         """Let every listener know that something changed."""

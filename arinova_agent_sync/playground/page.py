@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from .changes import FRAMES, Changes
+from ..local.framelog import FRAMES
+from .changes import Changes
 from .room import Room, Told
 from .timings import Json
 

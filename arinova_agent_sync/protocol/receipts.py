@@ -57,7 +57,7 @@ class Receipts:
         self._bytes += size
         self._unasked += 1
         self._unasked_bytes += size
-        forgotten = []
+        forgotten: list[Receipt] = []
         while len(self._unproven) > _MOST or (self._bytes > _MOST_BYTES and len(self._unproven) > 1):
             forgotten.append(self._take())
         return forgotten

@@ -33,6 +33,9 @@ class Duplicate(NamedTuple):
     """The task is running, waiting, or finished not long ago."""
 
 
+_START = Start()
+
+
 class Scheduler:
     """Decide about tasks by their ids.
 
@@ -117,10 +120,12 @@ class Scheduler:
         """Decide about a new task, whose payload has so many bytes."""
         if self.knows(task_id):
             return Duplicate()
-        lane = self._lane(task_id, conversation_id)
-        if self._has_room() and lane not in self._busy and lane not in self._lanes:
+        lane: Hashable = conversation_id
+        if conversation_id is None or self._mode == "unbounded":
+            lane = ("task", task_id)
+        if lane not in self._busy and lane not in self._lanes and self._has_room():
             self._start(task_id, lane)
-            return Start()
+            return _START
         if len(self._waiting) >= self._max_waiting or self._waiting_bytes + size > self._max_waiting_bytes:
             return Overflow()
         self._sizes[task_id] = size
@@ -137,7 +142,7 @@ class Scheduler:
 
     def next(self) -> str | None:
         """Return a waiting task to start now, None if there is none; to be asked until there is none."""
-        if not self._has_room():
+        if not self._waiting or not self._has_room():
             return None
         lane = self._next_lane()
         if lane is None:
@@ -178,11 +183,6 @@ class Scheduler:
         if task_id in self._leftovers:
             self._leftovers.remove(task_id)
             self._remember(task_id)
-
-    def _lane(self, task_id: str, conversation_id: str | None) -> Hashable:
-        if self._mode == "unbounded" or conversation_id is None:
-            return ("task", task_id)
-        return ("conversation", conversation_id)
 
     def _has_room(self) -> bool:
         # Agent-wide there is one task at a time, whatever it waits for.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -184,8 +185,6 @@ class Callbacks:
 
 def _lighten(values: Sequence[object]) -> None:
     """Let go of what the frames of tracebacks hold: hundreds of failures may wait for a callback that blocks."""
-    import traceback  # here: few programs get this far
-
     seen: set[int] = set()
     errors = [value for value in values if isinstance(value, BaseException)]
     while errors:

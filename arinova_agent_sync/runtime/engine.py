@@ -111,7 +111,9 @@ class Engine:
             reader=self._reader,
             ended=credentials.close,
         )
-        pinger = Pinger(state, writer=self.writer, finish=self.shutdown.finish)
+        pinger = Pinger(
+            state, writer=self.writer, finish=self.shutdown.finish, prepare_rescue=rescuer.prepare
+        )
         self._pinger = threading.Thread(target=pinger.run, name="arinova-pinger", daemon=True)
 
     def start(self) -> None:
@@ -159,6 +161,7 @@ class Engine:
         with self.state.lock:
             if self.state.link is None or self.state.closing or not self.state.outbox.add_frame(message):
                 return False
+            self.state.prepare_rescue()
         self.writer.flush_frames()
         return True
 

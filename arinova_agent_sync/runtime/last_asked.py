@@ -38,10 +38,15 @@ class LastAsked:
         history = payload.get("history")
         if not isinstance(history, list) or not history or payload.get("conversationType") in GROUPS:
             return
-        content = payload.get("content")
-        same = [row for row in history if isinstance(row, dict) and row.get("content") == content]
-        if len(same) == 1 and same[0] is history[-1] and same[0].get("role") == "user":
-            created_at = same[0].get("createdAt")  # the plain case, at little cost
+        content, last = payload.get("content"), history[-1]
+        try:  # the plain case, at little cost
+            plain = [row.get("content") for row in history].count(content) == 1 and (
+                last.get("content") == content and last.get("role") == "user"
+            )
+        except AttributeError:  # one of them is no object
+            plain = False
+        if plain:
+            created_at = last.get("createdAt")
         else:
             asked = task._asked
             place = find_trigger(asked, context.agent_name)

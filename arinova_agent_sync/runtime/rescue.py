@@ -90,6 +90,17 @@ class Rescuer:
         self._under_way: list[Rescued] = []
         self._closed = False
 
+    def prepare(self) -> None:
+        """Have a worker load what a rescue needs: in an outage it may be too late for that. Returns at once."""
+        if self._state.settings.rescue_results:
+            self._workers.submit(self._load)
+
+    def _load(self) -> None:
+        try:
+            self._credentials.load_client()
+        except Exception as error:  # noqa: BLE001 - whatever a file in the place of a module of ours raises
+            logger.warning("answers could not be rescued after an outage: %s", error)
+
     def look_after(self, frames: Sequence[Rescued]) -> None:
         """See to it that they are delivered; the caller has counted them in ``rescues``. Returns at once."""
         with self._state.lock:

@@ -87,6 +87,7 @@ class State:
         )
         self.tasks: dict[str, RunningTask] = {}  # every task that waits, runs, is detached or left over
         self.rescues = 0  # answers and messages under way by HTTP
+        self.rescue_ready = False  # what that needs is loaded, or will be in a moment
         self.ending = False  # a pong is wanted at once for whatever needs one
         self.timers = TimerHeap()  # what the pinger does next
         self.stop_times: StopTimes | None = None  # while draining
@@ -121,6 +122,12 @@ class State:
         """Have the pinger do something at a moment on the clock, or earlier if it is due already."""
         if self.timers.hasten(timer, at):
             self.due.notify()
+
+    def prepare_rescue(self) -> None:
+        """Have what a rescue needs loaded in a while: from now on there is something that may get lost."""
+        if not self.rescue_ready:
+            self.rescue_ready = True
+            self.schedule("rescue", self.clock() + self.settings.rescue_ready_after)
 
     def timer_due(self) -> bool:
         """Tell whether the pinger has something to do at once."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..executors.protocol import ExecutorStats
+from ..measures import counter, documented, gauge
 
 
 @dataclass(frozen=True)
@@ -14,53 +15,66 @@ class Stats:
     Attributes:
         life: "new", "running", "draining", "stopped" or "failed".
         link: "down", "standby", "connecting", "authenticating" or "online".
-        connections: authenticated connections so far; above 1 the agent has reconnected.
-        tasks_received: tasks that were started or queued.
-        tasks_completed, tasks_failed, tasks_cancelled: how they ended.
-        tasks_refused: malformed ones, and those above max_queued_tasks or during the stop.
-        tasks_ignored: tasks that were known already.
-        chunks_sent, frames_sent, bytes_sent: handed to the kernel; bytes with their framing.
-        attempts_failed: attempts to connect that failed, refused tokens among them.
-        frames_received, frames_ignored: text messages; ignored ones are of an unknown type.
-        messages_dropped: messages of the server that were dropped: no JSON object, binary, not UTF-8, too large.
-        frames_dropped: frames and runs of text that were lost for want of a connection, or broke one after another.
-        undelivered: ends of tasks and messages that did not arrive, or of which nobody knows; see on_undelivered.
-        callbacks_failed: lifecycle callbacks that raised.
-        callbacks_dropped: events that were dropped because a callback blocked and too many waited.
-        running, queued: tasks whose handlers run, tasks that wait.
-        detached: tasks that were detached and have not ended, whose handlers have.
-        leftovers: handlers of ended tasks that go on.
-        buffered_bytes: what waits to be written.
-        threads: threads of the agent that are alive.
+        {numbers}
         executors: what each executor of the agent has done and does, if handlers run elsewhere than on threads.
     """
 
     life: str
     link: str
-    connections: int = 0
-    attempts_failed: int = 0
-    tasks_received: int = 0
-    tasks_completed: int = 0
-    tasks_failed: int = 0
-    tasks_cancelled: int = 0
-    tasks_refused: int = 0
-    tasks_ignored: int = 0
-    chunks_sent: int = 0
-    frames_sent: int = 0
-    bytes_sent: int = 0
-    frames_received: int = 0
-    frames_ignored: int = 0
-    messages_dropped: int = 0
-    frames_dropped: int = 0
-    undelivered: int = 0
-    callbacks_failed: int = 0
-    callbacks_dropped: int = 0
-    running: int = 0
-    queued: int = 0
-    detached: int = 0
-    leftovers: int = 0
-    buffered_bytes: int = 0
-    threads: int = 0
+    connections: int = field(
+        default=0, metadata=counter("authenticated connections; above 1 the agent has reconnected")
+    )
+    attempts_failed: int = field(
+        default=0, metadata=counter("attempts to connect that failed, refused tokens among them")
+    )
+    tasks_received: int = field(default=0, metadata=counter("tasks that were started or queued"))
+    tasks_completed: int = field(default=0, metadata=counter("tasks that were answered, or dismissed"))
+    tasks_failed: int = field(default=0, metadata=counter("tasks that ended with an error"))
+    tasks_cancelled: int = field(
+        default=0, metadata=counter("tasks that were stopped by the user or by the server")
+    )
+    tasks_refused: int = field(
+        default=0, metadata=counter("malformed tasks, and those above max_queued_tasks or during the stop")
+    )
+    tasks_ignored: int = field(default=0, metadata=counter("tasks that came again, and were known already"))
+    chunks_sent: int = field(default=0, metadata=counter("pieces of answers that were handed to the kernel"))
+    frames_sent: int = field(
+        default=0, metadata=counter("messages of all kinds that were handed to the kernel")
+    )
+    bytes_sent: int = field(default=0, metadata=counter("bytes of them, with their framing"))
+    frames_received: int = field(default=0, metadata=counter("text messages of the server"))
+    frames_ignored: int = field(default=0, metadata=counter("text messages of the server of an unknown type"))
+    messages_dropped: int = field(
+        default=0,
+        metadata=counter(
+            "messages of the server that were dropped: no JSON object, binary, not UTF-8, too large"
+        ),
+    )
+    frames_dropped: int = field(
+        default=0,
+        metadata=counter(
+            "frames and runs of text that were lost for want of a connection, or broke one after another"
+        ),
+    )
+    undelivered: int = field(
+        default=0,
+        metadata=counter(
+            "ends of tasks and messages that did not arrive, or of which nobody knows; see on_undelivered"
+        ),
+    )
+    callbacks_failed: int = field(default=0, metadata=counter("lifecycle callbacks that raised"))
+    callbacks_dropped: int = field(
+        default=0,
+        metadata=counter("lifecycle events that were dropped because a callback blocked and too many waited"),
+    )
+    running: int = field(default=0, metadata=gauge("tasks whose handlers run"))
+    queued: int = field(default=0, metadata=gauge("tasks that wait"))
+    detached: int = field(
+        default=0, metadata=gauge("tasks that were detached and have not ended, whose handlers have")
+    )
+    leftovers: int = field(default=0, metadata=gauge("handlers of ended tasks that go on"))
+    buffered_bytes: int = field(default=0, metadata=gauge("bytes that wait to be written"))
+    threads: int = field(default=0, metadata=gauge("threads of the agent that are alive"))
     executors: tuple[ExecutorStats, ...] = ()
 
     def html(self, name: str, server_url: str) -> str:
@@ -80,6 +94,9 @@ class Stats:
             for each in self.executors
         }
         return {"server": server_url, **numbers, **executors}
+
+
+Stats.__doc__ = documented(Stats.__doc__, Stats)
 
 
 class Counters:

@@ -6,7 +6,6 @@ Called by the reader, the workers, the pinger and users' threads.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -82,13 +81,15 @@ class TaskLifecycle:
     def admit(self, task: RunningTask) -> None:
         """Start, queue or refuse a task that came."""
         state = self._state
+        blocked_by: list[str] = []
         with state.lock:
             admission = self._admit(task)
             if isinstance(admission, Duplicate):
                 state.counters.tasks_ignored += 1
-            blocked_by = state.scheduler.blockers() if isinstance(admission, Wait) else []
+            elif isinstance(admission, Wait):
+                blocked_by = state.scheduler.blockers()
         if isinstance(admission, Start):
-            self.start([task])
+            self.start((task,))
         elif isinstance(admission, Refusal):
             say = logger.info if admission.why == SHUTTING_DOWN else logger.warning
             say("task %s was not run: %s", task.task_id, admission.why)
@@ -112,14 +113,17 @@ class TaskLifecycle:
         if isinstance(admission, Overflow):
             return self._refuse(task_id, "queue_overflow")
         state.counters.tasks_received += 1
+        if not state.tasks:
+            state.schedule("heartbeat", state.clock() + state.settings.heartbeat_interval)
+            if not state.rescue_ready:
+                state.prepare_rescue()
         state.tasks[task_id] = task
-        state.schedule("heartbeat", state.clock() + state.settings.heartbeat_interval)
-        if isinstance(admission, Wait):
+        if isinstance(admission, Start):
+            task.started = task.handling = True
+        else:
             notice = frames.task_queued(task_id, task.answer.conversation_id, *admission)
             state.outbox.add_passing(Passing(notice))
             state.flush_soon()
-        else:
-            task.started = task.handling = True
         return admission
 
     def refuse_malformed(self, event: TaskMalformed) -> None:
@@ -147,8 +151,7 @@ class TaskLifecycle:
             terminal, contradicts = self._completion(task, content, mentions, tail)
             waiting = self._end(task, "completed", terminal)
         self._writer.flush()
-        self.start(waiting)
-        self._close_scope(task)
+        self._after_end(task, waiting)
         if contradicts:
             logger.warning(
                 "task %s: send_complete() was given a text that does not begin with what was streamed; "
@@ -172,8 +175,7 @@ class TaskLifecycle:
             payload = frames.agent_error(task.task_id, message)
             waiting = self._end(task, "failed", Terminal(task.answer, payload, message))
         self._writer.flush()
-        self.start(waiting)
-        self._close_scope(task)
+        self._after_end(task, waiting)
         return True
 
     def report(self, frame: bytes, older: bytes | None) -> None:
@@ -209,13 +211,14 @@ class TaskLifecycle:
 
     def start(self, tasks: Sequence[RunningTask]) -> None:
         """Have the handlers of tasks run that hold a slot."""
-        waiting = deque(tasks)
-        while waiting:
-            task = waiting.popleft()
-            if task.remote is not None:
-                task.remote.start()
-            elif not self._workers.submit(partial(self._run, task)):
-                waiting += self._give_up(task)
+        while tasks:
+            others: list[RunningTask] = []
+            for task in tasks:
+                if task.remote is not None:
+                    task.remote.start()
+                elif not self._workers.submit(partial(self._run, task)):
+                    others += self._give_up(task)
+            tasks = others
 
     def is_open(self, task: RunningTask) -> bool:
         """Note that a worker begins with a task; tell whether the task is still open."""
@@ -232,12 +235,20 @@ class TaskLifecycle:
             task.handling = False
             task.thread = None
             over = task.ended is not None
-            if not over:
+            if over:
+                waiting = self._release(task)
+            else:
                 self._state.scheduler.detached_from_worker(task.task_id)
-            waiting = self._release(task) if over else self._next()
+                waiting = self._next()
         if over:
             self._close_scope(task)
         return waiting
+
+    def _after_end(self, task: RunningTask, waiting: Sequence[RunningTask]) -> None:
+        if waiting:
+            self.start(waiting)
+        if not task.handling:
+            self._close_scope(task)
 
     def _close_scope(self, task: RunningTask) -> None:
         """End what a task that has ended left open, once its handler is over."""
@@ -343,7 +354,8 @@ class TaskLifecycle:
 
     def _end(self, task: RunningTask, outcome: Outcome, terminal: Terminal) -> list[RunningTask]:
         task.ended = outcome
-        self._shut(task)
+        if task.answer.pending is not None:
+            self._shut(task)
         self._state.counters.count_ended(outcome)
         self._state.outbox.add_terminal(terminal)
         return [] if task.handling else self._release(task)
@@ -351,8 +363,10 @@ class TaskLifecycle:
     def _release(self, task: RunningTask) -> list[RunningTask]:
         state = self._state
         task.handle = None
-        state.scheduler.finished(task.task_id)
-        state.scheduler.leftover_ended(task.task_id)
+        if task.ended == "cancelled":
+            state.scheduler.leftover_ended(task.task_id)
+        else:
+            state.scheduler.finished(task.task_id)
         state.tasks.pop(task.task_id, None)
         if state.life is Life.DRAINING:
             state.due.notify()

@@ -23,13 +23,22 @@ class Pinger:
         state: the agent's state.
         writer: writes what the timers want said.
         finish: brings the agent's end about.
+        prepare_rescue: has another thread load what a rescue needs; returns at once.
     """
 
-    def __init__(self, state: State, *, writer: Writer, finish: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        state: State,
+        *,
+        writer: Writer,
+        finish: Callable[[], None],
+        prepare_rescue: Callable[[], None],
+    ) -> None:
         self._state = state
         self._settings = state.settings
         self._writer = writer
         self._finish = finish
+        self._prepare_rescue = prepare_rescue
         self._due = 0.0  # when the timer at work was to come
 
     def run(self) -> None:
@@ -67,6 +76,8 @@ class Pinger:
         state = self._state
         if timer == "recover":
             self._writer.recover()
+        elif timer == "rescue":
+            self._prepare_rescue()
         with state.lock:
             now = state.clock()
             if timer == "stable":

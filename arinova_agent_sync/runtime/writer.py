@@ -162,14 +162,14 @@ class Writer:
         """
         state = self._state
         # Looked at without the lock: whoever added a frame sees it, and that is enough.
-        while state.link is not None and state.outbox:
+        outbox = state.outbox
+        while state.link is not None and (outbox.entries or outbox.ahead):
             if not self._in_turn(partial(self._drain, True) if until_due else self._drain, patience):
                 return
             if until_due and state.timer_due():
                 with state.lock:
                     state.flush_soon()
                 break
-        outbox = state.outbox
         if outbox.gaps or outbox.doubts or outbox.given_up or outbox.lost or outbox.poisoned:
             self.report_losses()
 
@@ -232,13 +232,13 @@ class Writer:
     def _take_turn(self, me: object, patience: float) -> bool:
         """Make it this thread's turn; wait patience seconds for another's end. False if it took longer."""
         state = self._state
-        deadline = Deadline(patience)
+        deadline = Deadline(patience) if patience else None
         while True:
             with state.lock:
                 if self._turn is None:
                     self._turn = me
                     return True
-            if not patience or not self._turn_ended.wait_for(lambda: self._turn is None, deadline.left()):
+            if deadline is None or not self._turn_ended.wait_for(lambda: self._turn is None, deadline.left()):
                 return False
 
     def _end_turn(self) -> None:
@@ -306,21 +306,22 @@ class Writer:
     def _drain(self, once: bool = False) -> None:
         """Write what waits, or a batch of it."""
         state = self._state
+        outbox = state.outbox
         while True:
             with state.lock:
                 link, connection = state.link, state.connection
-                if link is None or connection is None or not state.outbox:
+                if link is None or connection is None or not (outbox.entries or outbox.ahead):
                     return
-                if state.outbox.ahead:
+                if outbox.ahead:
                     connection.liveness.left(state.clock())
                 self._under_way = (link, ())  # before anything is taken, as above
-                pieces = state.outbox.take(_BATCH)
+                pieces = outbox.take(_BATCH)
                 self._under_way = (link, pieces)
                 self._note_receipts(connection, pieces)
             if self._send(link, pieces) is not None:
                 return
             self._under_way = None
-            if once or not state.outbox:  # without the lock, as in flush()
+            if once or not (outbox.entries or outbox.ahead):  # without the lock, as in flush()
                 return
 
     def _note_receipts(self, connection: Connection, pieces: list[Piece]) -> None:
@@ -332,7 +333,8 @@ class Writer:
         urgent = False
         for piece in pieces:
             if isinstance(piece, (Terminal, OutgoingMessage, Gap)):
-                state.outbox.forget(receipts.written(piece))
+                if forgotten := receipts.written(piece):
+                    state.outbox.forget(forgotten)
                 urgent = urgent or piece.again or state.ending
                 if isinstance(piece, Terminal) and piece.answers:
                     urgent = urgent or connection.doubtful or piece.answer.connection != connection.number
@@ -365,7 +367,9 @@ class Writer:
                     begin = end + 1
                 else:
                     payloads.append(piece if isinstance(piece, bytes) else piece.payload)
-            if payloads:
+            if len(payloads) == 1:
+                size += link.send_text(payloads[0])
+            elif payloads:
                 size += link.send_texts(payloads)
             state.counters.count_written(frames + len(payloads), chunks, size)
         except WriteFailed as failure:

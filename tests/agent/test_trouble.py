@@ -329,6 +329,20 @@ def test_a_file_that_hides_a_module_of_python_is_named(tmp_path):
     assert f"{tmp_path / 'hmac.py'}" in done.stdout
 
 
+def test_a_file_called_secrets_does_no_harm(tmp_path, server):
+    """It is where programs keep their tokens."""
+    (tmp_path / "secrets.py").write_text(f"TOKEN = {server.bot_token!r}")
+    body = f"""
+        from secrets import TOKEN
+        from arinova_agent_sync import ArinovaClient
+
+        with ArinovaClient(server_url={server.url!r}, bot_token=TOKEN) as client:
+            print(list(client.conversations.list()))
+    """
+    done = run_in(tmp_path, body)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "source", ["", "from nothing import random", "def random(): raise SystemError"], ids=repr

@@ -413,6 +413,10 @@ def test_agents_that_were_told_to_stop_before_they_started_stop(server: LocalSer
             (["a.py", "--processes", wrong], "'--processes': it must be a whole number from 1 to 1000, not")
             for wrong in ("x", "0", "1.5", "1001")
         ),
+        *(
+            (["a.py", "--health", wrong], "'--health': it must be a port from 0 to 65535, or HOST:PORT")
+            for wrong in ("x", "", "-1", "65536", "1" * 5000, "host:", ":80", "²")
+        ),
     ],
 )
 def test_wrong_arguments_are_told(

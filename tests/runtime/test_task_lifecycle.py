@@ -57,6 +57,7 @@ def test_a_task_that_is_known_is_ignored(bench: Bench, lifecycle: TaskLifecycle)
         lifecycle.admit(task)
     counters = bench.state.counters
     assert (counters.tasks_received, counters.tasks_ignored, counters.tasks_refused) == (1, 2, 0)
+    assert bench.state.timers.take(bench.now + bench.state.settings.rescue_ready_after) == "rescue"
     assert bench.state.timers.next() == bench.now + bench.state.settings.heartbeat_interval
 
 

@@ -34,7 +34,7 @@ def finished() -> threading.Event:
 
 @pytest.fixture
 def pinger(bench: Bench, finished: threading.Event) -> Pinger:
-    return Pinger(bench.state, writer=bench.writer, finish=finished.set)
+    return Pinger(bench.state, writer=bench.writer, finish=finished.set, prepare_rescue=lambda: None)
 
 
 def come(bench: Bench, pinger: Pinger, timer: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -301,7 +300,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = Path(path)
     # Beside the target: os.replace() is atomic within one file system only. Not by tempfile, whose files are
     # for their owner alone.
-    part = target.with_name(f".{target.name[:50]}.{secrets.token_hex(6)}.part")
+    part = target.with_name(f".{target.name[:50]}.{os.urandom(6).hex()}.part")
     try:
         with open(part, "xb") as file:
             yield file

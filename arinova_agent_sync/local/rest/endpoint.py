@@ -15,8 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..faults import HttpDrop, HttpError, HttpSlow
-from .exchange import ApiRequest, Desk, Refused, empty, error, refuse
+from .exchange import ApiRequest, Desk, Refused, answer, empty, error, refuse
 
 logger = logging.getLogger("arinova_agent_sync.local")
 
@@ -63,13 +62,14 @@ class Endpoint:
             await (await self._answer(handler, request))(scope, receive, send)
             return
         agent_id = request.caller.agent_id if request.caller is not None else None
-        if (slow := board.use_http(HttpSlow, agent_id, path)) is not None:
-            await asyncio.sleep(slow.seconds)
-        if (broken := board.use_http(HttpError, agent_id, path)) is not None:
-            await _failure(broken)(scope, receive, send)
-        elif (dropped := board.use_http(HttpDrop, agent_id, path)) is not None:
-            response = await self._answer(handler, request) if dropped.done or dropped.half else empty()
-            if dropped.half:
+        if (slow := board.use("http-slow", agent_id, path)) is not None:
+            await asyncio.sleep(slow.parameters["seconds"])
+        if (broken := board.use("http-error", agent_id, path)) is not None:
+            await _failure(**broken.parameters)(scope, receive, send)
+        elif (dropped := board.use("http-drop", agent_id, path)) is not None:
+            done, half = dropped.parameters["done"], dropped.parameters["half"]
+            response = await self._answer(handler, request) if done or half else empty()
+            if half:
                 await _send_half(response, send)
             else:
                 scope["app"].state.drop(scope)
@@ -145,10 +145,10 @@ def _marked(request: ApiRequest, response: Response) -> Response:
     return response
 
 
-def _failure(fault: HttpError) -> Response:
-    response = error(fault.status, fault.error)
-    if fault.retry_after is not None:
-        response.headers["retry-after"] = f"{fault.retry_after:g}"
+def _failure(status: int, error: str, retry_after: float | None, **_: object) -> Response:
+    response = answer({"error": error}, status)
+    if retry_after is not None:
+        response.headers["retry-after"] = f"{retry_after:g}"
     return response
 
 

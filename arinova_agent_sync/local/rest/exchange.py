@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from ..records import AgentAccount, Conversation, User
-from .store import Store
+from .store import Store, encoded
 
 if TYPE_CHECKING:
     from ..hub import Hub
@@ -215,11 +214,7 @@ def body(strict: bool = False, snake: bool = False, **fields: Any) -> Body:
 
 def answer(value: object, status: int = 200) -> Response:
     """Return an answer of JSON."""
-    try:
-        encoded = msgspec.json.encode(value)
-    except UnicodeEncodeError:  # half a surrogate pair, which a user's text may hold
-        encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(encoded, status, media_type="application/json")
+    return Response(encoded(value), status, media_type="application/json")
 
 
 def empty(status: int = 204) -> Response:

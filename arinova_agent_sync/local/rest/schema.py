@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
--- What the chat holds in memory and leaves here for the next run.
-CREATE TABLE accounts (id TEXT PRIMARY KEY, name TEXT NOT NULL, token TEXT NOT NULL UNIQUE,
-    listen_mode TEXT NOT NULL, allowed_users TEXT NOT NULL);
-CREATE TABLE users (id TEXT PRIMARY KEY, username TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL);
-CREATE TABLE conversations (id TEXT PRIMARY KEY, type TEXT NOT NULL, agents TEXT NOT NULL,
-    created_at TEXT NOT NULL);
-CREATE TABLE messages (id TEXT PRIMARY KEY, conversation_id TEXT NOT NULL, seq INTEGER NOT NULL,
-    role TEXT NOT NULL, content TEXT NOT NULL, status TEXT NOT NULL, sender_agent_id TEXT,
-    sender_user_id TEXT, sender_name TEXT NOT NULL, reply_to_id TEXT, created_at TEXT NOT NULL,
-    updated_at TEXT, attachments TEXT NOT NULL);
+-- What the chat holds in memory and leaves here for the next run, as JSON.
+CREATE TABLE past (kind TEXT NOT NULL, id TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, id));
 
 CREATE TABLE feedback (message_id TEXT NOT NULL, agent_id TEXT NOT NULL, helpful INTEGER NOT NULL,
     PRIMARY KEY (message_id, agent_id));

@@ -5,6 +5,7 @@ A file is held exclusively from the moment it is opened, since what the server k
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
+
+import msgspec
 
 from .schema import SCHEMA, VERSION
 
@@ -168,6 +171,15 @@ class Store:
                 if connection.in_transaction:  # a full disk may have ended it
                     connection.execute("ROLLBACK")
                 raise
+
+
+def encoded(value: object) -> bytes:
+    """Return JSON, with a question mark for half of a surrogate pair, which a text from Python may hold."""
+    try:
+        return msgspec.json.encode(value, enc_hook=str)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(value, enc_hook=str)
+        return json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def new_id() -> str:
