@@ -144,8 +144,10 @@ def test_every_number_is_told_under_its_name(
     agent.connect(PATIENCE)
     reply = server.conversation().say("hi")
     reply.wait(PATIENCE)
-    stats = agent.stats()
-    status, text = get(health.address, "/metrics")
+    stats = None
+    while stats != agent.stats():  # it comes to rest
+        stats = agent.stats()
+        status, text = get(health.address, "/metrics")
     told = numbers(text)
     assert status == 200
     assert told["arinova_agent_info"] == {("1", "", "Agent"): 1}
@@ -154,8 +156,7 @@ def test_every_number_is_told_under_its_name(
     for field in fields(Stats):
         if field.name not in ("life", "link", "executors"):
             suffix = "_total" if field.metadata["grows"] else ""
-            value = told[f"arinova_{field.name}{suffix}"]["1",]
-            assert value == getattr(stats, field.name) or field.name in ("frames_received", "threads")
+            assert told[f"arinova_{field.name}{suffix}"]["1",] == getattr(stats, field.name)
     for field in fields(ExecutorStats)[1:]:
         suffix = "_total" if field.metadata["grows"] else ""
         assert told[f"arinova_executor_{field.name}{suffix}"].keys() == {
