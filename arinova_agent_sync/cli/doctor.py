@@ -14,6 +14,7 @@ import click
 from ..settings import BOT_TOKEN_VARIABLE, Settings
 from .checks import Checkup, Finding, failures
 from .options import given_tokens, required_token, required_url, seconds, server_options
+from .terminal import visible
 
 _MARKS = {
     "ok": ("ok", "green"),
@@ -122,6 +123,7 @@ def _consent() -> bool:
 def _print(finding: Finding) -> None:
     mark, colour = _MARKS[finding.status]
     taken = "" if finding.seconds is None else click.style(f"  {finding.seconds * 1000:.0f} ms", dim=True)
-    click.echo(f"{click.style(f'{mark:<4}', fg=colour)}  {finding.name:<{_WIDTH}}  {finding.detail}{taken}")
+    detail = visible(finding.detail)  # which may hold what a server says
+    click.echo(f"{click.style(f'{mark:<4}', fg=colour)}  {finding.name:<{_WIDTH}}  {detail}{taken}")
     if finding.advice:
-        click.echo(f"{'':{_WIDTH + 8}}→ {finding.advice}")
+        click.echo(f"{'':{_WIDTH + 8}}→ {visible(finding.advice)}")

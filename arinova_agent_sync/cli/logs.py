@@ -13,6 +13,7 @@ from typing import Literal
 
 from .._internals import engine_of
 from ..agent import ArinovaAgent
+from .terminal import visible
 
 Format = Literal["text", "json"]
 
@@ -108,7 +109,7 @@ class Coloured(logging.Handler):
 
         try:
             time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
-            head, newline, rest = self.format(record).partition("\n")
+            head, newline, rest = visible(self.format(record)).partition("\n")
             style = _STYLES.get(record.levelno, "bold red")
             line = Text.assemble((f"{time} ", "dim"), (f"{record.levelname:<8} ", style), head)
             line.append(newline + rest, "dim")

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from ..local import LocalReply
+if TYPE_CHECKING:
+    from ..local import LocalReply
 
 # Codes in what an agent says would move the cursor, or worse: signs for them are shown in their place.
 _VISIBLE = {

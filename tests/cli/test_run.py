@@ -211,10 +211,10 @@ def test_the_log_in_a_terminal_is_for_people(server: LocalServer, write: Write, 
     )
     try:
         terminal.expect("INFO     connected as Agent\n")
-        server.conversation().say("a [bold]word[/bold]")
+        server.conversation().say("a [bold]word[/bold]\x1b[2J")
         terminal.expect("ERROR    task ")
         terminal.expect("\nTraceback (most recent call last):\n")
-        terminal.expect("\nValueError: a [bold]word[/bold]\n")
+        terminal.expect("\nValueError: a [bold]word[/bold]␛[2J\n")
         terminal.type(CTRL_C)
         terminal.expect("INFO     ended\n")
         assert terminal.exit_code() == 0
@@ -403,7 +403,7 @@ def test_agents_that_were_told_to_stop_before_they_started_stop(server: LocalSer
         (["a.py", "--bot-token", ""], "'--bot-token': it is empty"),
         (["a.py", "--log-level", "loud"], "'--log-level': 'loud' is not one of"),
         (["a.py", "--log-format", "xml"], "'--log-format': 'xml' is not one of"),
-        (["a.py", "--relod"], "No such option '--relod'"),
+        (["a.py", "--relod"], "--relod"),
         (["a.py", "--reload"], "There is no file a.py."),
         *(
             (["a.py", "--give-up-after", wrong], "'--give-up-after': it must be a number of seconds above 0")

@@ -135,6 +135,19 @@ def test_the_keyboard_completes_remembers_and_breaks_lines(chat: Chat, write: Wr
     assert shown.exit_code() == 0
 
 
+@pytest.mark.slow
+def test_an_agent_that_is_stopped_is_told(chat: Chat, write: Write) -> None:
+    shown = chat(
+        write(ECHO + "\n    agent.on_command('leave')(lambda task: agent.disconnect() or 'Goodbye.')\n")
+    )
+    shown.expect_prompt(PROMPT)
+    shown.type("/leave\r")
+    shown.expect("MyAgent > Goodbye.\n")
+    shown.type("there?\r/quit\r")
+    shown.expect("The agent is stopped.")
+    assert shown.exit_code() == 0
+
+
 BESIDE = """
     import time
     from arinova_agent_sync import ArinovaAgent
