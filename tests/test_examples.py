@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -27,8 +28,17 @@ PATIENCE = 20.0  # seconds
 
 
 @contextmanager
-def running(program: Path, server: LocalServer, **environment: str) -> Iterator[IO[str]]:
-    """Run a program as a user would, press Ctrl-C at the end and look how it takes it; give what it prints."""
+def running(
+    program: Path, server: LocalServer, *, fails: bool = False, **environment: str
+) -> Iterator[IO[str]]:
+    """Run a program as a user would, press Ctrl-C at the end and look how it takes it; give what it prints.
+
+    Args:
+        program: its file.
+        server: that it connects to.
+        fails: whether a handler raises, whose traceback is seen.
+        environment: variables of its own.
+    """
     process = subprocess.Popen(
         [sys.executable, "-W", "error", str(program)],
         env={
@@ -53,7 +63,7 @@ def running(program: Path, server: LocalServer, **environment: str) -> Iterator[
             process.kill()
     assert process.returncode == 0
     # What run() says; one example has a main loop of its own.
-    assert re.fullmatch(
+    assert fails or re.fullmatch(
         r"((connected as .+\n)+(stopping|finishing \d+ answers?); Ctrl-C again to leave.*\n)?", errors
     )
     server.wait_for_disconnect()
@@ -148,9 +158,36 @@ def test_background(server: LocalServer) -> None:
         assert re.fullmatch(r"The main thread has counted to \d+\.", ask(server, "how far?"))
 
 
+def test_a_database_session_around_each_task(server: LocalServer, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/notes.db"
+    with running(EXAMPLES / "around/database_session.py", server, fails=True, DATABASE_URL=url):
+        assert ask(server, "what is there?") == "Nothing yet: /note something"
+        assert ask(server, "/note buy milk") == "Noted."
+        reply = server.conversation().say("/note a secret")
+        assert (reply.wait(), reply.text) == ("error", "Secrets are not written down.")
+        assert ask(server, "and now?") == "buy milk"  # the other one was rolled back
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"), [("bob", "Ask Ann to let you in."), ("owner", "Come in, owner!")]
+)
+def test_an_allow_list(server: LocalServer, allowed: str, said: str) -> None:
+    with running(EXAMPLES / "around/allow_list.py", server, ALLOWED=allowed):
+        assert fnmatchcase(ask(server, "hello"), said)
+
+
+def test_a_span_around_each_task(server: LocalServer) -> None:
+    with running(EXAMPLES / "around/tracing.py", server) as printed:
+        assert ask(server, "hello") == "HELLO"
+        span = json.loads(printed.readline())
+        assert (span["name"], [event["name"] for event in span["events"]]) == ("task", ["thinking"])
+        assert list(span["attributes"]) == ["arinova.task_id"]
+
+
 def test_every_example_is_tested() -> None:
-    tested = set(re.findall(r'EXAMPLES / "(\w+\.py)"', Path(__file__).read_text(encoding="utf-8")))
-    assert tested == {path.name for path in EXAMPLES.glob("*.py")}
+    tested = set(re.findall(r'EXAMPLES / "([\w/]+\.py)"', Path(__file__).read_text(encoding="utf-8")))
+    here = [*EXAMPLES.glob("*.py"), *(EXAMPLES / "around").glob("*.py")]
+    assert tested == {str(path.relative_to(EXAMPLES)) for path in here}
 
 
 # The code in the documentation
@@ -216,7 +253,9 @@ def made(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     monkeypatch.setattr(ArinovaAgent, "run", connect)
     monkeypatch.setattr(arinova_agent_sync, "run", connect)
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    level = logging.getLogger("arinova_agent_sync").level
     yield made
+    logging.getLogger("arinova_agent_sync").setLevel(level)
     for agent in made:
         agent.disconnect(timeout=2.0)
         agent.api.close()
