@@ -31,6 +31,8 @@ from .writer import Writer
 if TYPE_CHECKING:
     from .stats import Stats
 
+_STUCK = 5.0  # seconds after which what takes no time counts as stuck
+
 
 class Engine:
     """The parts of an agent that live from ``connect`` to the end. Serves once.
@@ -176,6 +178,19 @@ class Engine:
         if self._callbacks.thread is not None:
             threads.append(self._callbacks.thread)
         return [thread for thread in threads if thread.is_alive()]
+
+    def stuck(self) -> bool:
+        """Tell whether a thread of the agent's ended before its time, or a lock or a write is never let go of."""
+        state = self.state
+        if not state.lock.acquire(timeout=_STUCK):
+            return True
+        try:
+            due, late = state.timers.next(), state.clock() - state.settings.send_timeout - _STUCK
+        finally:
+            state.lock.release()
+        if state.stopping:
+            return False
+        return not (self._pinger.is_alive() and self._reader.is_alive()) or (due is not None and due < late)
 
     def stats(self) -> Stats:
         """Return counters and gauges."""

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from ..log import logger
 from ..net.deadline import Deadline
 from .engine import Engine
+from .systemd import Systemd
 
 _LEAVING = 1.0  # seconds after a second signal
 
@@ -59,18 +60,20 @@ def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> int:
     """Start agents and block until all have ended; raise what stopped the first that failed.
 
     In the main thread SIGINT and SIGTERM are taken: the first lets handlers finish for shutdown_timeout seconds,
-    the second leaves now. The handlers of the signals are put back afterwards.
+    the second leaves now. The handlers of the signals are put back afterwards. systemd is told if it asks for it.
 
     Returns how many signals came.
     """
     engines: list[Engine] = []
-    with _speaking(), closing(Events()) as events, signals_to(events):
+    service = Systemd()
+    with _speaking(), closing(service), closing(Events()) as events, signals_to(events):
         try:
             for start in starts:
                 engine = start()
                 engines.append(engine)
                 engine.shutdown.on_ended(partial(events.put, engine))
-            signals = _watch(events, engines, shutdown_timeout)
+            service.watch(engines)
+            signals = _watch(events, engines, shutdown_timeout, service)
         finally:
             for engine in engines:
                 engine.shutdown.stop(0.0)
@@ -84,7 +87,7 @@ def run(starts: Sequence[Callable[[], Engine]], shutdown_timeout: float) -> int:
     return signals
 
 
-def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float) -> int:
+def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float, service: Systemd) -> int:
     alive = set(engines)
     signals = 0
     while alive:
@@ -102,6 +105,7 @@ def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float) -
             _tell(alive, signals)
         for engine in alive:
             engine.shutdown.stop(timeout)
+        service.stopping()
         if not isinstance(event, Engine):
             logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
     return signals

@@ -147,6 +147,7 @@ class Standby:
                 return False
             self._state.link_state = LinkState.STANDBY
             self._state.waiting_since = None
+            self._state.changes.notify_all()
         logger.notice("standing by: another process of this machine is connected with this token")
         return True
 
