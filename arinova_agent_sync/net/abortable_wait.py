@@ -12,9 +12,6 @@ from .guarded_socket import Aborted
 
 __all__ = ["AbortableWait"]
 
-# epoll would cost a descriptor, and be slower for the few sockets that are waited for once.
-_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
-
 
 class AbortableWait:
     """Wait until a connection is made. One thread waits; any thread may notify and abort it.
@@ -28,7 +25,10 @@ class AbortableWait:
         self._receiver, self._sender = socket.socketpair()
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
-        self._selector = _Selector()
+        # epoll would cost a descriptor, and be slower for the few sockets that are waited for once. The class is
+        # asked for anew each time: gevent and eventlet may have taken it away after this file was loaded.
+        selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+        self._selector = selector()
         self._selector.register(self._receiver, EVENT_READ)
         renew_after_fork(self.after_fork)
 

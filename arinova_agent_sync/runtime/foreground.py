@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
-from queue import Empty, SimpleQueue
 
 from ..log import logger
 from ..net.deadline import Deadline
@@ -28,7 +28,7 @@ class Events:
     def __init__(self) -> None:
         # A signal handler may run between any two steps of the main thread, so it must take no lock: putting
         # something into a SimpleQueue is documented as safe there.
-        self._queue: SimpleQueue[object] = SimpleQueue()
+        self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._ear, self.bell = socket.socketpair()
         self.bell.setblocking(False)
 
@@ -44,7 +44,7 @@ class Events:
         while True:
             try:
                 return self._queue.get_nowait()
-            except Empty:
+            except queue.Empty:
                 pass
             try:
                 self._ear.recv(4096)

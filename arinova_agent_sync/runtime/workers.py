@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import queue
 import threading
 from collections.abc import Callable
 from functools import partial
-from queue import Empty, SimpleQueue
 
 from ..log import logger
 from ..net.deadline import Deadline
@@ -18,7 +18,8 @@ class Workers:
     """Threads that run what is submitted, one thing at a time each; how many at once is the scheduler's to say."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        # By its module's name: gevent may have put its own in that place after this file was loaded.
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle = 0  # threads that wait for work that is not queued yet
         self._owed = 0  # queued works that no thread was started for: busy ones take them
@@ -109,7 +110,7 @@ class Workers:
         while True:
             try:
                 return self._queue.get(timeout=_IDLE)
-            except Empty:
+            except queue.Empty:
                 with self._lock:
                     if self._idle:
                         self._idle -= 1

@@ -18,9 +18,11 @@ PATCHES = {
 }
 PROGRAM = """
     import warnings; warnings.simplefilter("ignore")  # eventlet warns of itself
-    {patch}
+    {early}
     import sys, time
     from arinova_agent_sync import ArinovaAgent
+    import arinova_agent_sync.runtime.engine
+    {late}
 
     agent = ArinovaAgent(server_url=sys.argv[1], bot_token="ari_some_token", reconnect_interval=0.01)
 
@@ -56,15 +58,17 @@ def asking(answers: list[bytes], *, leave: bool) -> Behaviour:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize(("tls", "when"), [(False, "early"), (True, "early"), (False, "late")])
 @pytest.mark.parametrize("library", PATCHES)
-def test_an_agent_answers_reconnects_and_ends(tmp_path: Path, library: str, tls: bool) -> None:
+def test_an_agent_answers_reconnects_and_ends(tmp_path: Path, library: str, tls: bool, when: str) -> None:
+    """A program that loads before it patches, as gunicorn's --preload does, works as well."""
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     answers: list[bytes] = []
     trusted = tmp_path / "authority.pem"
     authority().cert_pem.write_to_path(str(trusted))
-    program = textwrap.dedent(PROGRAM).replace("{patch}", PATCHES[library])
+    patches = {"early": "", "late": "", when: PATCHES[library]}
+    program = textwrap.dedent(PROGRAM).format(**patches)
     with serving(asking(answers, leave=True), asking(answers, leave=False), tls=tls) as server:
         done = subprocess.run(
             [sys.executable, "-c", program, server.url],
