@@ -16,6 +16,7 @@ _BEGINNINGS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpe
 
 class _Form(NamedTuple):
     most: int  # bytes of one image that the provider takes
+    together: int  # bytes of all images of a request, of which base64 makes a third more
     part: Callable[[str, str], Mapping[str, Any]]
 
 
@@ -28,8 +29,8 @@ def _anthropic_part(media_type: str, data: str) -> Mapping[str, Any]:
 
 
 _FORMS = {
-    "openai": _Form(20 * 1024 * 1024, _openai_part),
-    "anthropic": _Form(5 * 1024 * 1024, _anthropic_part),
+    "openai": _Form(20 * 1024 * 1024, 36 * 1024 * 1024, _openai_part),
+    "anthropic": _Form(5 * 1024 * 1024, 23 * 1024 * 1024, _anthropic_part),
 }
 
 
@@ -44,7 +45,8 @@ def with_attachments(
 ) -> list[dict[str, Any]]:
     """Return messages with the files of the last one, which a user wrote.
 
-    Images that the provider takes become parts of its content, before the text; other files are named behind it.
+    Images that the provider takes, each for itself and all together, become parts of its content, before the text;
+    other files are named behind it.
 
     Args:
         messages: of a chat.
@@ -59,10 +61,13 @@ def with_attachments(
     before = messages[:-1] if messages and last is messages[-1] else messages
     parts: list[Mapping[str, Any]] = []
     named: list[str] = []
+    left = _FORMS[form].together
     for attachment in attachments:
-        part = _image(attachment, _FORMS[form])
-        if part is not None:
-            parts.append(part)
+        image = _image(attachment, min(_FORMS[form].most, left))
+        if image is not None:
+            media_type, content = image
+            left -= len(content)
+            parts.append(_FORMS[form].part(media_type, b64encode(content).decode()))
         elif (
             f"[Attachment: {attachment.file_name}](" not in last["content"]
         ):  # as the March 2026 server names it
@@ -82,13 +87,13 @@ def _one_line(name: str) -> str:
     return " ".join(name.split())
 
 
-def _image(attachment: Attachment, form: _Form) -> Mapping[str, Any] | None:
-    """Return an image as a part; None if it is none that the provider takes."""
-    if not attachment.file_type.startswith("image/") or attachment.file_size > form.most:
+def _image(attachment: Attachment, most: int) -> tuple[str, bytes] | None:
+    """Return an image of at most so many bytes, and its type; None if it is none that the provider takes."""
+    if not attachment.file_type.startswith("image/") or attachment.file_size > most:
         return None
-    content = attachment.read(max_bytes=form.most)
+    content = attachment.read(max_bytes=most)
     media_type = _media_type(content)
-    return None if media_type is None else form.part(media_type, b64encode(content).decode())
+    return None if media_type is None else (media_type, content)
 
 
 def _media_type(content: bytes) -> str | None:

@@ -112,9 +112,16 @@ class _Logger:
 
     def _without_tokens(self, values: tuple[object, ...]) -> tuple[object, ...]:
         return tuple(
-            self.redacted(str(value)) if isinstance(value, (str, BaseException)) else value
+            self.redacted(_shown(value)) if isinstance(value, (str, BaseException)) else value
             for value in values
         )
+
+
+def _shown(value: str | BaseException) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - an exception of the program's that cannot say what happened
+        return f"{type(value).__name__}, whose text cannot be shown"
 
 
 def _is_heard(name: str) -> bool:

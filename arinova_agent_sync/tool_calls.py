@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypedDict
 
 from . import reports
+from .argument_checks import count
+from .argument_checks import text as check_text
 from .protocol.json_values import checked
 from .shown_errors import shown_error
 
@@ -25,6 +27,7 @@ _USAGE = {
     "cache_write": "cacheWrite",
     "total": "total",
 }
+_MOST_TOKENS = 2**31 - 1  # the March 2026 server cuts more to 32 bits
 
 
 class ToolCallOutcome(TypedDict, total=False):
@@ -90,7 +93,14 @@ class TaskReporter:
 
     def usage(self, model: str | None, provider: str | None, tokens: Usage) -> None:
         """Report what an answer of a model used."""
-        used = {_USAGE[name]: number for name, number in tokens.items() if number is not None}
+        used = {
+            _USAGE[name]: count(name, number, 0, _MOST_TOKENS)
+            for name, number in tokens.items()
+            if number is not None
+        }
+        for name, value in (("model", model), ("provider", provider)):
+            if value is not None:
+                check_text(name, value, empty=True)
         told = {"sessionId": self._session, "model": model, "provider": provider, "usage": used}
         self._context.report(_telemetry("llm_output", told))
 

@@ -122,3 +122,13 @@ def test_each_file_is_named_and_the_text_stays(said: str, names: list[str], line
     (message,) = with_attachments([{"role": "user", "content": said}], files, "openai")
     named = [f"[Attachment: {line} (text/plain)]" for line in lines]
     assert message["content"] == "\n".join([said, *named])
+
+
+@pytest.mark.parametrize(("form", "taken"), [("openai", 7), ("anthropic", 4)])
+def test_images_that_are_too_large_together_are_named(form: ImageForm, taken: int) -> None:
+    images = [
+        attachment(PNG + bytes(5 * 1024 * 1024 - 100), f"{number}.png", "image/png") for number in range(9)
+    ]
+    content = with_attachments(MESSAGES, images, form)[1]["content"]
+    assert [part["type"] for part in content[:-1]] == [content[0]["type"]] * taken
+    assert content[-1]["text"].count("[Attachment: ") == 9 - taken

@@ -149,6 +149,18 @@ def test_a_hidden_token_is_in_no_record(caplog: pytest.LogCaptureFixture) -> Non
     assert "ari_hidden_token" not in repr(caplog.records[0].args)
 
 
+def test_an_exception_that_cannot_say_what_happened(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    logger.warning("it failed: %s", Mute())
+    assert caplog.messages == ["it failed: Mute, whose text cannot be shown"]
+    assert capsys.readouterr().err == ""
+
+
 class TestTheTerminal:
     SCRIPT = """
         import sys, time

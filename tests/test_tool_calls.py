@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arinova_agent_sync import tool_calls
+from arinova_agent_sync import ArinovaAgent, tool_calls
 from arinova_agent_sync.errors import TaskCancelled
 from arinova_agent_sync.task import Task
 from arinova_agent_sync.testing import run_task
@@ -168,3 +168,37 @@ def test_run_task_takes_them() -> None:
         return "done"
 
     assert run_task(handle, "hi").text == "done"
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "says"),
+    [
+        ({"input": "5"}, TypeError, "^input must be an int, not str$"),
+        ({"cache_read": -1}, ValueError, "^cache_read must be from 0 to 2147483647, not -1$"),
+        ({"total": True}, TypeError, "^total must be an int, not bool$"),
+        ({"model": 5}, TypeError, "^model must be a str, not int$"),
+        ({"provider": b"x"}, TypeError, "^provider must be a str, not bytes$"),
+        ({"tokens": 5}, TypeError, "unexpected keyword argument 'tokens'$"),
+    ],
+)
+def test_usage_that_is_none(
+    task: Task, context: Context, given: Any, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        task.send_usage(**given)
+    assert context.reports == []
+
+
+def test_a_transcript_shows_what_was_reported() -> None:
+    agent = ArinovaAgent(server_url="http://127.0.0.1:9", bot_token="ari_none")
+
+    @agent.on_task
+    def handle(task: Task) -> str:
+        with task.tool_call("search", {"query": "cats"}) as call:
+            call.output = ["a cat"]
+        task.send_usage("m", input=3)
+        return "ok"
+
+    transcript = run_task(agent, "hi")
+    assert [report["type"] for report in transcript.reports] == ["tool_call_report", "agent_telemetry"]
+    assert transcript.reports[0]["report"]["output"] == ["a cat"]  # type: ignore[index]

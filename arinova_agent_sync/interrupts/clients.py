@@ -12,12 +12,14 @@ from . import httpx_clients, sleeps, urllib3_pools
 T = TypeVar("T")
 
 # By module and class: found there if the program has loaded it, never imported.
-_ADAPTERS: tuple[tuple[str, str, Callable[[Any, str], None]], ...] = (
-    ("httpx", "Client", httpx_clients.adapt_client),
-    ("httpx2", "Client", httpx_clients.adapt_client),
-    ("requests", "Session", urllib3_pools.adapt_session),
-    ("urllib3", "PoolManager", urllib3_pools.adapt_manager),
-    ("botocore.httpsession", "URLLib3Session", urllib3_pools.adapt_botocore),
+# What looks at it, and returns what changes it.
+Check = Callable[[Any, str], Callable[[], None]]
+_CHECKS: tuple[tuple[str, str, Check], ...] = (
+    ("httpx", "Client", httpx_clients.check_client),
+    ("httpx2", "Client", httpx_clients.check_client),
+    ("requests", "Session", urllib3_pools.check_session),
+    ("urllib3", "PoolManager", urllib3_pools.check_manager),
+    ("botocore.httpsession", "URLLib3Session", urllib3_pools.check_botocore),
 )
 _DEPTH = 4  # attributes of attributes: an agent's own class that holds a boto3 client needs this many
 
@@ -47,17 +49,18 @@ def interruptible(client: T) -> T:
             "takes httpx.Client, httpx2.Client, requests.Session, urllib3.PoolManager, boto3 clients and what "
             "stands on these; async clients need none of it, since async handlers are cancelled where they wait"
         )
-    for adapt, library, http_client in found:
-        adapt(http_client, library)
+    changes = [check(http_client, library) for check, library, http_client in found]
+    for change in changes:  # all were checked before the first one is changed
+        change()
     sleeps.make_interruptible()
     return client
 
 
-def _http_clients(client: object) -> Iterator[tuple[Callable[[Any, str], None], str, object]]:
+def _http_clients(client: object) -> Iterator[tuple[Check, str, object]]:
     """Go through the attributes, and theirs: clients keep their HTTP client under names of their own."""
     kinds = [
-        (getattr(module, name), adapt, library)
-        for library, name, adapt in _ADAPTERS
+        (getattr(module, name), check, library)
+        for library, name, check in _CHECKS
         if (module := sys.modules.get(library)) is not None
     ]
     seen: dict[int, object] = {}
@@ -65,9 +68,9 @@ def _http_clients(client: object) -> Iterator[tuple[Callable[[Any, str], None], 
     for _ in range(_DEPTH):
         inner: dict[int, object] = {}
         for thing in level:
-            for kind, adapt, library in kinds:
+            for kind, check, library in kinds:
                 if isinstance(thing, kind):
-                    yield adapt, library, thing
+                    yield check, library, thing
                     break
             else:
                 inner.update((id(value), value) for value in _attributes(thing))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -10,8 +11,8 @@ from .httpcore_pools import Backend, InterruptiblePool
 from .versions import unknown_release
 
 
-def adapt_client(client: Any, library: str) -> None:
-    """Make a Client of a library, "httpx" or "httpx2", interruptible.
+def check_client(client: Any, library: str) -> Callable[[], None]:
+    """Return what makes a Client of a library, "httpx" or "httpx2", interruptible.
 
     Raises ValueError for one that is closed, busy or speaks HTTP/2, TypeError for a transport of another kind.
     """
@@ -22,10 +23,14 @@ def adapt_client(client: Any, library: str) -> None:
             raise unknown_release(library, f"Client.{name}")
     transports = {id(found): found for found in (client._transport, *client._mounts.values()) if found}
     new = [(found, *_pool_of(found, library)) for found in transports.values() if not _is_adapted(found)]
-    for transport, pool, core in new:  # all were checked before the first one is changed
-        pool.close()  # idle connections: they were made without guards
-        pool._network_backend = Backend(pool._network_backend)
-        transport._pool = InterruptiblePool(pool, core)
+
+    def adapt() -> None:
+        for transport, pool, core in new:
+            pool.close()  # idle connections: they were made without guards
+            pool._network_backend = Backend(pool._network_backend)
+            transport._pool = InterruptiblePool(pool, core)
+
+    return adapt
 
 
 def _is_adapted(transport: object) -> bool:

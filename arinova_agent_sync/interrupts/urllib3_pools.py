@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import sys
+from collections.abc import Callable
 from queue import Empty, LifoQueue
 from typing import Any
 
@@ -18,17 +19,21 @@ from .sockets import Guard, Handshake, connect
 from .versions import unknown_release
 
 
-def adapt_manager(manager: Any, _library: str = "urllib3") -> None:
-    """Make an urllib3.PoolManager interruptible; raise TypeError for pools of another kind."""
+def check_manager(manager: Any, _library: str = "urllib3") -> Callable[[], None]:
+    """Return what makes an urllib3.PoolManager interruptible; raise TypeError for pools of another kind."""
     pools = manager.pool_classes_by_scheme
     ours = {scheme: _pool_class(pool) for scheme, pool in pools.items()}
-    if ours != pools:
-        manager.pool_classes_by_scheme = ours
-        manager.clear()  # idle connections: they were made without guards
+
+    def adapt() -> None:
+        if ours != manager.pool_classes_by_scheme:
+            manager.pool_classes_by_scheme = ours
+            manager.clear()  # idle connections: they were made without guards
+
+    return adapt
 
 
-def adapt_session(session: Any, _library: str) -> None:
-    """Make a requests.Session interruptible; raise TypeError for an adapter of another kind."""
+def check_session(session: Any, _library: str) -> Callable[[], None]:
+    """Return what makes a requests.Session interruptible; raise TypeError for an adapter of another kind."""
     adapters = list({id(adapter): adapter for adapter in session.adapters.values()}.values())
     for adapter in adapters:
         if not isinstance(adapter, sys.modules["requests"].adapters.HTTPAdapter):
@@ -36,31 +41,41 @@ def adapt_session(session: Any, _library: str) -> None:
             raise TypeError(
                 f"interruptible() does not know the adapter {kind}; it takes requests.adapters.HTTPAdapter"
             )
-    for adapter in adapters:
-        adapt_manager(adapter.poolmanager)
-        if not isinstance(adapter.proxy_manager, _ProxyManagers):
-            managers = _ProxyManagers()
-            for proxy, manager in adapter.proxy_manager.items():
-                managers[proxy] = manager
-            adapter.proxy_manager = managers
+    changes = [check_manager(adapter.poolmanager) for adapter in adapters]
+
+    def adapt() -> None:
+        for change in changes:
+            change()
+        for adapter in adapters:
+            if not isinstance(adapter.proxy_manager, _ProxyManagers):
+                managers = _ProxyManagers()
+                for proxy, manager in adapter.proxy_manager.items():
+                    managers[proxy] = manager
+                adapter.proxy_manager = managers
+
+    return adapt
 
 
-def adapt_botocore(session: Any, _library: str) -> None:
-    """Make a botocore.httpsession.URLLib3Session, as a boto3 client has it, interruptible."""
+def check_botocore(session: Any, _library: str) -> Callable[[], None]:
+    """Return what makes a botocore.httpsession.URLLib3Session, as a boto3 client has it, interruptible."""
     pools = getattr(session, "_pool_classes_by_scheme", None)
     if not isinstance(pools, dict):
         raise unknown_release("botocore", "URLLib3Session._pool_classes_by_scheme")
     ours = {scheme: _pool_class(pool) for scheme, pool in pools.items()}
-    if ours != pools:
-        pools.update(ours)  # the dict of all its managers, those of proxies that are to come among them
-        session.close()  # idle connections: they were made without guards
+
+    def adapt() -> None:
+        if ours != pools:
+            pools.update(ours)  # the dict of all its managers, those of proxies that are to come among them
+            session.close()  # idle connections: they were made without guards
+
+    return adapt
 
 
 class _ProxyManagers(dict[str, Any]):
     """What a requests adapter keeps its managers for proxies in. It makes them when it first needs them."""
 
     def __setitem__(self, proxy: str, manager: Any) -> None:
-        adapt_manager(manager)
+        check_manager(manager)()
         super().__setitem__(proxy, manager)
 
 

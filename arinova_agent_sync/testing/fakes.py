@@ -72,6 +72,8 @@ class RecordingWriter(Writer):
                     frame = frames.decode(piece if isinstance(piece, bytes) else piece.payload) or {}
                     if frame.get("type") in ("agent_complete", "agent_error"):
                         record.terminal(frame, state.clock())
+                    else:
+                        record.reports.append(frame)
                 elif not isinstance(piece, (OutgoingMessage, Gap, PongReply)):
                     assert_never(piece)
             state.changes.notify_all()

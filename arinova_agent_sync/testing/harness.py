@@ -79,6 +79,7 @@ class Harness:
         self.state = state = State(settings)
         state.life = Life.RUNNING
         state.agent_name = agent_name
+        state.agent_id = "agent"  # as a server tells it that keeps the whole of a report
         state.outbox.go_online()
         # Who wants to write asks whether there is a link; nobody here uses it.
         state.link = cast("WebSocket", object())

@@ -30,6 +30,7 @@ class Record:
         self.exception: BaseException | None = None
         self.mentions: tuple[str, ...] = ()
         self.actions: list[ActionCall] = []
+        self.reports: list[Mapping[str, object]] = []
 
     def chunk(self, chunk: str) -> None:
         """Take a chunk as the March 2026 server does: one that begins with all of the text is the text anew."""
@@ -62,6 +63,7 @@ class Record:
             mentions=self.mentions,
             actions=tuple(self.actions),
             uploads=files.uploads,
+            reports=tuple(self.reports),
             warnings=warnings,
             timings=Timings(
                 None if self.first_chunk is None else self.first_chunk - self.began, self.done - self.began

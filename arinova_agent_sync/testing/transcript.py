@@ -65,6 +65,8 @@ class Transcript:
         mentions: ids of the agents that the answer addresses.
         actions: the actions that were called.
         uploads: the files that were uploaded.
+        reports: what was told besides, of tools' calls, of what a model used, and as the agent's telemetry: each
+            the frame that would have left.
         warnings: what the package logged meanwhile, warnings and worse.
         timings: when the first piece was sent and when the task ended.
     """
@@ -77,6 +79,7 @@ class Transcript:
     mentions: tuple[str, ...]
     actions: tuple[ActionCall, ...]
     uploads: tuple[Upload, ...]
+    reports: tuple[Mapping[str, object], ...]
     warnings: tuple[str, ...]
     timings: Timings
 

@@ -62,6 +62,18 @@ def test_a_custom_transport_beside_a_known_one_changes_nothing() -> None:
         assert client._transport._pool is before
 
 
+def test_one_client_of_several_that_cannot_be_used_changes_none() -> None:
+    with httpx.Client() as good, httpx.Client(transport=OwnTransport()) as bad, requests.Session() as session:
+        before, pools = (
+            good._transport._pool,
+            session.get_adapter("http://x").poolmanager.pool_classes_by_scheme,
+        )
+        with pytest.raises(TypeError, match="OwnTransport"):
+            interruptible(SimpleNamespace(good=good, session=session, bad=bad))
+        assert good._transport._pool is before
+        assert session.get_adapter("http://x").poolmanager.pool_classes_by_scheme is pools
+
+
 def test_a_subclass_of_the_known_transport() -> None:
     class Counting(httpx.HTTPTransport):
         count = 0
