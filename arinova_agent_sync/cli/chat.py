@@ -13,7 +13,7 @@ import click
 
 from ..agent import ArinovaAgent
 from ..errors import ArinovaError
-from ..local import Generation, LocalServer
+from ..local import Generation, LocalConversation, LocalServer
 from . import logs, parrot
 from .conversing import converse
 from .options import embedded_options, log_level_option, unusable_data
@@ -117,15 +117,22 @@ class _Chat:
             agent.connect(CONNECTS_WITHIN)
             if self._keyboard is not None and self._keyboard.isatty():
                 self._greet()
-            conversations = self._server.conversations
             self.code = converse(
                 server=self._server,
-                conversation=conversations[-1] if conversations else self._server.conversation(),
+                conversation=self._conversation(),
                 agent=agent,
                 name=self._name,
                 keyboard=self._keyboard,
                 interrupts=self._interrupts,
             )
+
+    def _conversation(self) -> LocalConversation:
+        """Return the latest one with this agent alone: a file of --data may hold those of others, too."""
+        mine = self._server.agent.agent_id
+        for each in reversed(self._server.conversations):
+            if each.type == "h2a" and each.members[0].agent_id == mine:
+                return each
+        return self._server.conversation()
 
     def _greet(self) -> None:
         commands = ", ".join(f"/{skill['id']}" for skill in self._server.skills())

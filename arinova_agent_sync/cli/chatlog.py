@@ -106,7 +106,7 @@ class ChatLog:
 
     def _label(self, entry: _AgentMessage) -> str:
         """Return what stands before an answer; nothing if its beginning is right above."""
-        return "" if entry is self._last else f"{visible(entry.name):<{len(self.prompt) - 3}} > "
+        return "" if entry is self._last else f"{visible(entry.name):<{self._width}} > "
 
     def _find(self) -> None:
         """Note what is new in the conversation."""

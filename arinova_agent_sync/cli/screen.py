@@ -122,6 +122,7 @@ class ChatScreen:
         self._width = 0
         self._painter = Painter(1)
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
+        self._signalled = False  # before it ran
         self._noted = False  # whether a look is planned that sees all that has happened so far
         self._last_look = 0.0
         self._session: PromptSession[str] = PromptSession(
@@ -147,8 +148,9 @@ class ChatScreen:
             _patch_streams(patches)
             try:
                 self._session.prompt(handle_sigint=False, pre_run=self._begin)
-            except EOFError:  # the terminal is gone
+            except (EOFError, OSError):  # the terminal is gone
                 self._talk.stop_all()
+                return
             finally:
                 self._loop = None
         self._print_rest()
@@ -166,7 +168,9 @@ class ChatScreen:
     def on_signal(self, number: int) -> None:
         """Do what Ctrl-C does, or end the chat for any other signal; for signal handlers."""
         loop = self._loop
-        if loop is not None:
+        if loop is None:
+            self._signalled = True
+        else:
             loop.call_soon_threadsafe(self._interrupt if number == signal.SIGINT else self._leave)
 
     # What the person does
@@ -216,6 +220,8 @@ class ChatScreen:
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._look()
+        if self._signalled:
+            self._loop.call_soon(self._leave)
 
     def _plan(self) -> None:
         delay = max(0.0, self._last_look + _PAUSE - time.monotonic())

@@ -198,6 +198,11 @@ def test_data_keeps_the_conversation(command: Start, write: Write, tmp_path: Pat
         piped.hang_up()
         assert piped.exit_code() == 0
     assert "one" in piped.out.text
+    write(ECHO, "another.py")
+    piped = command("chat", "another.py", "--data", "chat.db", keyboard=True)
+    piped.type("three\n")
+    piped.hang_up()
+    assert (piped.exit_code(), piped.out.text) == (0, "echo: three\n")
     (tmp_path / "broken.db").write_text("this is no database, and long enough to be seen as none" * 100)
     piped = command("chat", "my_agent.py", "--data", "broken.db")
     assert piped.exit_code() == 2
