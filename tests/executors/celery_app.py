@@ -13,6 +13,9 @@ from .shapes import AROUND, SHAPES, shown
 
 celery = Celery("tests", broker=os.environ.get("ARINOVA_TEST_REDIS_URL", "redis://127.0.0.1:1/0"))
 celery.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
+# "abandoned" has a queue that no worker takes from; "limited" is ended by Celery itself.
+celery.conf.task_routes = {"arinova.abandoned": {"queue": "abandoned"}}
+celery.conf.task_annotations = {"arinova.limited": {"time_limit": 0.3}}
 executor = CeleryExecutor(celery, name="tests", capacity=2, lease=1.5, start_timeout=10, kill_after=0.3)
 agent = ArinovaAgent(
     server_url=os.environ.get("ARINOVA_SERVER_URL", "http://127.0.0.1:1"),
@@ -25,8 +28,11 @@ for name, shape in SHAPES.items():
     agent.on_command(name, shape.handler)
 for function in AROUND:
     agent.around_task(function)
+agent.on_task(handlers.who)
 for name in ("who", "sleeps", "receives", "loops", "computes_in_c", "dies", "waits_for_file", "floods"):
     agent.on_command(name, getattr(handlers, name))
+for name, handler in (("abandoned", handlers.who), ("limited", handlers.sleeps)):
+    agent.on_command(name, handler, executor=CeleryExecutor(celery, name=name, start_timeout=0.5))
 
 
 @signals.task_postrun.connect(weak=False)

@@ -16,9 +16,11 @@ from pathlib import Path
 import kombu
 import pytest
 
-from arinova_agent_sync import _internals
+from arinova_agent_sync import CeleryExecutor, _internals
+from arinova_agent_sync.executors.celery import celery_session
 from arinova_agent_sync.local import LocalServer
 
+from . import celery_app
 from .conftest import actions_server, play_all
 from .processes import handlers
 from .processes.test_process_executor import is_alive, wait_until
@@ -157,11 +159,12 @@ def worker(environment, tmp_path_factory) -> Iterator[Worker]:
 
 @contextmanager
 def connected(server, redis):
-    from . import celery_app
-
     celery_app.celery.conf.broker_url = redis.url
     agent = celery_app.agent
-    agent.on_command("new_here", handlers.who)  # of a file that the worker has not loaded anew
+    # Of a file that the worker has not loaded anew.
+    agent.on_command("new_here", handlers.who)
+    renamed = CeleryExecutor(celery_app.celery, name="renamed", start_timeout=0.5)
+    agent.on_command("renamed", handlers.who, executor=renamed)
     restore = _internals.redirect(agent, server_url=server.url, bot_token=server.bot_token)
     agent.connect(15)
     try:
@@ -221,6 +224,46 @@ def test_a_worker_of_an_older_file_says_so(setting):
     reply = setting.say("/new_here", begun=False)
     assert reply.wait(10) == "error"
     assert reply.text == "this worker is of another version than the agent: it knows no handler of new_here"
+
+
+def test_a_worker_of_other_messages_says_so_and_runs_nothing(setting, monkeypatch):
+    monkeypatch.setattr(celery_session, "VERSION", celery_session.VERSION + 1)
+    for text in ("/who", "for on_task"):
+        reply = setting.say(text, begun=False)
+        assert reply.wait(10) == "error"
+        assert reply.text == (
+            "this worker is of another version than the agent: it knows version 2 of the messages, not 3"
+        )
+
+
+@pytest.mark.parametrize("name", ["abandoned", "renamed"])
+def test_a_task_that_no_worker_takes_is_answered(setting, name):
+    reply = setting.say(f"/{name}", begun=False)
+    assert reply.wait(10) == "error"
+    assert "No worker took the task within 0.5 seconds: is one running that knows the executor" in reply.text
+
+
+def test_a_limit_of_celery_ends_a_handler_with_an_answer(setting, tmp_path):
+    reply = setting.say(f"/limited {tmp_path / 'mark'}")
+    assert reply.wait(10) == "completed"
+    assert "WorkerLost: The worker that was answering ended unexpectedly (TimeLimitExceeded" in reply.text
+
+
+def test_what_the_broker_hands_out_twice_runs_once(setting, monkeypatch, tmp_path):
+    signature, go = celery_app.executor._task.signature, tmp_path / "go"
+    send = signature.apply_async
+
+    def send_twice(*args, **options):
+        send(*args, **options)
+        send(*args, **options)
+
+    monkeypatch.setattr(signature, "apply_async", send_twice)
+    reply = setting.say(f"/waits_for_file {go}")
+    assert setting.say("/who", begun=False).wait(10) == "completed"
+    go.touch()
+    assert reply.wait(10) == "completed"
+    assert reply.text.endswith(" seen")
+    assert reply.text.count(" ") == 1
 
 
 def test_a_flood_waits_for_the_gateway(setting):

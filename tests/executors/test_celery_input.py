@@ -17,9 +17,10 @@ from .processes import handlers
 NOBODY = "redis://:secret@127.0.0.1:1/0"
 MADE = {
     name: Celery(name, broker=broker)
-    for name, broker in (("amqp", "amqp://x"), ("away", NOBODY), ("eager", NOBODY))
+    for name, broker in (("amqp", "amqp://x"), ("away", NOBODY), ("eager", NOBODY), ("pickles", NOBODY))
 }
 MADE["eager"].conf.task_always_eager = True
+MADE["pickles"].conf.accept_content = ["pickle"]
 # At the top of the module, as a worker would need it.
 AGENTS = {
     name: ArinovaAgent(
@@ -37,6 +38,7 @@ for each in AGENTS.values():
         ("amqp", r"broker is not Redis, which brings back what handlers send: give redis_url="),
         ("away", r"Redis at redis://127.0.0.1:1/0 cannot be reached: "),
         ("eager", r"task_always_eager"),
+        ("pickles", r"accept_content has no json, in which tasks are sent"),
     ],
 )
 def test_what_cannot_work_is_an_error_of_connect(name, said):

@@ -98,6 +98,10 @@ class CeleryExecutor:
             raise ExecutorError(
                 "the Celery app has task_always_eager set: it would run handlers in this process, and not send them"
             )
+        if not {"json", "application/json"} & set(self._app.conf.accept_content or ()):
+            raise ExecutorError(
+                "the Celery app's accept_content has no json, in which tasks are sent: workers would refuse them"
+            )
         _check_place(agent)
         with self._lock:
             session = None if self._session is None else self._session()

@@ -295,7 +295,7 @@ class CelerySession:
         if sent.seen_at is None:
             error = ExecutorError(
                 f"No worker took the task within {self._start_timeout:g} seconds: "
-                f"is one running, with room for it, as celery --app ... worker?"
+                "is one running that knows the executor, and has room, as celery --app ... worker?"
             )
         self._relay.end(sent.job, error)
         self._tell_cancel(sent.job.job_id, sent.job.order.attempt)

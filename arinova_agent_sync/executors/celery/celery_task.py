@@ -70,19 +70,26 @@ class WorkerTask:
         return run
 
     def _run(self, version: int, gateway: str, job: str, attempt: int, *rest: Any) -> None:
-        known = rest if version == VERSION else (None, "{}", None, None)
-        command, payload, agent_name, asked_before = known
         bus = self._bus_of_this_process()
+        if version != VERSION:
+            knows = f"version {VERSION} of the messages, not {version}"
+            self._refuse(bus, gateway, StartJob(job, attempt, 0, None, b"{}", None, None, ""), knows)
+            return
+        command, payload, agent_name, asked_before = rest
         start = StartJob(job, attempt, 0, command, payload.encode(), agent_name, asked_before, "")
         agent = next(self._serving(command), None)
         if agent is None:
-            self._answer_unknown(bus, gateway, start, version)
+            self._refuse(bus, gateway, start, f"no handler of {command or 'on_task'}")
             return
         context = RemoteTaskContext(start, bus.writer(gateway), _internals.credentials_of(agent))
         bus.add(gateway, context)
         try:
+            claimed, wanted = bus.claim(gateway, job, attempt)
+            if not claimed:
+                logger.warning("the broker has handed job %s out twice: it is run once", job)
+                return
             context.started()
-            if not bus.is_wanted(gateway, job, attempt):
+            if not wanted:
                 context.cancel()
             run_job(
                 context,
@@ -95,11 +102,11 @@ class WorkerTask:
         finally:
             bus.remove(context)
 
-    def _answer_unknown(self, bus: WorkerBus, gateway: str, start: StartJob, version: int) -> None:
-        what = f"no handler of {start.command or 'on_task'}"
-        if version != VERSION:
-            what = f"version {VERSION} of the messages, not {version}"
-        error = ExecutorError(f"this worker is of another version than the agent: it knows {what}")
+    def _refuse(self, bus: WorkerBus, gateway: str, start: StartJob, knows: str) -> None:
+        claimed, _ = bus.claim(gateway, start.job, start.attempt)
+        if not claimed:
+            return
+        error = ExecutorError(f"this worker is of another version than the agent: it knows {knows}")
         context = RemoteTaskContext(start, bus.writer(gateway), None)
         context.raised(str(error), error, "")
         context.ended()
@@ -149,7 +156,7 @@ def _tell_lost(name: object, args: object, how: str) -> None:
 
 @signals.task_failure.connect  # type: ignore[untyped-decorator]
 def _failed(sender: Any = None, exception: BaseException | None = None, args: Any = None, **_: Any) -> None:
-    if type(exception).__name__ in ("WorkerLostError", "Terminated"):
+    if type(exception).__name__ in ("WorkerLostError", "Terminated", "TimeLimitExceeded"):
         _tell_lost(getattr(sender, "name", None), args, str(exception))
 
 

@@ -27,6 +27,7 @@ from ..protocol import (
 ALIVE = 15  # seconds that a gateway counts as alive after its last sign
 STREAM = 60  # seconds that a stream outlives its gateway
 CANCELLED = 3_600  # seconds that a job stays cancelled
+CLAIMED = 3_600  # seconds that it is known that a job has begun: a broker hands out none that is older
 FIELD = b"e"
 
 Told = Union[JobEvent, JobsBeat, JobLost]
@@ -60,6 +61,10 @@ class RedisKeys:
     def cancelled(self, job: str, attempt: int) -> str:
         """There if an attempt at a job is not to go on."""
         return f"{self._prefix}:cancelled:{job}:{attempt}"
+
+    def claimed(self, job: str, attempt: int) -> str:
+        """There if a worker has begun an attempt at a job."""
+        return f"{self._prefix}:claimed:{job}:{attempt}"
 
 
 def connected(url: str) -> redis.Redis:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 
 import redis
@@ -19,7 +20,7 @@ from ..event_writer import EventWriter
 from ..interruption import Interruption
 from ..protocol import CancelJob, JobEvent, JobsBeat
 from ..remote import RemoteTaskContext
-from .redis_keys import RedisKeys, append, connected, decode_control
+from .redis_keys import CLAIMED, RedisKeys, append, connected, decode_control
 
 _MOST = 2_000  # entries in a stream: above it the gateway is behind, and who writes waits
 _BEHIND = 0.02  # seconds between looks whether it has caught up
@@ -62,20 +63,35 @@ class WorkerBus:
     def add(self, gateway: str, context: RemoteTaskContext) -> None:
         """Let cancels reach a job, and tell that it is alive."""
         with self._lock:
-            self._jobs[context.job.job] = (gateway, context)
+            self._jobs.setdefault(context.job.job, (gateway, context))
 
     def remove(self, context: RemoteTaskContext) -> None:
         """Forget a job."""
         with self._lock:
-            self._jobs.pop(context.job.job, None)
+            if self._jobs.get(context.job.job, (None, None))[1] is context:
+                del self._jobs[context.job.job]
 
-    def is_wanted(self, gateway: str, job: str, attempt: int) -> bool:
-        """Tell whether a gateway is there and still wants a job."""
-        line = self._redis.pipeline(transaction=False)
-        line.exists(self._keys.alive(gateway))
-        line.exists(self._keys.cancelled(job, attempt))
-        alive, cancelled = line.execute()
-        return bool(alive) and not cancelled
+    def claim(self, gateway: str, job: str, attempt: int) -> tuple[bool, bool]:
+        """Take an attempt at a job, and tell whether it is this call's to run, and whether the gateway wants it.
+
+        A broker may hand a job out twice. Goes on while Redis is away, as long as the gateway would wait.
+        """
+        key, mark = self._keys.claimed(job, attempt), uuid.uuid4().bytes
+        give_up_at = time.monotonic() + self._lease
+        while True:
+            try:
+                line = self._redis.pipeline(transaction=False)
+                line.set(key, mark, nx=True, ex=CLAIMED)
+                line.get(key)
+                line.exists(self._keys.alive(gateway))
+                line.exists(self._keys.cancelled(job, attempt))
+                _, owner, alive, cancelled = line.execute()
+            except redis.RedisError:
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(_AGAIN)
+            else:  # the mark was perhaps set by an earlier try, whose answer was lost
+                return owner == mark, bool(alive) and not cancelled
 
     def _of_running_jobs(self) -> dict[str, EventWriter]:
         """Return the writers in use; end those whose gateways have no job here any more."""
@@ -169,4 +185,12 @@ class WorkerBus:
         for gateway in {gateway for _, gateway, _ in jobs}:
             alive = tuple(job for job, of, _ in jobs if of == gateway)
             append(self._redis, self._keys.stream(gateway), [JobsBeat(alive)])
-        return {job for job, gateway, attempt in jobs if not self.is_wanted(gateway, job, attempt)}
+        return {job for job, gateway, attempt in jobs if not self._is_wanted(gateway, job, attempt)}
+
+    def _is_wanted(self, gateway: str, job: str, attempt: int) -> bool:
+        """Tell whether a gateway is there and still wants a job."""
+        line = self._redis.pipeline(transaction=False)
+        line.exists(self._keys.alive(gateway))
+        line.exists(self._keys.cancelled(job, attempt))
+        alive, cancelled = line.execute()
+        return bool(alive) and not cancelled
