@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
 
 from .redaction import redact
 
@@ -81,15 +82,31 @@ class _Logger:
     def notice(self, text: str, *values: object) -> None:
         """Write a record of level INFO, and say it on standard error under ``run()`` if nobody else does there."""
         self._write(logging.INFO, text, values)
-        if not self.speaks or sys.stderr is None:
+        if self.speaks:
+            self._say(text, values)
+
+    def last_word(self, text: str, *values: object) -> None:
+        """Write a record of level INFO, and say it on standard error, with or without ``run()``."""
+        self._write(logging.INFO, text, values)
+        self._say(text, values)
+
+    def _say(self, text: str, values: tuple[object, ...]) -> None:
+        """Write to standard error if no logging is set up, or if it is a terminal that logging leaves alone."""
+        if sys.stderr is None:
             return
         try:
-            heard = _is_heard(_NAME)
-            if not heard or (sys.stderr.isatty() and not self.enabled(logging.INFO)):
+            if not _is_heard(_NAME) or (sys.stderr.isatty() and not self._is_shown()):
                 sys.stderr.write(f"{text % self._without_tokens(values)}\n")
                 sys.stderr.flush()
         except Exception:  # noqa: BLE001 - standard error was closed, or is an object of the program's
             pass
+
+    def _is_shown(self) -> bool:
+        """Whether a record of level INFO is given to a handler of the program that does not write to a file."""
+        return self.enabled(logging.INFO) and any(
+            handler.level <= logging.INFO and not isinstance(handler, logging.FileHandler)
+            for handler in _handlers(_NAME)
+        )
 
     def _write(
         self, level: int, text: str, values: tuple[object, ...], error: BaseException | None = None
@@ -126,12 +143,15 @@ def _shown(value: str | BaseException) -> str:
 
 def _is_heard(name: str) -> bool:
     """Whether a record of this logger is given to a handler of the program."""
+    return any(True for _ in _handlers(name))
+
+
+def _handlers(name: str) -> Iterator[logging.Handler]:
+    """Return the program's handlers that are given the records of a logger."""
     at: logging.Logger | None = logging.getLogger(name)
     while at is not None:
-        if any(handler.name not in (_FALLBACK, WATCHER) for handler in at.handlers):
-            return True
+        yield from (handler for handler in at.handlers if handler.name not in (_FALLBACK, WATCHER))
         at = at.parent if at.propagate else None
-    return False
 
 
 logger = _Logger()

@@ -17,10 +17,11 @@ from .action_calls import ActionCalls
 from .callbacks import Callbacks, Listeners
 from .frame_sending import send_frame
 from .losses import Losses
+from .program_end import stop_at_exit
 from .reader import Reader
 from .remote_handlers import RemoteHandlers
 from .rescue import Rescuer, undelivered
-from .shutdown import Shutdown, stop_at_exit
+from .shutdown import Shutdown
 from .standby import LockFileError, Standby
 from .state import State
 from .task_runner import TaskRunner
@@ -166,11 +167,6 @@ class Engine:
             self.state.prepare_rescue()
         self.writer.flush_frames()
         return True
-
-    def open_tasks(self) -> int:
-        """Return how many tasks are unanswered."""
-        with self.state.lock:
-            return sum(task.ended is None for task in self.state.tasks.values())
 
     def own_threads(self) -> list[threading.Thread]:
         """Return the agent's threads that are alive."""

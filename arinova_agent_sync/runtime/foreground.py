@@ -116,7 +116,7 @@ def _tell(engines: Iterable[Engine], signals: int) -> None:
     if signals > 1:
         logger.notice("leaving now")
         return
-    answers = sum(engine.open_tasks() for engine in engines)
+    answers = sum(engine.state.open_tasks() for engine in engines)
     if answers:
         logger.notice("finishing %d answer%s; Ctrl-C again to leave", answers, "" if answers == 1 else "s")
     else:

@@ -6,18 +6,16 @@ while the state lock is acquired, never the other way round.
 
 from __future__ import annotations
 
-import atexit
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from ..errors import AuthenticationError, ConnectionLost, ConnectTimeout
 from ..log import logger
 from ..net.deadline import Deadline
-from ..net.forks import importing, renew_after_fork
+from ..net.forks import renew_after_fork
 from ..protocol.life import Life, on_disconnect, stop_times
 from .state import DISCONNECTED, LinkState
 
@@ -340,26 +338,9 @@ class _LiveEngines:
 _live = _LiveEngines()
 
 
-def _stop_all_at_exit() -> None:
-    engines = _live.all()
-    for engine in engines:
-        engine.stop(engine.state.settings.exit_timeout)
-    for engine in engines:
-        engine.wait(engine.state.settings.exit_timeout + _LATER)
-
-
-@cache
-def stop_at_exit() -> None:
-    """Have every live engine end while the interpreter exits, before its thread pools refuse work.
-
-    What is registered last is called first, so the standard library's pools must be there already. threading's own
-    list of such functions is not public: atexit's come too late, but they come.
-    """
-    with importing():
-        import concurrent.futures.thread  # noqa: F401
-
-    register = getattr(threading, "_register_atexit", atexit.register)
-    register(_stop_all_at_exit)
+def live_engines() -> list[Shutdown]:
+    """Return the engines of this process that have begun and not ended."""
+    return _live.all()
 
 
 def interrupted_own_code() -> bool:

@@ -118,6 +118,11 @@ class State:
             for task in self.tasks.values()
         )
 
+    def open_tasks(self) -> int:
+        """Return how many tasks are unanswered. Call it without the lock."""
+        with self.lock:
+            return sum(task.ended is None for task in self.tasks.values())
+
     def schedule(self, timer: str, at: float) -> None:
         """Have the pinger do something at a moment on the clock, or earlier if it is due already."""
         if self.timers.hasten(timer, at):

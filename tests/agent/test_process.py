@@ -26,6 +26,10 @@ RUNNING = """
     say("restored" if before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) else "lost")
 """
 
+RAN_OUT = (
+    "the program has come to its end, and its agent with it: agent.run() or agent.wait() keeps it connected"
+)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -121,7 +125,42 @@ def test_the_process_ends_beside_a_handler_that_never_returns(server, script, st
     assert program.line() == "stuck"
     code, _, errors = program.end()
     assert code == 0
-    assert re.fullmatch(r"left behind, since they did not end in time: the handler of task \S+\n", errors)
+    *said, left = errors.splitlines()
+    assert said == [RAN_OUT, "finishing 1 answer; Ctrl-C again to leave"]
+    assert re.fullmatch(r"left behind, since they did not end in time: the handler of task \S+", left)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        ("pass", 0, [RAN_OUT]),
+        ("sys.exit(3)", 3, [RAN_OUT]),
+        ("agent.disconnect()", 0, []),
+        ("del sys.stderr; sys.stderr = None", 0, []),
+        ("sys.ps1 = '>>> '", 0, []),
+        ("import logging; logging.basicConfig(level='WARNING')", 0, []),
+        ("threading.Thread(target=agent.run, daemon=True).start(); time.sleep(0.1)", 0, []),
+    ],
+)
+def test_a_script_that_ends_in_connect_says_that_it_ran_out(script, end, code, said):
+    program = script(
+        f"""
+        agent.on_task(lambda task: "hi")
+        agent.connect(5)
+        {end}
+        """
+    )
+    ended = program.end()
+    assert (ended[0], ended[2].splitlines()) == (code, said)
+
+
+@pytest.mark.slow
+def test_one_that_fails_shows_its_error_alone(script):
+    program = script('agent.on_task(lambda task: "hi")\nagent.connect(5)\n1 / 0')
+    code, _, errors = program.end()
+    assert (code, errors.splitlines()[-1]) == (1, "ZeroDivisionError: division by zero")
+    assert RAN_OUT not in errors
 
 
 @pytest.mark.slow

@@ -367,7 +367,7 @@ def test_open_tasks_are_those_without_an_end(server, make_agent):
     agent.connect(5)
     reply = server.conversation().say("hi")
     assert started.wait(5)
-    assert agent._engine.open_tasks() == 1
+    assert agent._engine.state.open_tasks() == 1
     go_on.set()
     assert reply.wait(5) == "completed"
     agent.disconnect()

@@ -13,6 +13,7 @@ _SUITES = ("tests/protocol", "tests/runtime", "tests/agent", "tests/testing")
 _BESIDE = {
     "runtime/writer.py": ["tests/runtime/test_interrupted_writes.py"],
     "runtime/foreground.py": ["tests/agent/test_process.py"],
+    "runtime/program_end.py": ["tests/agent/test_process.py"],
     "runtime/lives.py": ["tests/agent/test_stop_programs.py", "tests/agent/test_process.py"],
     "runtime/shutdown.py": ["tests/agent/test_stop_programs.py", "tests/agent/test_process.py"],
 }

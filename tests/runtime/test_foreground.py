@@ -76,7 +76,7 @@ class ShortLived(Engine):
     """An engine that does nothing, and ends when it is asked to, or by itself."""
 
     def __init__(self, *, by_itself: bool = False) -> None:
-        self.state = cast(Any, SimpleNamespace(failure=None))
+        self.state = cast(Any, SimpleNamespace(failure=None, open_tasks=lambda: 0))
         self.shutdown = cast(Any, self)
         self.asked: list[float] = []
         self._by_itself = by_itself
@@ -96,9 +96,6 @@ class ShortLived(Engine):
 
     def join(self, deadline: Deadline) -> None:
         pass
-
-    def open_tasks(self) -> int:
-        return 0
 
 
 def test_run_returns_how_many_signals_came() -> None:
