@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.demo
 	@$(BIN)/python -m arinova_agent_sync.cli.demo
 
-# Six minutes or so on two cores. What fails beside its neighbours is tried once more, alone.
+# What fails beside its neighbours is tried once more, alone.
 test: $(VENV)/.ready
+	@echo "All tests: about five minutes on two cores. make fast leaves the slow ones out: about one minute."
 	$(BIN)/python -m pytest -n 2 || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 fast: $(VENV)/.ready

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,7 +113,7 @@ class _Chat:
         """Connect the agent and let a person, or a pipe, talk with it."""
         (agent,) = agents
         with ExitStack() as ending:
-            ending.callback(agent.disconnect, _STOPS_WITHIN)
+            ending.callback(_end, agent)
             agent.connect(CONNECTS_WITHIN)
             if self._keyboard is not None and self._keyboard.isatty():
                 self._greet()
@@ -140,3 +140,10 @@ class _Chat:
         if commands:
             click.echo(visible(f"It knows {commands}."), err=True)
         click.echo("Ctrl-C or /cancel stops an answer; Ctrl-D or /quit ends the chat.\n", err=True)
+
+
+def _end(agent: ArinovaAgent) -> None:
+    agent.disconnect(_STOPS_WITHIN)
+    # Inside the target's own run() it does not wait: for all that it can see, it is called by a signal handler.
+    with suppress(ArinovaError):
+        agent.wait(_STOPS_WITHIN)
