@@ -25,7 +25,8 @@ def say(task: Task) -> str:
 def find(table: HandlerTable, command: str | None) -> object:
     """Return the handler of a task with that command."""
     content = "hello" if command is None else f"/{command} now"
-    return table.find(Task({"taskId": "t", "content": content}, SimpleNamespace(agent_name=None)))  # type: ignore[arg-type]
+    context = SimpleNamespace(agent_name=None, asked_before=None)
+    return table.find(Task({"taskId": "t", "content": content}, context))  # type: ignore[arg-type]
 
 
 class Empty(list[str]):
