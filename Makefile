@@ -5,7 +5,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11 3.10 3; do command -v python$$v >/dev/
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fast llm-tests chaos mutants lint docs package bench clean
+.PHONY: demo test fast llm-tests chaos faults mutants lint docs package bench clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m arinova_agent_sync.cli.demo
@@ -22,6 +22,11 @@ fast: $(VENV)/.ready
 # 10,000 faults in all: five seeds, both moods of the server, plain and TLS. Six minutes or so.
 chaos: $(VENV)/.ready
 	$(BIN)/python -m tests.chaos --faults 500 --seed 1 2 3 4 5 --all
+
+# 1,000 faults under handlers in processes and in Celery's workers, and 10,000 cancels. Fifteen minutes or so.
+faults: $(VENV)/.ready
+	$(BIN)/python -m tests.executors.fault_hammer --faults 500
+	$(BIN)/python -m tests.executors.processes.hammer
 
 # 400 small changes of protocol/ and runtime/, which tests have to notice. Half an hour or so.
 mutants: $(VENV)/.ready

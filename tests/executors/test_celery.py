@@ -71,18 +71,14 @@ class Redis:
 class Worker:
     """Celery's command, running the tests' app in a session of its own, which ``stop`` ends whole."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        command = [
-            "-m",
-            "celery",
-            "-A",
-            "tests.executors.celery_app:celery",
-            "worker",
-            "-P",
-            "prefork",
-            "-c",
-            "2",
-        ]
+    def __init__(
+        self,
+        environment: dict[str, str],
+        log: Path,
+        app: str = "tests.executors.celery_app:celery",
+        processes: int = 2,
+    ) -> None:
+        command = ["-m", "celery", "-A", app, "worker", "-P", "prefork", "-c", str(processes)]
         options = ["--without-gossip", "--without-mingle", "-l", "info"]
         with log.open("w") as output:
             self.process = subprocess.Popen(
