@@ -133,13 +133,20 @@ def _speaking() -> Iterator[None]:
         logger.speaks = before
 
 
+def _in_main_thread() -> bool:
+    """Tell whether this is the main thread; not so in a green thread of gevent or eventlet that runs inside it."""
+    here = threading.current_thread()
+    # A program that eventlet patched has two objects for its main thread, of two classes of one name.
+    return here is threading.main_thread() or type(here).__name__ == "_MainThread"
+
+
 @contextmanager
 def signals_to(events: Events) -> Iterator[None]:
     """Put SIGINT and SIGTERM to the events, in the main thread; elsewhere do nothing.
 
     One that is ignored stays so: whoever started the program in a background wants it to.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
     previous = {}
