@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
-from arinova_agent_sync.local import LocalServer
-
 from .chat import Chat
 from .embedded import EmbeddedDriver
-from .real import RealDriver, RealServer
+from .real import Pace, RealDriver, RealServer
 from .user_socket import SESSION, UserSocket
 
 
@@ -18,8 +17,7 @@ class NetworkDriver(RealDriver):
     """The driver for real servers, on an embedded server with a users' WebSocket."""
 
     def __init__(self) -> None:
-        socket = UserSocket()
-        self.server = socket.server = LocalServer(agent_name="Ann", routes=[socket.route]).start()
+        self.server = UserSocket().server.start()
         other = self.server.add_agent("Agent1")
         super().__init__(
             RealServer(
@@ -29,13 +27,19 @@ class NetworkDriver(RealDriver):
                 SESSION,
                 self.server.conversation().id,
                 self.server.conversation(type="group").id,
-                paced=False,
+                Pace(per_minute=0, guard=0.0),
             )
         )
 
     def close(self) -> None:
         super().close()
         self.server.stop()
+
+
+@cache
+def named_server() -> RealServer | None:
+    """Return the server that the environment names; all scenarios keep its pace together."""
+    return RealServer.of_environment()
 
 
 @pytest.fixture(params=["embedded", "network", "real"])
@@ -47,7 +51,7 @@ def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
     elif request.param == "network":
         driver = NetworkDriver()
     else:
-        real = RealServer.of_environment()
+        real = named_server()
         if real is None:
             pytest.skip("no real server: docs/testing.md says how to name one")
         driver = RealDriver(real)

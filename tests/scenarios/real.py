@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -23,6 +23,41 @@ from .chat import Event
 _GUARD = 5.2  # seconds in which the server takes a text that is said again for the same message
 _PER_MINUTE = 10  # messages that the server takes of one user in a clock minute
 _PING = 15.0  # seconds; the server ends a user's socket after 45 without a frame
+
+
+class Pace:
+    """Wait as long as a server wants it, over all scenarios. For one thread at a time.
+
+    Args:
+        per_minute: messages that the server takes of one user in a minute, 0 for any number.
+        guard: seconds until the server takes a text that is said again as another message.
+    """
+
+    def __init__(self, per_minute: int = _PER_MINUTE, guard: float = _GUARD) -> None:
+        self._per_minute = per_minute
+        self._guard = guard
+        self._said: dict[tuple[str, str], float] = {}
+        self._minute: list[float] = []
+        self._heard: dict[str, float] = {}
+
+    def before(self, conversation_id: str, text: str, hurry: bool) -> None:
+        """Wait until a text may be said."""
+        key, now = (conversation_id, text), time.monotonic()
+        if not hurry and (left := self._said.get(key, -self._guard) + self._guard - now) > 0:
+            time.sleep(left)
+        self._minute = [moment for moment in self._minute if now - moment < 60]
+        if 0 < self._per_minute <= len(self._minute):
+            time.sleep(self._minute[0] + 61 - now)
+        self._said[key] = time.monotonic()
+        self._minute.append(self._said[key])
+
+    def heard(self, conversation_id: str) -> None:
+        """Note that something happened in a conversation."""
+        self._heard[conversation_id] = time.monotonic()
+
+    def rest(self, conversation_id: str) -> None:
+        """Wait until nothing that was dispatched in a conversation counts as said any more."""
+        time.sleep(max(0.0, self._heard.get(conversation_id, -self._guard) + self._guard - time.monotonic()))
 
 
 @dataclass(frozen=True)
@@ -36,7 +71,7 @@ class RealServer:
         session: the Cookie header of their owner.
         conversation: the id of a conversation of the owner with the first agent.
         group: the id of a group of the first two agents in which both listen as by default; "" for none.
-        paced: keep to the limit of messages a minute.
+        pace: how fast they may go.
     """
 
     url: str
@@ -45,14 +80,24 @@ class RealServer:
     session: str
     conversation: str
     group: str = ""
-    paced: bool = True
+    pace: Pace = field(default_factory=Pace, compare=False)
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> RealServer | None:
         """Return what the environment says, None if it names no server; raise ValueError if half is missing."""
         found = {
             name: environment.get(f"ARINOVA_REAL_{name}", "")
-            for name in ("URL", "TOKEN", "TOKEN_2", "NAME", "NAME_2", "SESSION", "CONVERSATION", "GROUP")
+            for name in (
+                "URL",
+                "TOKEN",
+                "TOKEN_2",
+                "NAME",
+                "NAME_2",
+                "SESSION",
+                "CONVERSATION",
+                "GROUP",
+                "PER_MINUTE",
+            )
         }
         if not found["URL"]:
             return None
@@ -66,6 +111,7 @@ class RealServer:
             found["SESSION"],
             found["CONVERSATION"],
             found["GROUP"],
+            Pace(int(found["PER_MINUTE"] or _PER_MINUTE)),
         )
 
 
@@ -73,15 +119,13 @@ class RealUser:
     """The owner, over a WebSocket."""
 
     def __init__(self, server: RealServer) -> None:
-        self._paced = server.paced
+        self._pace = server.pace
         self._socket = websocket.create_connection(
             server.url.replace("http", "ws", 1) + "/ws", timeout=15, cookie=server.session
         )
         self._socket.settimeout(_PING)
         self._events: dict[str, list[Event]] = {}
         self._came = threading.Condition()
-        self._said: dict[tuple[str, str], float] = {}
-        self._minute: list[float] = []
         self._over = False
         self._thread = threading.Thread(target=self._read, name="scenario-user", daemon=True)
         self._thread.start()
@@ -95,7 +139,7 @@ class RealUser:
         mentions: Sequence[str] = (),
         hurry: bool = False,
     ) -> None:
-        self._pace(conversation_id, text, hurry)
+        self._pace.before(conversation_id, text, hurry)
         frame: dict[str, Any] = {"type": "send_message", "conversationId": conversation_id, "content": text}
         if reply_to is not None:
             frame["replyToId"] = reply_to
@@ -144,21 +188,10 @@ class RealUser:
                 continue
             except (OSError, ValueError, websocket.WebSocketException):
                 return
+            self._pace.heard(str(event.get("conversationId")))
             with self._came:
                 self._events.setdefault(str(event.get("conversationId")), []).append(event)
                 self._came.notify_all()
-
-    def _pace(self, conversation_id: str, text: str, hurry: bool) -> None:
-        if not self._paced:
-            return
-        key, now = (conversation_id, text), time.monotonic()
-        if not hurry and (left := self._said.get(key, -_GUARD) + _GUARD - now) > 0:
-            time.sleep(left)
-        self._minute = [moment for moment in self._minute if now - moment < 60]
-        if len(self._minute) >= _PER_MINUTE:
-            time.sleep(self._minute[0] + 61 - now)
-        self._said[key] = time.monotonic()
-        self._minute.append(self._said[key])
 
 
 class RealDriver:
@@ -183,6 +216,8 @@ class RealDriver:
     def group(self, modes: Sequence[str | None]) -> str:
         if not self._server.group or set(modes) != {None} or len(modes) != 2:
             pytest.skip("needs a group of two agents that listen as by default: ARINOVA_REAL_GROUP")
+        # The empty texts of follow-ups are guarded like others.
+        self._server.pace.rest(self._server.group)
         return self._server.group
 
     def special(self, what: str) -> Any:

@@ -12,38 +12,44 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from arinova_agent_sync.local import LocalServer
 
+from .chat import Event
 from .embedded import EmbeddedUser
 
 SESSION = "session=of-the-owner"
 
 
 class UserSocket:
-    """Serve ``/ws``; ``server`` is set once there is one."""
+    """Serve ``/ws`` on a server of its own, ``server``, which is started by whoever wants it."""
 
-    server: LocalServer
-
-    @property
-    def route(self) -> WebSocketRoute:
-        return WebSocketRoute("/ws", self._serve)
+    def __init__(self) -> None:
+        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self.server = LocalServer(agent_name="Ann", routes=[WebSocketRoute("/ws", self._serve)])
+        self.server.hub.waiting.listen(self._wake)
 
     async def _serve(self, socket: WebSocket) -> None:
         if socket.headers.get("cookie") != SESSION:
             await socket.close()
             return
+        # Nobody is told what happened before.
+        told = {place.id: place.events[-1:] for place in self.server.conversations}
         await socket.accept()
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
-        self.server.hub.waiting.listen(
-            lambda key: self.server.running and loop.call_soon_threadsafe(news.set)
-        )
-        teller = asyncio.create_task(self._tell(socket, news))
+        news = asyncio.Event()
+        waiting = (asyncio.get_running_loop(), news)
+        self._waiting.add(waiting)
+        teller = asyncio.create_task(self._tell(socket, news, told))
         try:
             while True:
                 self._take(await socket.receive_json())
-                news.set()
         except WebSocketDisconnect:
             pass
         finally:
+            self._waiting.discard(waiting)
             teller.cancel()
+
+    def _wake(self, _: object) -> None:
+        for loop, news in list(self._waiting):
+            if self.server.running:
+                loop.call_soon_threadsafe(news.set)
 
     def _take(self, frame: dict[str, str]) -> None:
         user, place = EmbeddedUser(self.server), frame.get("conversationId", "")
@@ -55,13 +61,17 @@ class UserSocket:
         elif frame["type"] == "cancel_queued":
             user.cancel_queued(place, frame["messageId"])
 
-    async def _tell(self, socket: WebSocket, news: asyncio.Event) -> None:
-        told: dict[str, int] = {}
+    async def _tell(self, socket: WebSocket, news: asyncio.Event, told: dict[str, list[Event]]) -> None:
         while True:
             await news.wait()
             news.clear()
             for place in self.server.conversations:
-                fresh = place.events[told.get(place.id, 0) :]
-                told[place.id] = told.get(place.id, 0) + len(fresh)
-                for event in fresh:
+                # The events are the newest of many, so that their numbers tell nothing.
+                events, fresh = place.events, []
+                for event in reversed(events):
+                    if any(event is last for last in told.get(place.id, ())):
+                        break
+                    fresh.append(event)
+                told[place.id] = events[-1:]
+                for event in reversed(fresh):
                     await socket.send_json(event)
