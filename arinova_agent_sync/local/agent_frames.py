@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
 import uuid
 from dataclasses import dataclass, field
+
+import msgspec
 
 from .chat import Chat
 from .records import ActionCalled, AgentAccount, Connection, Deliver, Frame, Task
@@ -136,25 +136,10 @@ def parsed(text: str) -> Frame | None:
     surrogate pair.
     """
     try:
-        frame = _DECODER.decode(text)
-        if "\\u" in text:
-            json.dumps(frame, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+        frame = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     return frame if isinstance(frame, dict) else None
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _finite(number: str) -> float:
-    if math.isinf(value := float(number)):
-        raise ValueError(f"{number} is beyond every float")
-    return value
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def _text(value: object, default: str) -> str:

@@ -25,7 +25,6 @@ from .records import (
     ConversationType,
     Deliver,
     Effect,
-    Frame,
     ListenMode,
     Message,
     Prompt,
@@ -55,6 +54,12 @@ class Chat:
         new_id: makes UUIDs.
         skills: what is installed for every agent, as ``availableSkills`` of a task shows it.
         write_down: takes what has to outlive this process.
+
+    Attributes:
+        tasks: every task there ever was, by id, oldest first.
+        pending: those whose agent may still answer, by id, oldest first.
+        skills: what is installed for every agent, prompts included.
+        installed: further skills of one agent, by its id, as its tasks tell them.
     """
 
     def __init__(
@@ -73,28 +78,10 @@ class Chat:
         self._news = News(clock)
         self._write_down = write_down
         self._dispatch = Dispatch(self.rules, self.roster, self._news, new_id, skills)
+        self.tasks, self.pending = self._dispatch.tasks, self._dispatch.pending
+        self.skills, self.installed = self._dispatch.skills, self._dispatch.installed
         self._new_id = new_id
         self._write_down(Change("user", self.owner.user_id, self.owner))
-
-    @property
-    def tasks(self) -> dict[str, Task]:
-        """Every task there ever was, by id, oldest first."""
-        return self._dispatch.tasks
-
-    @property
-    def pending(self) -> dict[str, Task]:
-        """The tasks whose agent may still answer, by id, oldest first."""
-        return self._dispatch.pending
-
-    @property
-    def skills(self) -> Sequence[Mapping[str, Any]]:
-        """What is installed for every agent, prompts included."""
-        return self._dispatch.skills
-
-    @property
-    def installed(self) -> dict[str, list[Frame]]:
-        """Further skills of one agent, by its id, as its tasks tell them."""
-        return self._dispatch.installed
 
     def take(self) -> list[Effect]:
         """Return what has to be done since the last call, in order."""

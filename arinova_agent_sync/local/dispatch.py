@@ -223,7 +223,8 @@ class Dispatch:
 
     def forget(self) -> None:
         """Drop every task that has ended."""
-        self.tasks = {task.id: task for task in self.tasks.values() if task.open}
+        for task_id in [task.id for task in self.tasks.values() if not task.open]:
+            del self.tasks[task_id]
 
     # Inside
 

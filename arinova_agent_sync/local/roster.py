@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .records import AgentAccount, Change, Connection, Frame, ListenMode, WriteDown, to_nobody
 
@@ -12,15 +12,6 @@ INVALID_TOKEN = "Invalid bot token"  # the March 2026 server says this of a fail
 AUTH_TIMEOUT = "Authentication timeout"
 
 _SKILL_FIELDS = ("id", "name", "description")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Hold what a bootstrap token is exchanged for."""
-
-    account: AgentAccount
-    token_id: str
-    onboarding: bool
 
 
 class Roster:
@@ -41,11 +32,10 @@ class Roster:
         self.skills: dict[str, list[Frame]] = {}  # agent id: what it announced; gone when it disconnects
         self.authentications: dict[str, int] = {}  # agent id: how often it was let in
         self._by_token: dict[str, AgentAccount] = {}
-        self._claims: dict[str, Claim] = {}
+        self._claims: dict[
+            str, tuple[AgentAccount, bool]
+        ] = {}  # by bootstrap token: whose, and with onboarding
         self._seeds: set[str] = set()  # ids of the agents whose next auth_ok carries an onboarding seed
-        self._members: dict[
-            Connection, AgentAccount
-        ] = {}  # every authenticated connection, also replaced ones
 
     def add(
         self,
@@ -89,7 +79,7 @@ class Roster:
     def add_claim(self, account: AgentAccount, onboarding: bool) -> str:
         """Make a bootstrap token that is exchanged, once, for the account's token."""
         token = f"obt_{secrets.token_hex(24)}"
-        self._claims[token] = Claim(account, self._new_id(), onboarding)
+        self._claims[token] = (account, onboarding)
         return token
 
     def find(self, token: object) -> AgentAccount | None:
@@ -101,34 +91,25 @@ class Roster:
         claim = self._claims.pop(token, None) if isinstance(token, str) else None
         if claim is None:
             return None
-        if claim.onboarding:
-            self._seeds.add(claim.account.agent_id)
-        return {
-            "type": "claim_ok",
-            "agentId": claim.account.agent_id,
-            "permanentToken": claim.account.token,
-            "tokenId": claim.token_id,
-        }
+        account, onboarding = claim
+        if onboarding:
+            self._seeds.add(account.agent_id)
+        told = {"agentId": account.agent_id, "permanentToken": account.token, "tokenId": self._new_id()}
+        return {"type": "claim_ok", **told}
 
     def register(self, connection: Connection, account: AgentAccount, skills: object) -> None:
         """Let a connection speak for an agent; an older one stays open and gets no more tasks."""
         self.connections[account.agent_id] = connection
-        self._members[connection] = account
         self.skills[account.agent_id] = parsed_skills(skills)
         self.authentications[account.agent_id] = self.authentications.get(account.agent_id, 0) + 1
 
-    def account_of(self, connection: Connection) -> AgentAccount | None:
-        """Return whom a connection authenticated as."""
-        return self._members.get(connection)
-
     def leave(self, connection: Connection) -> AgentAccount | None:
         """Forget a connection; return its agent if it was the one that got the agent's tasks."""
-        account = self._members.pop(connection, None)
-        if account is None or self.connections.get(account.agent_id) is not connection:
-            return None
-        del self.connections[account.agent_id]
-        self.skills.pop(account.agent_id, None)
-        return account
+        for agent_id, current in self.connections.items():
+            if current is connection:
+                del self.connections[agent_id], self.skills[agent_id]
+                return self.accounts[agent_id]
+        return None
 
     def auth_ok(self, account: AgentAccount, august: bool) -> Frame:
         """Return the frame that tells an agent it is in."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ..argument_checks import count, flag, one_of, seconds
+
 Generation = Literal["march", "august"]
+
+_LONGEST = 1e9  # seconds
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,14 @@ class Rules:
     max_message_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        if self.generation not in get_args(Generation):
-            raise ValueError(f'generation must be "march" or "august", not {self.generation!r}')
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("generation", "pure_delta"):
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{field.name} must be a number, not {type(value).__name__}")
-            least_is_open = field.name not in ("duplicate_window", "history_limit")
-            if not math.isfinite(value) or value < 0 or (least_is_open and value == 0):
-                raise ValueError(f"{field.name} must be positive and finite, not {value!r}")
+        one_of("generation", self.generation, get_args(Generation))
+        flag("pure_delta", self.pure_delta)
+        for name in ("auth_timeout", "idle_limit", "stale_after"):
+            seconds(name, getattr(self, name), high=_LONGEST)
+        seconds("duplicate_window", self.duplicate_window, high=_LONGEST, least=True)
+        count("history_limit", self.history_limit, 0, 2**31)
+        for name in ("max_frame_bytes", "max_message_bytes"):
+            count(name, getattr(self, name), 1, 2**40)
 
     @property
     def august(self) -> bool:

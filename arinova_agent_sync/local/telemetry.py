@@ -6,26 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-_TEXT, _WHOLE, _FLAG = str, int, bool
-_FIELDS: Mapping[str, Mapping[str, type]] = {
-    "session_start": {"sessionId": _TEXT, "model": _TEXT, "provider": _TEXT},
-    "session_end": {"sessionId": _TEXT, "messageCount": _WHOLE, "durationMs": _WHOLE},
-    "llm_output": {"sessionId": _TEXT, "model": _TEXT, "provider": _TEXT},
-    "tool_call": {
-        "sessionId": _TEXT,
-        "toolName": _TEXT,
-        "durationMs": _WHOLE,
-        "success": _FLAG,
-        "error": _TEXT,
-    },
-    "compaction": {
-        "sessionId": _TEXT,
-        "messageCount": _WHOLE,
-        "compactedCount": _WHOLE,
-        "tokenCount": _WHOLE,
-    },
-    "agent_end": {"sessionId": _TEXT, "durationMs": _WHOLE},
+_FIELDS: Mapping[str, str] = {
+    "session_start": "sessionId model provider",
+    "session_end": "sessionId messageCount durationMs",
+    "llm_output": "sessionId model provider",
+    "tool_call": "sessionId toolName durationMs success error",
+    "compaction": "sessionId messageCount compactedCount tokenCount",
+    "agent_end": "sessionId durationMs",
 }
+_KINDS: Mapping[str, type] = {
+    "success": bool,
+    **dict.fromkeys(("messageCount", "durationMs", "compactedCount", "tokenCount"), int),
+}  # those of the others are str
 _USAGE = ("input", "output", "cacheRead", "cacheWrite", "total")
 
 
@@ -53,7 +45,8 @@ def record(rows: list[TelemetryRow], agent_id: str, event: object, data: object)
     if not isinstance(event, str) or event not in _FIELDS:
         return
     given = data if isinstance(data, dict) else {}
-    values = {name: given[name] for name, kind in _FIELDS[event].items() if _is(given.get(name), kind)}
+    names = [name for name in _FIELDS[event].split() if type(given.get(name)) is _KINDS.get(name, str)]
+    values = {name: given[name] for name in names}
     if event == "tool_call":
         values.setdefault("success", True)
     if event == "llm_output":
@@ -79,12 +72,6 @@ def _end_session(rows: list[TelemetryRow], agent_id: str, values: Mapping[str, A
             return
 
 
-def _is(value: object, kind: type) -> bool:
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-
-
 def _cut(value: object) -> int:
     """Return a count as a signed 32-bit number, which is what the server's cast leaves of a larger one."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return 0
-    return (value + 2**31) % 2**32 - 2**31
+    return (value + 2**31) % 2**32 - 2**31 if type(value) is int else 0

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from websockets.frames import Frame, Opcode
@@ -99,32 +100,23 @@ class Wire(asyncio.Protocol):
 
     def send_text(self, data: bytes, fragments: int = 1) -> None:
         """Send a text message; nothing happens if the connection is about to end."""
-        if self._websocket.state is not State.OPEN:
-            return
         size = max(1, -(-len(data) // fragments))
         pieces = [data[start : start + size] for start in range(0, len(data), size)] or [b""]
-        self._websocket.send_text(pieces[0], fin=len(pieces) == 1)
+        self._send(self._websocket.send_text, pieces[0], len(pieces) == 1)
         for number, piece in enumerate(pieces[1:], 2):
-            self._websocket.send_continuation(piece, fin=number == len(pieces))
-        self._flush()
+            self._send(self._websocket.send_continuation, piece, number == len(pieces))
 
     def send_binary(self, data: bytes) -> None:
         """Send a binary message."""
-        if self._websocket.state is State.OPEN:
-            self._websocket.send_binary(data)
-            self._flush()
+        self._send(self._websocket.send_binary, data)
 
     def send_pong(self, data: bytes) -> None:
         """Answer a WebSocket ping."""
-        if self._websocket.state is State.OPEN:
-            self._websocket.send_pong(data)
-            self._flush()
+        self._send(self._websocket.send_pong, data)
 
     def send_close(self, code: int, reason: str) -> None:
         """Send a Close frame."""
-        if self._websocket.state is State.OPEN:
-            self._websocket.send_close(code, reason)
-            self._flush()
+        self._send(self._websocket.send_close, code, reason)
 
     def send_bytes(self, data: bytes) -> None:
         """Send bytes past the WebSocket protocol."""
@@ -196,6 +188,11 @@ class Wire(asyncio.Protocol):
             self.transport.pause_reading()
         elif not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def _send(self, write: Callable[..., None], *arguments: object) -> None:
+        if self._websocket.state is State.OPEN:
+            write(*arguments)
+            self._flush()
 
     def _flush(self) -> None:
         self.send_bytes(b"".join(self._websocket.data_to_send()))

@@ -292,7 +292,6 @@ class TestConnections:
         world.chat.connect("newer", agent, None)
         world.chat.disconnect("newer")
         assert task.status == "error"
-        assert world.chat.roster.account_of("a") is agent
         assert world.ask(world.open(agent)).status == "error"
 
     def test_august_keeps_tasks_over_a_reconnect(self) -> None:
