@@ -1,4 +1,4 @@
-"""The thread in which uvicorn and its event loop live. Thread-safe."""
+"""How a server starts and stops: its database, its socket, and the thread of uvicorn's event loop. Thread-safe."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from .agent_socket import AgentSocket
 from .hub import Hub
+from .rest.store import Store
+
+logger = logging.getLogger("arinova_agent_sync.local")
 
 AGENT_PATH = "/ws/agent"
 
@@ -22,42 +25,82 @@ _THREAD = "arinova-local-server"
 _LOGGERS = ("uvicorn.error", "uvicorn.access")
 _BACKLOG = 256  # connections; asyncio also accepts so many before it does anything else
 _STARTS_WITHIN = 10.0  # seconds
+_STOPS_WITHIN = 5.0  # seconds
 _TASKS_END_WITHIN = 1.0  # seconds
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to an address; raise OSError if it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only for sockets that name TCP as their protocol.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
 class Host:
-    """Serve HTTP and WebSockets on a listening socket, in one background thread.
+    """Serve HTTP and WebSockets in one background thread, as often as one likes.
 
     Args:
+        store: the database, which is open.
         hub: takes the agents' connections.
+        address: where to listen.
+        port: 0 takes a free one, and the same again at the next start.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, store: Store, hub: Hub, address: str, port: int) -> None:
+        self._lock = threading.Lock()  # taken before the hub's lock
+        self._store = store
         self._hub = hub
+        self._address = address
+        self.port = port
         self._thread: threading.Thread | None = None
         self._server: _Server | None = None
 
-    def start(self, app: ASGIApp, listener: socket.socket) -> None:
-        """Serve on a bound socket, which the host closes; return when connections are answered.
+    @property
+    def url(self) -> str:
+        """The address for agents."""
+        host = f"[{self._address}]" if ":" in self._address else self._address
+        return f"http://{host}:{self.port}"
+
+    def start(self, app: ASGIApp) -> None:
+        """Listen and serve; at once if it does already.
 
         Args:
             app: answers all but the agents' path.
-            listener: where to serve.
+
+        Raises what opening the database or the port raises.
         """
+        with self._lock:
+            if self._hub.running:
+                return
+            self._store.open()
+            try:
+                listener = _listen(self._address, self.port)
+                self.port = listener.getsockname()[1]
+                self._serve(app, listener)
+            except BaseException:
+                self._store.rest()
+                raise
+            logger.info("The embedded server listens on %s", self.url)
+
+    def stop(self) -> None:
+        """Drop every connection and end the thread. Idempotent."""
+        with self._lock:
+            if not self._hub.running or self._server is None or self._thread is None:
+                self._store.rest()
+                return
+            with self._hub.turn() as chat:
+                chat.halt()
+            self._server.ask_to_stop()
+            self._thread.join(_STOPS_WITHIN)
+            if self._thread.is_alive():
+                logger.warning("The embedded server's thread did not end in %g s", _STOPS_WITHIN)
+            for name in self._hub.end(_STOPS_WITHIN):
+                logger.warning("The function of an action still runs: %s", name)
+            self._store.rest()
+            logger.info("The embedded server has stopped")
+
+    def drop(self, scope: Scope) -> None:
+        """End the TCP connection on which a request came; called on the event loop's thread."""
+        if self._server is not None:
+            for connection in self._server.server_state.connections:
+                if getattr(connection, "scope", None) is scope:
+                    connection.transport.abort()
+                    break
+
+    def _serve(self, app: ASGIApp, listener: socket.socket) -> None:
         config = uvicorn.Config(
             _dated(app),
             http="h11",
@@ -80,22 +123,6 @@ class Host:
         self._thread.start()
         if not self._server.up.wait(_STARTS_WITHIN) or self._server.failure is not None:
             raise RuntimeError("the embedded server could not start") from self._server.failure
-
-    def stop(self, timeout: float) -> bool:
-        """Drop every connection, end the thread; return False if it did not end in so many seconds."""
-        if self._thread is None or self._server is None:
-            return True
-        self._server.ask_to_stop()
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def drop(self, scope: Scope) -> None:
-        """End the TCP connection on which a request came; called on the event loop's thread."""
-        if self._server is not None:
-            for connection in self._server.server_state.connections:
-                if getattr(connection, "scope", None) is scope:
-                    connection.transport.abort()
-                    break
 
     def _run(self, server: _Server, listener: socket.socket) -> None:
         silence = _Silence(threading.get_ident())
@@ -138,6 +165,19 @@ class Host:
                 inner.data_received(data)
 
         return Door
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off only for sockets that name TCP as their protocol.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def _dated(app: ASGIApp) -> ASGIApp:

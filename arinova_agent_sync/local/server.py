@@ -19,7 +19,6 @@ from .faults import FaultName
 from .framelog import Direction, FrameRecord
 from .hosting import Host
 from .hub import Hub
-from .lifecycle import Lifecycle
 from .owner import Owner
 from .records import AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
@@ -108,10 +107,8 @@ class LocalServer:
         self.store = Store(data)
         kept = self.store if data is not None else None
         self.hub = Hub(rules, of_platform(platform_skills), max_frames, kept)
-        hosting = Host(self.hub)
-        desk = Desk(self.store, self.hub, max_file_size)
-        app = Rest(desk, routes, hosting.drop)
-        self._lifecycle = Lifecycle(self.store, self.hub, hosting, app, host, port)
+        self._host = Host(self.store, self.hub, host, port)
+        self._app = Rest(Desk(self.store, self.hub, max_file_size), routes, self._host.drop)
         self.agent = self.add_agent(agent_name)
         self.owner = Owner(self.store, self.hub, self.agent)
 
@@ -126,7 +123,7 @@ class LocalServer:
         Returns itself. Raises OSError if the port is taken or the file of ``data`` cannot be used, ValueError if
         another server has changed the file since.
         """
-        self._lifecycle.start()
+        self._host.start(self._app)
         return self
 
     def stop(self) -> None:
@@ -135,7 +132,7 @@ class LocalServer:
         Like after the death of a real server, their messages stay unfinished until the next start makes errors
         of them.
         """
-        self._lifecycle.stop()
+        self._host.stop()
 
     def __enter__(self) -> LocalServer:
         return self.start()
@@ -153,12 +150,12 @@ class LocalServer:
     @property
     def port(self) -> int:
         """The port; 0 before the first start unless one was asked for."""
-        return self._lifecycle.port
+        return self._host.port
 
     @property
     def url(self) -> str:
         """The ``server_url`` for agents, such as ``http://127.0.0.1:40123``."""
-        return self._lifecycle.url
+        return self._host.url
 
     # Agents
 
