@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -76,47 +76,25 @@ class Action:
         return {"name": name, "version": "1", **about, **self.manifest}
 
 
-def perform(action: Action | None, frame: Frame, send: Callable[[Frame], object]) -> None:
-    """Answer one action call.
-
-    Args:
-        action: what answers it, None if there is no such action.
-        frame: the agent's ``action_call``.
-        send: takes the frames that answer it.
-    """
-    arguments = frame.get("arguments")
-    name = str(frame.get("action"))
-    call = ActionCall(str(frame.get("id")), name, arguments if isinstance(arguments, dict) else {}, frame)
+def replies(action: Action | None, call: Frame) -> Iterator[Frame]:
+    """Yield the frames that answer one action call, progress included; without an action, that there is none."""
+    name, arguments = str(call.get("action")), call.get("arguments")
     if action is None:
         error = {"code": "UNKNOWN_ACTION", "message": f"there is no action {name!r}"}
-        send(result_frame(frame, "error", error=error))
+        yield result_frame(call, ActionReply("error", error=error))
         return
     for status in action.progress:
-        send(result_frame(frame, status))
+        yield result_frame(call, ActionReply(status))
+    given = arguments if isinstance(arguments, dict) else {}
     try:
-        reply = action.function(call)
+        reply = action.function(ActionCall(str(call.get("id")), name, given, call))
     except Exception as error:
         logger.warning("The function of action %r raised", name, exc_info=True)
         reply = ActionReply("error", error={"code": "INTERNAL_ERROR", "message": str(error)})
-    if not isinstance(reply, ActionReply):
-        reply = ActionReply(result=reply)
-    send(result_frame(frame, reply.status, reply.result, reply.error, reply.confirmation))
+    yield result_frame(call, reply if isinstance(reply, ActionReply) else ActionReply(result=reply))
 
 
-def result_frame(
-    call: Mapping[str, Any],
-    status: ActionStatus,
-    result: Mapping[str, Any] | None = None,
-    error: Mapping[str, Any] | None = None,
-    confirmation: Mapping[str, Any] | None = None,
-) -> Frame:
+def result_frame(call: Mapping[str, Any], reply: ActionReply) -> Frame:
     """Return the frame that tells how a call stands."""
-    return {
-        "type": "action_result",
-        "id": str(call.get("id")),
-        "action": str(call.get("action")),
-        "status": status,
-        "result": result,
-        "error": error,
-        "confirmation": confirmation,
-    }
+    named = {"type": "action_result", "id": str(call.get("id")), "action": str(call.get("action"))}
+    return {**named, **vars(reply)}

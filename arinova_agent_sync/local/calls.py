@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from .actions import Action, perform, result_frame
+from .actions import Action, ActionReply, replies, result_frame
 from .records import Frame
 
 SETTLED = ("success", "error", "requires_confirmation", "cancelled")  # after these, an agent does not wait
@@ -107,7 +107,7 @@ class Calls:
         """End a call; return False if it had ended. Its function may run on, to no effect."""
         with self._lock:
             was_open = call.open
-            self._tell(call, result_frame(call.frame, "cancelled"))
+            self._tell(call, result_frame(call.frame, ActionReply("cancelled")))
             return was_open
 
     def all(self) -> list[Call]:
@@ -130,12 +130,13 @@ class Calls:
         return [thread.name for thread in others if thread.is_alive()]
 
     def _start(self, call: Call, ended: Callable[[Call], object] | None) -> None:
-        call.reply = result_frame(call.frame, "processing")
+        call.reply = result_frame(call.frame, ActionReply("processing"))
         action = self.actions.get(str(call.frame.get("action")))
 
         def run() -> None:
             try:
-                perform(action, call.frame, lambda answer: self._tell(call, answer))
+                for reply in replies(action, call.frame):
+                    self._tell(call, reply)
                 if ended is not None:
                     ended(call)
             finally:

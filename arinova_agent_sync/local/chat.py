@@ -135,10 +135,7 @@ class Chat:
             self._write_down(Change("conversation", conversation_id, None))
 
     def remember(
-        self,
-        accounts: Iterable[AgentAccount],
-        users: Iterable[User],
-        conversations: Iterable[Conversation],
+        self, accounts: Iterable[AgentAccount], users: Iterable[User], conversations: Iterable[Conversation]
     ) -> None:
         """Take over what an earlier process left; for a new chat only.
 
@@ -203,12 +200,7 @@ class Chat:
             if not conversation.is_group or hears(agent, human, agent.agent_id in mentioned)
         ]
 
-    def ask(
-        self,
-        agent: AgentAccount,
-        frame: Mapping[str, Any],
-        task_id: str | None = None,
-    ) -> Task:
+    def ask(self, agent: AgentAccount, frame: Mapping[str, Any], task_id: str | None = None) -> Task:
         """Give an agent a task with keys of one's own, such as a wakeup of August 2026."""
         return self._dispatch.ask(agent, Prompt("", self.owner, extra=frame), task_id)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from .hub import Hub
 from .records import (
-    GROUPS,
     AgentAccount,
     Attachments,
     Conversation,
@@ -155,33 +154,3 @@ class LocalConversation:
 
     def __repr__(self) -> str:
         return f"<LocalConversation {self.type} {self.id}>"
-
-
-def open_conversation(
-    hub: Hub,
-    type: ConversationType,
-    agent: AgentAccount | None,
-    members: Sequence[AgentAccount],
-    everyone: Sequence[AgentAccount],
-) -> LocalConversation:
-    """Open a conversation with an agent, or a group of members.
-
-    Args:
-        hub: the chat.
-        type: which kind.
-        agent: with whom; the first of all by default.
-        members: who takes part in a group; all by default.
-        everyone: all agents, the first one first.
-
-    Raises ValueError for members or an agent where the type has none.
-    """
-    if type in GROUPS:
-        if agent is not None:
-            raise ValueError(f"a {type} has members, not an agent")
-        taking_part = list(members or everyone)
-    elif members:
-        raise ValueError(f"a conversation of type {type!r} has one agent, not members")
-    else:
-        taking_part = [agent or everyone[0]]
-    with hub.turn() as chat:
-        return LocalConversation(hub, chat.open_conversation(type, taking_part))

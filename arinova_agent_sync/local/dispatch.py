@@ -15,6 +15,7 @@ from .news import News
 from .payloads import shortened, task_frame
 from .records import (
     AgentAccount,
+    Changed,
     Conversation,
     Deliver,
     Frame,
@@ -22,7 +23,6 @@ from .records import (
     Prompt,
     ReplyStatus,
     Task,
-    Touched,
     User,
 )
 from .roster import Roster
@@ -219,7 +219,7 @@ class Dispatch:
         """Note the end of a task."""
         task.status = status
         task.done_at = self._news.clock()
-        self._news.want(Touched(task))
+        self._news.want(Changed(task.id))
 
     def forget(self) -> None:
         """Drop every task that has ended."""
@@ -264,7 +264,7 @@ class Dispatch:
         message, agent = task.prompt.message, task.agent
         queued = {"type": "stream_queued", "agentId": agent.agent_id, "agentName": agent.name}
         self._news.tell(conversation, {**queued, "messageId": message.id if message else None})
-        self._news.want(Touched(task))
+        self._news.want(Changed(task.id))
 
     def _refuse(self, task: Task) -> None:
         # Without a connection the server answers itself, and its text later shows up in histories. What members

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any, Protocol
 
 from .event_loop import EventLoop
@@ -51,9 +50,7 @@ class Injection:
     def __enter__(self) -> Injection:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.heal()
 
     def __repr__(self) -> str:

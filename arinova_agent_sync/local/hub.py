@@ -21,7 +21,7 @@ from .chat import Chat
 from .event_loop import EventLoop
 from .fault_board import FaultBoard, Injection, Peer
 from .framelog import FrameLog
-from .records import ActionCalled, AgentAccount, Change, Deliver, Frame, Task, Told, Touched, to_nobody
+from .records import ActionCalled, AgentAccount, Change, Changed, Deliver, Frame, Task, to_nobody
 from .replies import LocalReply
 from .rest import past
 from .rest.store import Store
@@ -43,11 +43,7 @@ class Hub:
     """
 
     def __init__(
-        self,
-        rules: Rules,
-        skills: Sequence[Mapping[str, Any]],
-        max_frames: int,
-        store: Store | None = None,
+        self, rules: Rules, skills: Sequence[Mapping[str, Any]], max_frames: int, store: Store | None = None
     ) -> None:
         self.lock = threading.RLock()
         self._store = store
@@ -165,10 +161,8 @@ class Hub:
             match effect:
                 case Deliver(connection=connection, frame=frame):
                     self.post(cast(Peer, connection).deliver, frame)
-                case Touched(task=task):
-                    self.waiting.ring(task.id)
-                case Told(conversation=conversation):
-                    self.waiting.ring(conversation.id)
+                case Changed(key=key):
+                    self.waiting.ring(key)
                 case ActionCalled(connection=connection, agent=agent, frame=frame):
                     self.calls.perform(agent.agent_id, frame, self._sender(cast(Peer, connection)))
         if self._expiry is None and self.chat.pending:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
-from .records import Conversation, Effect, Frame, Task, Told, Touched
+from .records import Changed, Conversation, Effect, Frame, Task
 
 
 class News:
@@ -41,7 +41,7 @@ class News:
         """Send the members of a conversation an event."""
         event["conversationId"] = conversation.id
         conversation.events.append(event)
-        self.want(Told(conversation, event))
+        self.want(Changed(conversation.id))
 
     def tell_of(self, task: Task, event: Frame) -> None:
         """Send the members an event about a task, if it has a conversation."""
@@ -55,4 +55,4 @@ class News:
                 "threadId": None,
             }
             self.tell(task.conversation, told)
-        self.want(Touched(task))
+        self.want(Changed(task.id))

@@ -258,18 +258,10 @@ class Deliver:
 
 
 @dataclass(frozen=True)
-class Touched:
-    """Tell the shell that members may see a task differently now."""
+class Changed:
+    """Tell the shell that members may see a task or a conversation differently now, named by its id."""
 
-    task: Task
-
-
-@dataclass(frozen=True)
-class Told:
-    """Tell the shell that the members of a conversation were sent an event."""
-
-    conversation: Conversation
-    event: Frame
+    key: str
 
 
 @dataclass(frozen=True)
@@ -281,4 +273,4 @@ class ActionCalled:
     frame: Frame
 
 
-Effect = Deliver | Touched | Told | ActionCalled
+Effect = Deliver | Changed | ActionCalled

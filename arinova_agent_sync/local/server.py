@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from starlette.routing import BaseRoute
@@ -13,14 +12,14 @@ from ..argument_checks import count
 from .actions import Action, ActionFunction, ActionStatus
 from .agent_frames import Report
 from .agent_socket import AgentSocket
-from .conversations import LocalConversation, open_conversation
+from .conversations import LocalConversation
 from .fault_board import Injection
 from .faults import FaultName
 from .framelog import Direction, FrameRecord
 from .hosting import Host
 from .hub import Hub
 from .owner import Owner
-from .records import AgentAccount, ConversationType, ListenMode
+from .records import GROUPS, AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
 from .rest.app import Rest
 from .rest.exchange import Desk
@@ -137,9 +136,7 @@ class LocalServer:
     def __enter__(self) -> LocalServer:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -260,8 +257,15 @@ class LocalServer:
             agent: with whom; the first agent by default. Not for groups.
             type: "h2a" is one user with one agent; "group" and "community" have members.
             members: the agents of a group or community; all agents by default.
+
+        Raises ValueError for members or an agent where the type has none.
         """
-        return open_conversation(self.hub, type, agent, members, self.agents)
+        grouped = type in GROUPS
+        if (grouped and agent is not None) or (members and not grouped):
+            raise ValueError("a group or community has members, and any other conversation one agent")
+        taking_part = (members or self.agents) if grouped else [agent or self.agent]
+        with self.hub.turn() as chat:
+            return LocalConversation(self.hub, chat.open_conversation(type, taking_part))
 
     @property
     def conversations(self) -> list[LocalConversation]:
