@@ -26,8 +26,7 @@ except ImportError as error:
 from .actions import ActionCall, ActionFunction, ActionReply, ActionStatus
 from .agent_frames import Report
 from .conversations import LocalConversation
-from .fault_board import Injection
-from .faults import FaultName, GarbageKind
+from .faults import FaultName, GarbageKind, Injection
 from .framelog import Direction, FrameRecord
 from .owner import LocalCard, LocalFile, LocalMemory, LocalNote, Owner
 from .records import AgentAccount, ConversationType, ListenMode, Message, MessageStatus, ReplyStatus

@@ -10,8 +10,7 @@ from typing import Literal
 from websockets.frames import Opcode
 
 from .agent_frames import parsed
-from .fault_board import Injection
-from .faults import JSON_GARBAGE
+from .faults import JSON_GARBAGE, Injection
 from .framelog import Content, Direction, Kind
 from .hub import Hub
 from .records import AgentAccount, Deliver, Frame

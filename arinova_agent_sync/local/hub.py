@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
+from .actions import Calls
 from .agent_frames import Incoming
-from .calls import Calls
 from .chat import Chat
 from .event_loop import EventLoop
-from .fault_board import FaultBoard, Injection, Peer
+from .faults import FaultBoard, Injection, Peer
 from .framelog import FrameLog
 from .records import ActionCalled, AgentAccount, Change, Changed, Deliver, Frame, Task, to_nobody
 from .replies import LocalReply

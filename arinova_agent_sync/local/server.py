@@ -13,8 +13,7 @@ from .actions import Action, ActionFunction, ActionStatus
 from .agent_frames import Report
 from .agent_socket import AgentSocket
 from .conversations import LocalConversation
-from .fault_board import Injection
-from .faults import FaultName
+from .faults import FaultName, Injection
 from .framelog import Direction, FrameRecord
 from .hosting import Host
 from .hub import Hub

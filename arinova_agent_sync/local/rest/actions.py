@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.responses import Response
 
-from ..calls import SETTLED, Call, Send
+from ..actions import SETTLED, Call, Send
 from ..records import Frame
 from .exchange import ApiRequest, answer, body, refuse
 

@@ -14,7 +14,6 @@ from starlette.websockets import WebSocketClose
 from . import (
     actions,
     cards,
-    conversations,
     files,
     hud,
     kanban,
@@ -80,7 +79,7 @@ def routes_of(august: bool) -> Sequence[BaseRoute]:
 _CAPSULES = _route("/capsules", get=memories.search_capsules)
 _WIKI = _route("/wiki", get=wiki.list_pages, post=wiki.fail)
 _ROUTES = (
-    _route("/conversations", get=conversations.list_conversations),
+    _route("/conversations", get=messages.list_conversations),
     _route("/messages/send", post=messages.send_message),
     _route("/messages/search", get=messages.search_messages),
     _route("/messages/{id}", etag=True, get=messages.history),
@@ -127,7 +126,7 @@ _KANBAN_AUGUST = (
 )
 _MARCH = (_WIKI, _route("/memories/extract", post=wiki.fail))
 _AUGUST = (
-    _route("/agents/{id}/conversations", post=conversations.open_conversation),
+    _route("/agents/{id}/conversations", post=messages.open_conversation),
     _route("/messages/{id}/feedback", get=messages.get_feedback, post=messages.set_feedback),
     _route("/files", get=files.list_files),
     _route("/files/usage", get=files.usage),

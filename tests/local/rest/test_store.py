@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from arinova_agent_sync.local.rest.schema import VERSION
-from arinova_agent_sync.local.rest.store import Store, now
+from arinova_agent_sync.local.rest.store import VERSION, Store, now
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from arinova_agent_sync.local.actions import Action, ActionReply
-from arinova_agent_sync.local.calls import Calls
+from arinova_agent_sync.local.actions import Action, ActionReply, Calls
 from arinova_agent_sync.local.records import Frame
 
 
