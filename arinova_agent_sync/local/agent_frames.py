@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 
 import msgspec
 
 from .chat import Chat
-from .records import ActionCalled, AgentAccount, Connection, Deliver, Frame, Task
+from .records import ActionCalled, AgentAccount, Connection, Deliver, Frame, Task, as_uuid
 from .telemetry import TelemetryRow, record
 
 REPORTS = (
@@ -57,64 +56,51 @@ class Incoming:
 
     def receive(self, connection: Connection, agent: AgentAccount, frame: Frame) -> None:
         """Do what one frame asks for; an unknown or malformed one is ignored."""
+        chat = self.chat
         match frame.get("type"):
             case "ping":
-                self.chat.want(Deliver(connection, {"type": "pong"}))
-            case "agent_chunk":
-                self._chunk(agent, frame)
+                chat.want(Deliver(connection, {"type": "pong"}))
+            case "agent_chunk" | "agent_heartbeat" as kind:
+                # Whose frame it is decides the agent's id, not the connection: a replaced one still counts.
+                task, chunk = self._pending(frame), frame.get("chunk")
+                if task is None or task.agent is not agent:
+                    return
+                if kind == "agent_heartbeat":
+                    chat.heartbeat(task)
+                elif isinstance(chunk, str):
+                    chat.chunk(task, chunk)
             case "agent_complete":
-                self._complete(agent, frame)
+                if (task := self._ended(agent, frame)) is not None:
+                    mentions = frame.get("mentions")
+                    named = mentions if isinstance(mentions, list) else ()
+                    named = [each for each in named if isinstance(each, str)]
+                    chat.complete(task, _text(frame.get("content"), ""), named)
             case "agent_error":
-                self._error(agent, frame)
-            case "agent_heartbeat":
-                self._heartbeat(agent, frame)
+                if (task := self._ended(agent, frame)) is not None:
+                    if chat.rules.august and frame.get("reason") == "cancelled":
+                        chat.stop_by_agent(task)
+                    else:
+                        chat.fail(task, _text(frame.get("error"), "Unknown error"))
             case "agent_send":
                 self._send(agent, frame)
             case "agent_telemetry":
                 record(self.telemetry, agent.agent_id, frame.get("event"), frame.get("data"))
-            case "action_call" if self.chat.rules.august:
-                self.chat.want(ActionCalled(connection, agent, frame))
-            case str(kind) if self.chat.rules.august and kind in REPORTS:
+            case "action_call" if chat.rules.august:
+                chat.want(ActionCalled(connection, agent, frame))
+            case str(kind) if chat.rules.august and kind in REPORTS:
                 self.report(agent, frame)
-
-    def _chunk(self, agent: AgentAccount, frame: Frame) -> None:
-        task, chunk = self._own(agent, frame), frame.get("chunk")
-        if task is not None and isinstance(chunk, str):
-            self.chat.chunk(task, chunk)
-
-    def _heartbeat(self, agent: AgentAccount, frame: Frame) -> None:
-        if (task := self._own(agent, frame)) is not None:
-            self.chat.heartbeat(task)
-
-    def _complete(self, agent: AgentAccount, frame: Frame) -> None:
-        if (task := self._ended(agent, frame)) is not None:
-            mentions = frame.get("mentions")
-            known = [item for item in mentions if isinstance(item, str)] if isinstance(mentions, list) else []
-            self.chat.complete(task, _text(frame.get("content"), ""), known)
-
-    def _error(self, agent: AgentAccount, frame: Frame) -> None:
-        if (task := self._ended(agent, frame)) is not None:
-            if self.chat.rules.august and frame.get("reason") == "cancelled":
-                self.chat.stop_by_agent(task)
-            else:
-                self.chat.fail(task, _text(frame.get("error"), "Unknown error"))
 
     def _send(self, agent: AgentAccount, frame: Frame) -> None:
         # No answer, whatever is wrong: a blank text, an id that is no UUID, a foreign conversation.
         content, place = frame.get("content"), frame.get("conversationId")
         if not isinstance(content, str) or not content.strip():
             return
-        conversation = self.chat.conversations.get(_uuid(place))
+        conversation = self.chat.conversations.get(as_uuid(place) or "")
         if conversation is None or agent not in conversation.agents:
             return
         reply_to = frame.get("replyTo") if self.chat.rules.august else None
         reply_to = reply_to if isinstance(reply_to, str) else None
         self.chat.send(agent, conversation, content, reply_to, by_name=False)
-
-    def _own(self, agent: AgentAccount, frame: Frame) -> Task | None:
-        # Whose frame it is decides the agent's id, not the connection: a replaced connection still counts.
-        task = self._pending(frame)
-        return task if task is not None and task.agent is agent else None
 
     def _ended(self, agent: AgentAccount, frame: Frame) -> Task | None:
         task = self._pending(frame)
@@ -144,11 +130,3 @@ def parsed(text: str) -> Frame | None:
 
 def _text(value: object, default: str) -> str:
     return value if isinstance(value, str) else default
-
-
-def _uuid(value: object) -> str:
-    """Return a UUID as it is usually written, an empty text for what is none."""
-    try:
-        return str(uuid.UUID(value)) if isinstance(value, str) else ""
-    except ValueError:
-        return ""

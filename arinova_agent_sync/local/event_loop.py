@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -56,14 +55,12 @@ class EventLoop:
 
         Raises RuntimeError if the server is not running.
         """
-        done: Future[R] = Future()
 
-        def run() -> None:
-            try:
-                done.set_result(function())
-            except Exception as error:  # noqa: BLE001 - it belongs to the thread that asked
-                done.set_exception(error)
+        async def run() -> R:
+            return function()
 
-        if not self.post(run):
-            raise RuntimeError("the server is not running; call start() or use it as a context manager")
-        return done.result(_LOOP_ANSWERS_WITHIN)
+        with self._lock:
+            if self._loop is None:
+                raise RuntimeError("the server is not running; call start() or use it as a context manager")
+            outcome = asyncio.run_coroutine_threadsafe(run(), self._loop)
+        return outcome.result(_LOOP_ANSWERS_WITHIN)

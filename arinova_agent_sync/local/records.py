@@ -6,6 +6,8 @@ copies.
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +33,7 @@ ListenMode = Literal[
 Attachments = Sequence[Mapping[str, Any]]  # {"id", "fileName", "fileType", "fileSize", "url"} each
 Frame = dict[str, Any]  # one JSON object as it travels
 GROUPS: tuple[ConversationType, ...] = ("group", "community")
+_UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 OPEN_STATUSES: tuple[ReplyStatus, ...] = ("pending", "streaming")
 
 
@@ -274,3 +277,8 @@ class ActionCalled:
 
 
 Effect = Deliver | Changed | ActionCalled
+
+
+def as_uuid(text: object) -> str | None:
+    """Return a UUID as it is usually written, None for what is none."""
+    return str(uuid.UUID(text)) if isinstance(text, str) and _UUID.fullmatch(text) else None

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-from ..records import AgentAccount, Conversation, User
+from ..records import AgentAccount, Conversation, User, as_uuid
 from .store import Store, encoded
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ Values = dict[str, Any]  # of a body or a row, by the columns' names
 
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]  # what the server keeps whole numbers in
 TEXT, NUMBER, ID = (Union[str, None], None), (Union[_INT32, None], None), (Union[uuid.UUID, None], None)
-
-_UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 
 # A NUL as JSON escapes it; of the backslashes in front, each two are one that has nothing to do with it.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -240,8 +238,3 @@ def refuse(status: int, text: str) -> NoReturn:
 def refuse_plainly(status: int, text: str) -> NoReturn:
     """End the request with a plain text, as axum's extractors do."""
     raise Refused(Response(text.encode("utf-8", "replace"), status, media_type="text/plain"))
-
-
-def as_uuid(text: object) -> str | None:
-    """Return a UUID as it is usually written, None for what is none."""
-    return str(uuid.UUID(text)) if isinstance(text, str) and _UUID.fullmatch(text) else None

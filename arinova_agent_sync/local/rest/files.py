@@ -15,8 +15,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from ..records import AgentAccount
-from .exchange import ApiRequest, Values, answer, as_uuid, body, empty, refuse, refuse_plainly
+from ..records import AgentAccount, as_uuid
+from .exchange import ApiRequest, Values, answer, body, empty, refuse, refuse_plainly
 from .kinds import Kind
 from .store import Row, Store, new_id, now
 

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from ..agent_frames import parsed
-from .exchange import ApiRequest, Desk, as_uuid, error, refuse_plainly
+from ..records import as_uuid
+from .exchange import ApiRequest, Desk, error, refuse_plainly
 
 _PING_EVERY = 30.0  # seconds
 _SILENCE = 60.0  # seconds without a text, after which the server lets go

@@ -6,7 +6,8 @@ import re
 
 from starlette.responses import Response
 
-from .exchange import NUMBER, TEXT, ApiRequest, Values, answer, as_uuid, body, empty, refuse, refuse_plainly
+from ..records import as_uuid
+from .exchange import NUMBER, TEXT, ApiRequest, Values, answer, body, empty, refuse, refuse_plainly
 from .kinds import Kind
 from .store import Row, now
 

@@ -9,8 +9,8 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from ..records import Conversation, Message
-from .exchange import TEXT, ApiRequest, answer, as_uuid, body, done, refuse, refuse_plainly
+from ..records import Conversation, Message, as_uuid
+from .exchange import TEXT, ApiRequest, answer, body, done, refuse, refuse_plainly
 from .store import Row
 
 _PLACES, _MAX_PLACES = 50, 200

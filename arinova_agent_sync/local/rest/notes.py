@@ -6,7 +6,8 @@ import re
 
 from starlette.responses import Response
 
-from .exchange import TEXT, ApiRequest, Values, answer, as_uuid, body, refuse, refuse_plainly
+from ..records import as_uuid
+from .exchange import TEXT, ApiRequest, Values, answer, body, refuse, refuse_plainly
 from .kinds import Kind
 from .store import Store, new_id, now
 
