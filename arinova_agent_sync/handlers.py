@@ -23,7 +23,7 @@ from .chat_messages import checked_mentions
 from .errors import TaskCancelled
 from .names import folded
 from .net.forks import renew_after_fork
-from .surroundings import Surrounding, call_within, check_surrounding, enter_task
+from .surroundings import Surrounding, call_within, check_surrounding, current
 from .task import Task, say_the_rest
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def answer(handler: TaskHandler, task: Task, surroundings: Sequence[Surrounding]
     If it neither returned an answer nor yielded one, what it sent counts, if anything. Raises what the handler or a
     surrounding raised, and TypeError for an answer of another type.
     """
-    enter_task(task)
+    current.set(task)
     if surroundings:
         call_within(surroundings, task, partial(_answer, handler, task))
     else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Surrounding = Callable[["Task"], Union[Iterator[Any], Generator[Any, Any, Any]]]
 
-_current: ContextVar[Task | None] = ContextVar("arinova_current_task", default=None)
+current: ContextVar[Task | None] = ContextVar("arinova_current_task", default=None)
 
 
 def current_task() -> Task | None:
@@ -26,12 +26,7 @@ def current_task() -> Task | None:
     A thread that the handler starts is elsewhere, unless it runs in a copy of the handler's context, as
     ``asyncio.to_thread`` does.
     """
-    return _current.get()
-
-
-def enter_task(task: Task) -> None:
-    """Make a task the current one of this context."""
-    _current.set(task)
+    return current.get()
 
 
 def check_surrounding(function: object) -> None:

@@ -49,7 +49,7 @@ class Scope:
 
     def enter(self) -> None:
         """Make this the scope of the current context."""
-        _entered.set(self)
+        entered.set(self)
 
     def check(self) -> None:
         """Raise TaskCancelled if the task was cancelled, or has ended."""
@@ -114,10 +114,10 @@ class Scope:
             thing.shut()
 
 
-_entered: ContextVar[Scope | None] = ContextVar("arinova_task_scope", default=None)
+entered: ContextVar[Scope | None] = ContextVar("arinova_task_scope", default=None)
 
 
 def current_scope() -> Scope | None:
     """Return the scope of the task whose handler runs in this context, if it has not ended without a cancel."""
-    scope = _entered.get()
+    scope = entered.get()
     return None if scope is None or (scope.closed and not scope.cancelled) else scope

@@ -125,7 +125,7 @@ class Answer:
         self.task_id = task_id
         self.conversation_id = conversation_id
         self.connection = connection
-        self.chunk_prefix = frames.chunk_prefix(task_id)
+        self.chunk_prefix = b""  # made with the first chunk: many tasks may wait
         self.muted = False  # chunks that still wait are not written any more
         self.gap_told = False
         self.pending: PendingText | None = None  # where the next piece goes, while it waits
@@ -134,6 +134,11 @@ class Answer:
         self._said: StreamedText | None = None  # made with the first piece: many tasks may wait
         self._held = ""
         self._kept: StringIO | None = None  # what the server has, once that is no beginning of what was said
+
+    def make_prefix(self) -> bytes:
+        """Return what stands before the text in each chunk's frame, and keep it."""
+        self.chunk_prefix = frames.chunk_prefix(self.task_id)
+        return self.chunk_prefix
 
     @property
     def text(self) -> str:

@@ -334,7 +334,7 @@ class Outbox:
         if repair.whole and not answer.gap_told and answer.written <= _LARGEST_REPAIR:
             # For this connection alone: behind newer text it would double what it says.
             text = frames.encode_text(answer.server_text())
-            return Passing(answer.chunk_prefix + text + b"}", repairs=answer)
+            return Passing((answer.chunk_prefix or answer.make_prefix()) + text + b"}", repairs=answer)
         self.doubts.append(answer.task_id)
         self.dropped += 1
         return self._doubt(answer)

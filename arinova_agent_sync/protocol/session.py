@@ -164,7 +164,12 @@ class Session:
         """
         kind = message.get("type")
         if kind == "task":
-            event = _task(message, size)
+            task_id, content = message.get("taskId"), message.get("content")
+            event: TaskArrived | TaskMalformed
+            if isinstance(task_id, str) and task_id and isinstance(content, str):
+                event = TaskArrived(task_id, message, size)
+            else:
+                event = _unusual_task(message, size)
             return [event] if self.authenticated else self._keep(event)
         if kind == "cancel_task":
             return self._cancel(message)
@@ -253,7 +258,7 @@ def _claim(message: JSONObject) -> Event:
     return TokenClaim(string(message, "agentId"), token, string(message, "tokenId"))
 
 
-def _task(message: JSONObject, size: int) -> TaskArrived | TaskMalformed:
+def _unusual_task(message: JSONObject, size: int) -> TaskArrived | TaskMalformed:
     task_id = message.get("taskId")
     if not isinstance(task_id, str) or not task_id:
         return TaskMalformed(None, "missing_task_id")

@@ -269,7 +269,8 @@ class FrameReader:
             stop = start + size
             if first == _FIN | TEXT and not self._opcode and stop <= end and size <= self._limit:
                 self._at = stop
-                return _checked(data[start:stop])  # nearly every message takes this way
+                text = data[start:stop]  # nearly every message takes this way
+                return text if text.isascii() else _checked(text)
             if first & _RSV:
                 raise WireError(1002, "a frame had reserved bits set")
             if first & _CONTROL:
@@ -323,11 +324,10 @@ class FrameReader:
 
 
 def _checked(text: Text) -> Text:
-    if not text.isascii():
-        try:
-            text.decode()
-        except UnicodeDecodeError as error:
-            raise WireError(1007, "a text message was not UTF-8") from error
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise WireError(1007, "a text message was not UTF-8") from error
     return text
 
 

@@ -151,8 +151,6 @@ class RemoteHandlers:
         context: ThreadTaskContext,
     ) -> RemoteRun | None:
         """Return the run of a task whose handler runs elsewhere, None for one on a thread."""
-        if not self._sessions and not self._table.executors:
-            return None
         command, executor = self._table.place(task)
         executor = executor or self._state.settings.executor
         if executor is None or self.runner is None:

@@ -88,6 +88,7 @@ class State:
         self.tasks: dict[str, RunningTask] = {}  # every task that waits, runs, is detached or left over
         self.rescues = 0  # answers and messages under way by HTTP
         self.rescue_ready = False  # what that needs is loaded, or will be in a moment
+        self.beating = False  # the timer of the tasks' heartbeats is set
         self.ending = False  # a pong is wanted at once for whatever needs one
         self.timers = TimerHeap()  # what the pinger does next
         self.stop_times: StopTimes | None = None  # while draining
@@ -127,6 +128,12 @@ class State:
         """Have the pinger do something at a moment on the clock, or earlier if it is due already."""
         if self.timers.hasten(timer, at):
             self.due.notify()
+
+    def begin_to_beat(self) -> None:
+        """Note that there is a task: set the timer of the heartbeats, and prepare for its rescue."""
+        self.beating = True
+        self.schedule("heartbeat", self.clock() + self.settings.heartbeat_interval)
+        self.prepare_rescue()
 
     def prepare_rescue(self) -> None:
         """Have what a rescue needs loaded in a while: from now on there is something that may get lost."""

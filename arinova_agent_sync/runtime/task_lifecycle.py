@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from ..errors import ConnectionLost
 from ..interrupts.scope import Scope
@@ -38,6 +38,9 @@ class Refusal(NamedTuple):
     """The task is not run; ``why`` is what the server was told."""
 
     why: str
+
+
+Admission = Union[Start, Wait, Overflow, Duplicate, Refusal]
 
 
 class TaskLifecycle:
@@ -81,13 +84,19 @@ class TaskLifecycle:
     def admit(self, task: RunningTask) -> None:
         """Start, queue or refuse a task that came."""
         state = self._state
-        blocked_by: list[str] = []
+        admission: Admission
         with state.lock:
-            admission = self._admit(task)
-            if isinstance(admission, Duplicate):
-                state.counters.tasks_ignored += 1
-            elif isinstance(admission, Wait):
-                blocked_by = state.scheduler.blockers()
+            if state.life is Life.RUNNING and task.handle is not None:
+                admission = state.scheduler.arrived(task.task_id, task.answer.conversation_id, task.size)
+                if isinstance(admission, (Start, Wait)):
+                    self._take_in(task)
+            else:
+                admission = self._unwanted(task)
+            if isinstance(admission, Start):
+                task.started = task.handling = True
+                blocked_by: list[str] = []
+            else:
+                admission, blocked_by = self._answer_at_once(task, admission)
         if isinstance(admission, Start):
             self.start((task,))
         elif isinstance(admission, Refusal):
@@ -99,32 +108,6 @@ class TaskLifecycle:
                 task.task_id,
                 ", ".join(blocked_by),
             )
-
-    def _admit(self, task: RunningTask) -> Start | Wait | Duplicate | Refusal:
-        state, task_id = self._state, task.task_id
-        stopping = state.life is not Life.RUNNING
-        if stopping or task.handle is None:
-            if state.scheduler.knows(task_id):
-                return Duplicate()
-            return self._refuse(task_id, SHUTTING_DOWN if stopping else "no_task_handler")
-        admission = state.scheduler.arrived(task_id, task.answer.conversation_id, task.size)
-        if isinstance(admission, Duplicate):
-            return admission
-        if isinstance(admission, Overflow):
-            return self._refuse(task_id, "queue_overflow")
-        state.counters.tasks_received += 1
-        if not state.tasks:
-            state.schedule("heartbeat", state.clock() + state.settings.heartbeat_interval)
-            if not state.rescue_ready:
-                state.prepare_rescue()
-        state.tasks[task_id] = task
-        if isinstance(admission, Start):
-            task.started = task.handling = True
-        else:
-            notice = frames.task_queued(task_id, task.answer.conversation_id, *admission)
-            state.outbox.add_passing(Passing(notice))
-            state.flush_soon()
-        return admission
 
     def refuse_malformed(self, event: TaskMalformed) -> None:
         """Answer a task that cannot be run."""
@@ -318,6 +301,32 @@ class TaskLifecycle:
         self.start(waiting)
 
     # Under the state lock
+
+    def _unwanted(self, task: RunningTask) -> Duplicate | Refusal:
+        if self._state.scheduler.knows(task.task_id):
+            return Duplicate()
+        return Refusal("no_task_handler" if self._state.life is Life.RUNNING else SHUTTING_DOWN)
+
+    def _take_in(self, task: RunningTask) -> None:
+        state = self._state
+        state.counters.tasks_received += 1
+        state.tasks[task.task_id] = task
+        if not state.beating:
+            state.begin_to_beat()
+
+    def _answer_at_once(self, task: RunningTask, admission: Admission) -> tuple[Admission, list[str]]:
+        """Tell the server what becomes of a task that does not start; name the handlers that keep it from it."""
+        state = self._state
+        if isinstance(admission, Duplicate):
+            state.counters.tasks_ignored += 1
+            return admission, []
+        if isinstance(admission, Wait):
+            notice = frames.task_queued(task.task_id, task.answer.conversation_id, *admission)
+            state.outbox.add_passing(Passing(notice))
+            state.flush_soon()
+            return admission, state.scheduler.blockers()
+        why = admission.why if isinstance(admission, Refusal) else "queue_overflow"
+        return self._refuse(task.task_id, why), []
 
     def _completion(
         self, task: RunningTask, content: str | None, mentions: Sequence[str], tail: str

@@ -10,6 +10,7 @@ from .. import handlers
 from ..credentials import Credentials
 from ..errors import RemoteHandlerError, TaskCancelled
 from ..handlers import HandlerTable, TaskHandler
+from ..interrupts import scope
 from ..log import logger
 from ..protocol.session import TaskArrived
 from ..settings import Settings
@@ -93,7 +94,7 @@ class TaskRunner:
         handler = self._handler_for(task)
         if handler is not None:
             running.handle = partial(handlers.answer, handler, task, self._table.surroundings)
-            if self._remote is not None:
+            if self._remote is not None and (self._table.executors or self._settings.executor is not None):
                 running.remote = self._remote.run_of(task, payload, running, context)
         self.lifecycle.admit(running)
 
@@ -111,8 +112,7 @@ class TaskRunner:
             tasks = self.lifecycle.handled(running)
 
     def _handle(self, running: RunningTask, handle: Callable[[], object]) -> None:
-        if running.scope is not None:
-            running.scope.enter()
+        scope.entered.set(running.scope)
         try:
             handle()
             if running.ended is None and not running.detached:

@@ -91,9 +91,11 @@ class Pinger:
             elif timer == "commands" and state.agent_id is not None:
                 state.outbox.add_passing(Passing(frames.heartbeat_commands(state.agent_id)))
                 state.timers.set("commands", now + self._settings.heartbeat_interval)
-            elif timer == "heartbeat" and state.tasks:
-                self._beat()
-                state.timers.set("heartbeat", now + self._settings.heartbeat_interval)
+            elif timer == "heartbeat":
+                state.beating = bool(state.tasks)
+                if state.beating:
+                    self._beat()
+                    state.timers.set("heartbeat", now + self._settings.heartbeat_interval)
         self._writer.flush(until_due=True)
 
     def _beat(self) -> None:

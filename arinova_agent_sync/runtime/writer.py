@@ -293,7 +293,9 @@ class Writer:
             self._under_way = (link, chunks)
         if len(texts) == 1:
             try:
-                size = link.send_text(answer.chunk_prefix + encode_text(texts[0]) + b"}")
+                size = link.send_text(
+                    (answer.chunk_prefix or answer.make_prefix()) + encode_text(texts[0]) + b"}"
+                )
                 state.counters.count_written(1, 1, size)
             except WriteFailed as failure:
                 self._failed(link, failure, chunks)
@@ -354,7 +356,7 @@ class Writer:
         try:
             for end, piece in enumerate(pieces):
                 if isinstance(piece, Chunks):
-                    prefix = piece.answer.chunk_prefix
+                    prefix = piece.answer.chunk_prefix or piece.answer.make_prefix()
                     payloads += [prefix + encode_text(text) + b"}" for text in piece.texts]
                     chunks += len(piece.texts)
                 elif isinstance(piece, PongReply):

@@ -116,7 +116,9 @@ class TestCuts:
     def test_ids_and_prefix(self) -> None:
         answer = Answer('t"1', "c1")
         assert (answer.task_id, answer.conversation_id, answer.text) == ('t"1', "c1", "")
-        assert answer.chunk_prefix == b'{"type":"agent_chunk","taskId":"t\\"1","chunk":'
+        assert (
+            answer.make_prefix() == answer.chunk_prefix == b'{"type":"agent_chunk","taskId":"t\\"1","chunk":'
+        )
         assert not answer.muted
         assert not answer.gap_told
 

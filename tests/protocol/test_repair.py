@@ -112,7 +112,7 @@ class Client:
                 self.receipts.written(piece)
         for piece in pieces:
             if isinstance(piece, Chunks):
-                prefix = piece.answer.chunk_prefix
+                prefix = piece.answer.chunk_prefix or piece.answer.make_prefix()
                 self.flying += [prefix + frames.encode_text(text) + b"}" for text in piece.texts[:left]]
                 if left < len(piece.texts):
                     self.failing.append(Chunks(piece.answer, piece.texts[left:]))
