@@ -8,18 +8,37 @@ import {highlight} from "./highlight.js";
 import {MATH, typeset} from "./math.js";
 
 const LONGEST_RUN = 50_000; // characters of one paragraph; a longer one stays plain, and the page usable
-const DEEPEST = 60; // blocks in each other; laying out more takes a browser long
+const DEEPEST = 60; // blocks, or tags, in each other; laying out more takes a browser long
 const SAFE_LINK = /^(?:https?:|mailto:|\/uploads\/)/i;
 
-const TAGS = /<\/?(?:br|sub|sup|kbd|details|summary)\s*\/?>|<details\s+open\s*>/gi; // bare ones: no attribute gets in
+const TAG = /<(\/?)(br|sub|sup|kbd|details|summary)\s*\/?>|<(details)\s+open\s*>/gi; // bare ones: no attribute gets in
+const ENTITY = /&(?:#\d{1,7}|#x[a-f\d]{1,6}|\w+);/gi;
 
-// Everything else that looks like HTML is shown as the text that it is.
-function tagged(text) {
+// Return the HTML of the pieces of one run of text. Whatever is no listed tag stays the text that it is, and so does a
+// tag without its partner.
+function tagged(pieces) {
+  const tags = pieces.map((piece) => [...piece.matchAll(TAG)]);
+  const kept = new Set();
+  const begun = {}; // name: tags that wait for their end
+  for (const tag of tags.flat()) {
+    const name = (tag[2] ?? tag[3]).toLowerCase();
+    if (name === "br" && !tag[1]) kept.add(tag);
+    else if (tag[1] && begun[name]?.length) kept.add(tag).add(begun[name].pop());
+    else if (!tag[1] && !(begun[name]?.length > DEEPEST)) (begun[name] ??= []).push(tag);
+  }
+  return pieces.map((piece, place) => escapedAround(piece, tags[place].filter((tag) => kept.has(tag))));
+}
+
+// Entities stay what they stand for: Markdown has them, too.
+const shownText = (text) => escapedAround(text, [...text.matchAll(ENTITY)]);
+
+// Escape a text, but for what was found in it.
+function escapedAround(text, found) {
   let shown = "";
   let end = 0;
-  for (const tag of text.matchAll(TAGS)) {
-    shown += escaped(text.slice(end, tag.index)) + tag[0];
-    end = tag.index + tag[0].length;
+  for (const {0: kept, index} of found) {
+    shown += escaped(text.slice(end, index)) + kept;
+    end = index + kept.length;
   }
   return shown + escaped(text.slice(end));
 }
@@ -28,7 +47,10 @@ const marked = new Marked({
   gfm: true,
   extensions: [DETAILS, ...MATH],
   renderer: {
-    html: ({text, raw}) => tagged(raw ?? text),
+    html: ({raw, shown}) => shown ?? `<p class="plain">${tagged([raw.trim()])[0]}</p>`,
+    text({text, tokens}) {
+      return tokens ? this.parser.parseInline(tokens) : shownText(text);
+    },
     // The page may load no remote picture at all; a link to it waits for a click. What an agent uploaded is shown.
     image: ({href, text, title}) => {
       const label = escaped(text || title || "picture");
@@ -55,7 +77,12 @@ const CODE_RULES = {ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_
 
 class Blocks extends Lexer {
   inlineTokens(text, tokens = []) {
-    if (text.length <= LONGEST_RUN) return super.inlineTokens(text, tokens);
+    if (text.length <= LONGEST_RUN) {
+      super.inlineTokens(text, tokens);
+      const html = tokens.filter(({type}) => type === "html");
+      tagged(html.map(({raw}) => raw)).forEach((shown, place) => (html[place].shown = shown));
+      return tokens;
+    }
     tokens.push({type: "text", raw: text, text});
     return tokens;
   }

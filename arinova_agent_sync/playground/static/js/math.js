@@ -4,7 +4,11 @@ import {escaped, h} from "./dom.js";
 
 const BUDGET = 10; // milliseconds of a frame that drawing may take
 const LONGEST = 2000; // characters of a formula; a longer one stays text
-const OPTIONS = {throwOnError: true, trust: false, maxExpand: 200, maxSize: 20, strict: "ignore"};
+// A command with a link or a style is not left out of the formula: all of it stays the text that it is.
+function trust() {
+  throw new Error("not drawn here");
+}
+const OPTIONS = {throwOnError: true, trust, maxExpand: 200, maxSize: 20, strict: "ignore"};
 
 // A dollar begins a formula only before a letter and ends it only behind one: "$5 or $6" is none.
 const INLINE = /^(?:\\\((.+?)\\\)|\$(?![\s$])((?:\\.|[^\\$\n])*?[^\\$\s])\$(?![\d$]))/s;
