@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LockFileError", "Standby"]
 
-_ASK_AGAIN = (
-    0.25  # seconds, where nobody keeps the pipe open: the turn was taken this moment, or there is no pipe
-)
+# Seconds, where nobody keeps the pipe open: the turn is being taken or left this moment, or there is no pipe.
+_ASK_SOON, _ASK_AGAIN = 0.005, 0.25
 _SHARED_FOLDER = "/run/lock"  # systemd gives a service a /tmp of its own, but no /run/lock
 _MODE = 0o600
 
@@ -85,8 +84,9 @@ class Standby:
                 self._wait = wait
                 if not self._stand_by():
                     return False
+                pause = _ASK_SOON
                 while not self._take():
-                    self._wait_for_end(wait)
+                    pause = self._wait_for_end(wait, pause)
         except Aborted:
             return False
         with self._state.lock:
@@ -151,19 +151,29 @@ class Standby:
         logger.notice("standing by: another process of this machine is connected with this token")
         return True
 
-    def _wait_for_end(self, wait: AbortableWait) -> None:
-        """Block until the process that has the turn ends; raise Aborted if the agent stops first."""
+    def _wait_for_end(self, wait: AbortableWait, pause: float) -> float:
+        """Block until the process that has the turn ends; raise Aborted if the agent stops first.
+
+        Args:
+            wait: what the agent's end wakes.
+            pause: seconds to wait where the end cannot be seen.
+
+        Returns the seconds for the next time.
+        """
         with importing():
             self._end_of_pipe = pipe = _opened_for_reading(self._pipe_path)
         if pipe < 0 or not _is_kept_open(pipe):
-            wait.wait(_ASK_AGAIN)
+            wait.wait(pause)
+            pause = min(2 * pause, _ASK_AGAIN)
         else:
             wait.watch_pipe(pipe)
             wait.wait(None)
             wait.release(pipe)
+            pause = _ASK_SOON
         self._end_of_pipe = -1
         if pipe >= 0:
             os.close(pipe)
+        return pause
 
 
 @contextmanager
