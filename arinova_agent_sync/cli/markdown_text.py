@@ -104,16 +104,10 @@ class Painter:
             tokens = [*tokens[:1], _labelled(tokens[1], label), *tokens[2:]]
         elif label:
             self._console.print(Text(label.rstrip(), "bold"))
-        markdown = Markdown("", code_theme="ansi_dark", hyperlinks=False)
-        markdown.parsed = [_with_line_breaks(token) for token in tokens]
-        lines = self._console.render_lines(markdown, pad=False)
-        # rich leaves lines free around some blocks; how far they stand apart is decided here.
-        while lines and _is_blank(lines[0]):
-            del lines[0]
-        while lines and _is_blank(lines[-1]):
-            del lines[-1]
-        ended = [segment for line in lines for segment in [*_without_end(line), Segment.line()]]
-        self._console.print(Segments(ended), end="", soft_wrap=True)
+        for place, block in enumerate(_split(tokens)):
+            if place:
+                self._console.print()
+            self._print(block)
         return self._written()
 
     def said(self, label: str, text: str) -> str:
@@ -131,6 +125,18 @@ class Painter:
         """Return a remark of one line, the rest of which is cut off; it ends with a newline."""
         self._console.print(Text(" ".join(text.split("\n")), "dim"), no_wrap=True, overflow="ellipsis")
         return self._written()
+
+    def _print(self, block: Sequence[Token]) -> None:
+        markdown = Markdown("", code_theme="ansi_dark", hyperlinks=False)
+        markdown.parsed = [_with_line_breaks(token) for token in block]
+        lines = self._console.render_lines(markdown, pad=False)
+        # rich leaves lines free around some blocks; how far they stand apart is decided above.
+        while lines and _is_blank(lines[0]):
+            del lines[0]
+        while lines and _is_blank(lines[-1]):
+            del lines[-1]
+        ended = [segment for line in lines for segment in [*_without_end(line), Segment.line()]]
+        self._console.print(Segments(ended), end="", soft_wrap=True)
 
     def _written(self) -> str:
         text = self._file.getvalue()
@@ -163,8 +169,20 @@ def _blocks(text: str) -> list[_Block]:
         if blocks:
             blocks[-1].tokens.append(token)
     if not blocks and text.strip():
-        inline = Token("inline", "", 0, children=[Token("text", "", 0, content=text.strip())])
+        inline = Token("inline", "", 0, level=1, children=[Token("text", "", 0, content=text.strip())])
         return [_Block(0, [Token("paragraph_open", "p", 1), inline, Token("paragraph_close", "p", -1)])]
+    return blocks
+
+
+def _split(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Return the tokens of each block of the highest level, paragraphs that follow each other together."""
+    blocks: list[list[Token]] = []
+    for token in tokens:
+        if token.level == 0 and token.nesting >= 0:
+            follows = bool(blocks) and token.type == blocks[-1][0].type == "paragraph_open"
+            if not follows:
+                blocks.append([])
+        blocks[-1].append(token)
     return blocks
 
 

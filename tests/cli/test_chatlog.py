@@ -199,7 +199,7 @@ def test_the_last_messages_of_an_earlier_run_are_shown_again(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", ["word " * 100_000, "```python\n" + "x = 1\n" * 10_000, "one\n\n" * 20_000])
+@pytest.mark.parametrize("text", ["word " * 50_000, "```python\n" + "x = 1\n" * 5_000, "one\n\n" * 5_000])
 def test_a_long_text_holds_the_keyboard_up_for_moments_only(server: LocalServer, text: str) -> None:
     with answering(server, lambda task: text):
         conversation = server.conversation()
