@@ -132,6 +132,10 @@ class ChatLog:
             if reply.status == "deleted" and reply.message_id not in self._known:
                 self._known.add(reply.message_id)
                 self._entries.append(_AgentMessage(reply.agent.name, reply, None))
+        for entry in self._entries:
+            if isinstance(entry, _AgentMessage):
+                entry.look()
+        # Afterwards, so that all that was called before an answer's end is known.
         self._find_actions()
 
     def _find_actions(self) -> None:
@@ -141,12 +145,16 @@ class ChatLog:
             if record.number <= self._last_frame:
                 break
             fresh.append(record)
+        notes: list[_Note] = []
         for record in reversed(fresh):
             self._last_frame = record.number
             if record.agent_id in names and isinstance(record.frame, Mapping):
                 text = _about_action(record.type, record.frame, names[record.agent_id])
                 if text:
-                    self._entries.append(_Note(text))
+                    notes.append(_Note(text))
+        places = (place for place, entry in enumerate(self._entries) if isinstance(entry, _AgentMessage))
+        place = next(places, len(self._entries))
+        self._entries[place:place] = notes
 
 
 class _Note:
@@ -197,18 +205,21 @@ class _AgentMessage:
         name: the agent's.
         reply: the answer; None for a message that is no answer, or is of an earlier run.
         row: the message; None for an answer that was dismissed.
+
+    Attributes:
+        ended: whether it changed no more at the last look.
     """
 
     def __init__(self, name: str, reply: LocalReply | None, row: Message | None) -> None:
         self.name = name
+        self.ended = False
         self._reply = reply
         self._row = row
         self._text = GrowingMarkdown()
         self._live: list[Token] = []
 
-    @property
-    def ended(self) -> bool:
-        return self._reply is None or self._reply.done
+    def look(self) -> None:
+        self.ended = self._reply is None or self._reply.done
 
     @property
     def behind(self) -> bool:
@@ -216,10 +227,9 @@ class _AgentMessage:
 
     def take(self, painter: Painter, label: str) -> tuple[str, bool]:
         """Return what can be printed now, and whether that is the end."""
-        ended = self.ended  # before its text is looked at, which then is the last
-        done, self._live = self._text.feed(self._so_far(), ended)
+        done, self._live = self._text.feed(self._so_far(), self.ended)
         text = painter.blocks(done, label)
-        ended = ended and not self.behind
+        ended = self.ended and not self.behind
         if ended:
             text += self._note(painter, label if not text else "")
         return text and text + "\n", ended
