@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from io import TextIOBase
 from typing import Protocol, TextIO, cast
 
 from prompt_toolkit import PromptSession
@@ -113,6 +114,7 @@ class ChatScreen:
     ) -> None:
         self._log = log
         self._talk = talk
+        self._keyboard = keyboard
         self._output = create_output()
         if isinstance(self._output, Vt100_Output):
             self._output.enable_cpr = (
@@ -145,7 +147,7 @@ class ChatScreen:
     def run(self) -> None:
         """Show the chat until its end."""
         with ExitStack() as patches:
-            _patch_streams(patches)
+            _patch_streams(patches, self._keyboard)
             try:
                 self._session.prompt(handle_sigint=False, pre_run=self._begin)
             except (EOFError, OSError):  # the terminal is gone
@@ -268,8 +270,22 @@ class ChatScreen:
         return ANSI(f"{live}\x1b[1;32m{self._log.prompt}\x1b[0m")
 
 
-def _patch_streams(patches: ExitStack) -> None:
-    """Let what a program prints meanwhile, and its log, appear above the prompt."""
+class _TakenKeyboard(TextIOBase):
+    """Standard input while a chat has the keyboard: a handler that read from it would take every other key."""
+
+    def readline(self, size: int | None = -1) -> str:  # type: ignore[override]  # noqa: ARG002
+        raise RuntimeError(
+            "what is typed goes to the chat, so a handler cannot read it: let it ask in an answer"
+        )
+
+    read = readline
+
+
+def _patch_streams(patches: ExitStack, keyboard: TextIO) -> None:
+    """Let what a program prints meanwhile, and its log, appear above the prompt, and let nobody else read keys."""
+    if sys.stdin is keyboard:
+        patches.callback(setattr, sys, "stdin", keyboard)
+        sys.stdin = cast(TextIO, _TakenKeyboard())
     proxy = cast(TextIO, patches.enter_context(StdoutProxy(raw=True)))
     patches.enter_context(redirect_stdout(proxy))
     if sys.stderr is not None and sys.stderr.isatty():

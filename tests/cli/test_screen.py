@@ -148,6 +148,17 @@ def test_an_agent_that_is_stopped_is_told(chat: Chat, write: Write) -> None:
     assert shown.exit_code() == 0
 
 
+@pytest.mark.slow
+def test_a_handler_that_reads_the_keyboard_is_told_whose_it_is(chat: Chat, write: Write) -> None:
+    shown = chat(write(ECHO.replace('return f"echo: {task.content}"', 'return input("May I? ")')))
+    shown.expect_prompt(PROMPT)
+    shown.type("hi\r")
+    shown.expect("MyAgent > [error: what is typed goes to the chat, so a handler cannot read it")
+    shown.expect_prompt(PROMPT)
+    shown.type(CTRL_D)
+    assert shown.exit_code() == 0
+
+
 BESIDE = """
     import time
     from arinova_agent_sync import ArinovaAgent
