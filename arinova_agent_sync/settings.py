@@ -249,7 +249,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Not for users to set: bounds and rhythms that the server's rules decide.
     max_reconnect_delay: float = 60.0  # seconds
     stable_after: float = 30.0  # seconds online after which a connection has proved itself
-    rescue_ready_after: float = 10.0  # seconds from the first task on; loading HTTP would slow down a first burst
+    rescue_ready_after: float = 10.0  # seconds from the first task on: loading HTTP slows a burst down
     heartbeat_interval: float = 60.0  # seconds; the March 2026 server gives a silent task up after 600
     action_timeout: float = 60.0  # seconds
     exit_timeout: float = 5.0  # seconds, for disconnect() at the interpreter's exit
