@@ -197,7 +197,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Option(
             argument_checks.proxy,
-            '``http://[user:password@]host:port``; ``""`` for none',
+            '``http://`` or ``socks5://[user:password@]host:port``; ``""`` for none',
             default="the environment's or the system's",
         ),
     ] = None

@@ -38,7 +38,7 @@ class ArinovaClient:
         max_retries: how often a call is repeated when the network fails or the server answers 429 or 5xx: GET and
             HEAD, and what has an idempotency key. Nothing else is ever sent twice.
         max_response_bytes: the most that an answer may have, unpacked.
-        proxy: http://[user:password@]host:port, "" for none; by default what the environment says.
+        proxy: http:// or socks5://[user:password@]host:port, "" for none; by default what the environment says.
         ssl_context: how to speak TLS; by default as the system does.
 
     Raises ValueError or TypeError for a wrong argument. Nothing connects before the first call.
