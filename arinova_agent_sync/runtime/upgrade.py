@@ -124,7 +124,11 @@ def explained(error: BaseException | None, upgrade: Upgrade | None = None) -> We
             return WebSocketError("proxy", str(error), status=error.status)
         case ssl.SSLCertVerificationError():
             text = f"the server's certificate was not accepted ({error.verify_message})"
-            return WebSocketError("tls", f"{text}: check server_url and the clock, or pass an ssl_context")
+            advice = (
+                "check server_url and the clock; name your network's own authority in REQUESTS_CA_BUNDLE, or pass an "
+                "ssl_context. arinova-agent doctor looks further"
+            )
+            return WebSocketError("tls", f"{text}: {advice}")
         case ssl.SSLError():
             reason = error.reason or "no reason given"
             return WebSocketError("tls", f"TLS failed ({reason}): check scheme and port of server_url")
