@@ -125,8 +125,8 @@ def explained(error: BaseException | None, upgrade: Upgrade | None = None) -> We
         case ssl.SSLCertVerificationError():
             text = f"the server's certificate was not accepted ({error.verify_message})"
             advice = (
-                "check server_url and the clock; name your network's own authority in REQUESTS_CA_BUNDLE, or pass an "
-                "ssl_context. arinova-agent doctor looks further"
+                "check server_url and the clock; name your network's own authority in REQUESTS_CA_BUNDLE, or "
+                "pass an ssl_context. arinova-agent doctor looks further"
             )
             return WebSocketError("tls", f"{text}: {advice}")
         case ssl.SSLError():
