@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from .protocol import JobEvent, JobText, merged
+from .event_order import merged
+from .protocol import JobEvent, JobText
 
 _TOGETHER = 0.001  # seconds: what comes within them after a write leaves with the next one
 _MOST = 4_096  # events that wait; then whoever has another one waits, too

@@ -7,13 +7,13 @@ tells what comes of it. A *job* is a task as an executor sees it. Messages are m
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
 
 import msgspec
 
-from ..errors import RemoteHandlerError, WorkerLost
+from ..errors import RemoteHandlerError
 from ..measures import counter, documented, gauge
 
 if TYPE_CHECKING:
@@ -104,11 +104,16 @@ class JobReported(SeamMessage, frozen=True):
 
 
 class JobEnded(SeamMessage, frozen=True):
-    """The handler is over, and its worker free; without a terminal the task ends with what was streamed."""
+    """The handler is over, and its worker free; without a terminal the task ends with what was streamed.
+
+    Attributes:
+        cancelled: whether the handler was; unless the gateway has cancelled the task, the worker itself gave it up.
+    """
 
     job: str
     attempt: int
     number: int
+    cancelled: bool = False
 
 
 class JobsBeat(SeamMessage, frozen=True):
@@ -270,6 +275,15 @@ class RemoteAgent(Protocol):
         """The module and line that made the agent, and how often before; None outside of a module's loading."""
         ...
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to the server now."""
+        ...
+
+    def deliver(self, task_id: str, conversation_id: str, text: str) -> None:
+        """See to it, in the background, that the answer to a task of an earlier run of the agent's arrives."""
+        ...
+
     def ready(self, failure: BaseException | None) -> None:
         """Tell, once, that jobs can be submitted, or why they never can."""
         ...
@@ -340,54 +354,3 @@ class Executor(Protocol):
     def stats(self) -> ExecutorStats:
         """Return what it has done and does."""
         ...
-
-
-class Order:
-    """Lets each event of a job through once, and in order. Not thread-safe.
-
-    Events of an older attempt, and those that came before, are dropped: a client of Redis repeats what it is not
-    sure of. A gap is an error: text is missing, and the rest would read as if it were whole.
-    """
-
-    def __init__(self, attempt: int) -> None:
-        self.attempt = attempt
-        self._last = 0
-
-    def accepts(self, event: JobEvent) -> bool:
-        """Tell whether an event is the next one; raise WorkerLost if one before it is missing."""
-        if event.attempt != self.attempt or event.number <= self._last:
-            return False
-        if event.number != self._last + 1:
-            raise WorkerLost(
-                f"a part of the answer was lost on its way: {event.number - self._last - 1} events"
-            )
-        self._last = (isinstance(event, JobText) and event.last) or event.number
-        return True
-
-
-def merged(events: Iterable[JobEvent]) -> list[JobEvent]:
-    """Return events with the texts of one job that follow each other made one."""
-    result: list[JobEvent] = []
-    run: list[JobText] = []
-    for event in events:
-        if isinstance(event, JobText):
-            if run and run[0].job != event.job:
-                result.append(_joined(run))
-                run = []
-            run.append(event)
-        else:
-            if run:
-                result.append(_joined(run))
-                run = []
-            result.append(event)
-    if run:
-        result.append(_joined(run))
-    return result
-
-
-def _joined(run: Sequence[JobText]) -> JobText:
-    first = run[0]
-    if len(run) == 1:
-        return first
-    last = run[-1].last or run[-1].number
-    return JobText(first.job, first.attempt, first.number, "".join(event.text for event in run), last)

@@ -13,6 +13,7 @@ from functools import partial
 
 from ..errors import RemoteHandlerError, TaskCancelled, WorkerLost
 from ..log import logger
+from .event_order import Order, merged
 from .protocol import (
     Job,
     JobAsked,
@@ -25,12 +26,11 @@ from .protocol import (
     JobReported,
     JobStarted,
     JobText,
-    Order,
     SettleCall,
-    merged,
     packed,
 )
 
+_GIVEN_UP = "The worker that was answering gave up, since it could not reach the agent for a while."
 _MOST = 1 << 20  # characters that wait; then the workers wait, too
 
 
@@ -176,7 +176,8 @@ class Relay:
         elif isinstance(what, JobReported):
             report.report(what.frame, what.older)
         elif isinstance(what, JobEnded):
-            report.ended()
+            # A task that was cancelled here is not open, and needs no reason.
+            report.ended(WorkerLost(_GIVEN_UP) if what.cancelled else None)
         elif not isinstance(what, JobStarted):
             report.ended(what)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -34,7 +34,18 @@ from .protocol import (
 if TYPE_CHECKING:
     from ..api import ArinovaClient
     from ..credentials import Credentials
-    from .event_writer import EventWriter
+
+
+class EventSink(Protocol):
+    """What takes the events of a job."""
+
+    def put(self, event: JobEvent, given_up: Callable[[], bool]) -> None:
+        """Write an event, or have it written; block while too many wait and nobody has given the job up."""
+        ...
+
+    def wake(self) -> None:
+        """Have who waits in ``put`` look again whether the job was given up."""
+        ...
 
 
 class RemoteTaskContext:
@@ -49,7 +60,7 @@ class RemoteTaskContext:
         interruptible: whether a signal may still raise TaskCancelled in the handler: that happens once.
     """
 
-    def __init__(self, job: StartJob, writer: EventWriter, credentials: Credentials | None) -> None:
+    def __init__(self, job: StartJob, writer: EventSink, credentials: Credentials | None) -> None:
         self.job = job
         self.payload: dict[str, object] = unpack(job.payload)
         self.interruptible = False
@@ -187,7 +198,7 @@ class RemoteTaskContext:
         if self._detached and not self._answered:
             self._over.wait()
         self._answered = True
-        self._put(JobEnded)
+        self._put(JobEnded, self.is_cancelled)
         self._closed = True
         self.scope.close()
 
@@ -205,6 +216,13 @@ class RemoteTaskContext:
             call.settled.set()
         self.scope.cancel()
         _on_threads(functions)
+
+    def end_calls(self) -> None:
+        """Let actions that wait for a result raise ActionError: the gateway is gone, and will not give any."""
+        with self._lock:
+            calls = list(self._calls.values())
+        for call in calls:
+            call.settled.set()
 
     def settle(self, message: SettleCall) -> None:
         """Give an action's result to who waits for it."""
@@ -253,7 +271,7 @@ class _AskedAction:
         """Return the result; raise the error that there was instead."""
         message = self.message
         if message is None:
-            raise ActionError(f"action_call {self._action}: the task is over")
+            raise ActionError(f"action_call {self._action}: the agent that would run it is gone")
         if message.result is not None:
             return msgspec.json.decode(message.result, type=ActionCallResult)
         raise _RAISED.get(message.kind, ActionError)(message.text)

@@ -9,7 +9,8 @@ from ..credentials import Credentials
 from ..handlers import HandlerTable
 from ..log import logger
 from ..net.deadline import Deadline
-from ..protocol.frames import check_size
+from ..protocol.answer import Answer
+from ..protocol.frames import agent_complete, check_size
 from ..protocol.life import Life
 from ..protocol.pieces import OutgoingMessage, Terminal
 from ..settings import Settings
@@ -77,6 +78,7 @@ class Engine:
             credentials=credentials,
             workers=self._workers,
             give_up=lambda failure: self.shutdown.give_up(failure),
+            deliver=self._deliver,
         )
         self._remote.runner = runner = TaskRunner(
             state,
@@ -232,6 +234,18 @@ class Engine:
         else:
             if turn and self._remote.wait_until_ready():
                 self._run_reader()
+
+    def _deliver(self, task_id: str, conversation_id: str, text: str) -> None:
+        payload = agent_complete(task_id, text, None)
+        # It came on no connection of ours, so that the server is asked what became of it.
+        terminal = Terminal(Answer(task_id, conversation_id), payload, text, answers=True)
+        if len(payload) > self.state.settings.max_outgoing_bytes:
+            self._undelivered(terminal, certain=True)
+            return
+        with self.state.lock:
+            self.state.outbox.add_terminal(terminal)
+            self.state.prepare_rescue()
+        self.writer.flush()
 
     def _undelivered(self, frame: Terminal | OutgoingMessage, certain: bool) -> None:
         with self.state.lock:

@@ -14,7 +14,6 @@ from ..executors.protocol import Executor, ExecutorSession, ExecutorStats, Job
 from ..handlers import HandlerTable, TaskHandler
 from ..net.deadline import Deadline
 from ..protocol.json_values import clean
-from ..settings import Settings
 from ..surroundings import Surrounding
 from ..task import Task
 from .running_task import RunningTask
@@ -50,12 +49,14 @@ class ServedHandlers:
         handlers: Mapping[str | None, TaskHandler],
         *,
         around: Sequence[Surrounding],
-        settings: Settings,
         credentials: Credentials,
         made_at: tuple[str, int, int] | None,
+        state: State,
+        deliver: Callable[[str, str, str], None],
         ready: Callable[[BaseException | None], None],
         in_background: Callable[[Callable[[], None]], None],
     ) -> None:
+        settings = state.settings
         self.handlers = handlers
         self.server_url = settings.server_url
         self.proxy = settings.proxy
@@ -63,6 +64,8 @@ class ServedHandlers:
         self.error_text = settings.error_text
         self.around = around
         self.made_at = made_at
+        self._deliver = deliver
+        self._state = state
         self._ready = ready
         self._in_background = in_background
         self._credentials = credentials
@@ -71,6 +74,15 @@ class ServedHandlers:
     def token(self) -> str:
         """The token in use."""
         return self._credentials.token
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to the server now."""
+        return self._state.link is not None
+
+    def deliver(self, task_id: str, conversation_id: str, text: str) -> None:
+        """See to it that the answer to a task of an earlier run of the agent's arrives."""
+        self._deliver(task_id, conversation_id, text)
 
     def ready(self, failure: BaseException | None) -> None:
         """Take note that jobs can be submitted, or why they never can."""
@@ -92,6 +104,7 @@ class RemoteHandlers:
         workers: threads, for what blocks.
         give_up: ends the agent: an executor cannot run its handlers.
         over: called each time that a handler is over.
+        deliver: sees to it that the answer to a task of an earlier run of the agent's arrives.
     """
 
     def __init__(
@@ -104,6 +117,7 @@ class RemoteHandlers:
         workers: Workers,
         give_up: Callable[[BaseException], None],
         over: Callable[[], None] = lambda: None,
+        deliver: Callable[[str, str, str], None] = lambda *_: None,
     ) -> None:
         self._state = state
         self._table = table
@@ -112,6 +126,7 @@ class RemoteHandlers:
         self._workers = workers
         self._give_up = give_up
         self._over = over
+        self._deliver = deliver
         self._pending = 0  # executors that have not said whether they can; under the state lock
         self._sessions: dict[Executor, tuple[ExecutorSession, Mapping[str | None, TaskHandler]]] = {}
         self.runner: HandlerEnds | None = None  # set once it is there
@@ -124,7 +139,8 @@ class RemoteHandlers:
             served = ServedHandlers(
                 handlers,
                 around=self._table.surroundings,
-                settings=self._state.settings,
+                state=self._state,
+                deliver=self._deliver,
                 credentials=self._credentials,
                 made_at=self._made_at,
                 ready=self._ready,

@@ -184,15 +184,18 @@ class Rescuer:
         if message.status in ("error", "streaming"):
             self._wait()
             message = self._message(terminal)
-        if message.status == "completed" and (message.content or "").strip() != (terminal.text or "").strip():
+        text = terminal.text or ""
+        is_other = message.status == "completed" and (message.content or "").strip() != text.strip()
+        if is_other and answer.connection:
             logger.warning(
                 "task %s: the server has another text than the answer; some got lost with a connection",
                 answer.task_id,
             )
         if message.status == "streaming":
             self._give_up(terminal, "the server has not taken it")
-        elif message.status == "error":
-            self._send(terminal, answer.conversation_id, terminal.text or "", f"rescue-{answer.task_id}")
+        # Of an answer to an earlier run of the agent the server keeps what that has streamed.
+        elif message.status == "error" or (is_other and not answer.connection):
+            self._send(terminal, answer.conversation_id, text, f"rescue-{answer.task_id}")
             logger.info(
                 "task %s: the server had given it up; its answer was sent as a message", answer.task_id
             )

@@ -33,6 +33,11 @@ for name in ("who", "sleeps", "receives", "loops", "computes_in_c", "dies", "wai
     agent.on_command(name, getattr(handlers, name))
 for name, handler in (("abandoned", handlers.who), ("limited", handlers.sleeps)):
     agent.on_command(name, handler, executor=CeleryExecutor(celery, name=name, start_timeout=0.5))
+agent.on_command(
+    "finishes_alone",
+    handlers.finishes_alone,
+    executor=CeleryExecutor(celery, name="finishing", lease=1.5, on_gateway_loss="finish"),
+)
 
 
 @signals.task_postrun.connect(weak=False)

@@ -36,6 +36,7 @@ REASONS = (  # what an answer that is not whole may say
     "No worker took the task",
     "Celery's broker did not take the task",
     "ended while it loaded them",
+    "gave up, since it could not reach",
     "given up",
     "disconnected",
     "not connected",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import kombu
 import pytest
+from redis import Redis as RedisClient
 
 from arinova_agent_sync import CeleryExecutor, _internals
 from arinova_agent_sync.executors.celery import celery_session
@@ -296,16 +297,52 @@ def test_redis_begins_anew(setting, tmp_path):
     setting.wait_idle()
 
 
-def test_a_gateway_that_is_killed_takes_its_handlers_along(server, redis, worker, environment, tmp_path):
-    program = subprocess.Popen(
+def test_a_handler_that_the_worker_gives_up_ends_with_an_error(setting, tmp_path):
+    reply = setting.say(f"/sleeps {tmp_path / 'mark'}")
+    with RedisClient.from_url(setting.redis.url) as client:
+        while not reply.done:  # as if no sign of life got through
+            client.delete(*client.keys("arinova:tests:*:alive"), "none")
+            time.sleep(0.05)
+    assert reply.text.endswith(
+        "WorkerLost: The worker that was answering gave up, since it could not reach the agent for a while."
+    )
+
+
+def gateway_in_a_process(environment):
+    return subprocess.Popen(
         [sys.executable, "-c", "from tests.executors.celery_app import agent; agent.run()"],
         cwd=ROOT,
         env={**os.environ, **environment},
         stderr=subprocess.DEVNULL,
     )
+
+
+def test_a_gateway_that_is_killed_takes_its_handlers_along(server, redis, worker, environment, tmp_path):
+    program = gateway_in_a_process(environment)
     mark = tmp_path / "mark"
     reply = server.conversation().say(f"/sleeps {mark}", wait_for_agent=20)
     reply.wait_for_text(" ")
     program.kill()
     program.wait(10)
     wait_until(mark.exists, timeout=25)  # its sign of life lasts 15 s
+
+
+def test_the_next_gateway_sends_what_was_finished_without_one(server, redis, worker, environment, tmp_path):
+    program = gateway_in_a_process(environment)
+    conversation, go = server.conversation(), tmp_path / "go"
+    reply = conversation.say(f"/finishes_alone {go}", wait_for_agent=20)
+    text = reply.wait_for_text(" ")
+    program.kill()
+    program.wait(10)
+    with RedisClient.from_url(redis.url) as client:  # as if the 15 s of its sign of life were over
+        assert client.delete(*client.keys("arinova:finishing:*:alive")) == 1
+    go.touch()
+    with connected(server, redis) as agent:
+        whole = f"{text}action_call note.create: the agent that would run it is gone"
+        conversation.wait_for_message(15, content=whole)
+        assert agent.stats().undelivered == 0
+        again = conversation.say(f"/finishes_alone {go}")
+        assert again.wait(10) == "completed"
+        assert [message.content for message in conversation.messages].count(whole) == 1
+    with RedisClient.from_url(redis.url) as client:
+        assert client.hlen("arinova:finishing:answers") == 0

@@ -80,7 +80,7 @@ def test_another_text_than_the_answer_is_told(
         undelivered=lambda frame, certain: given_up.append(frame),
     )
     monkeypatch.setattr(Rescuer, "_message", lambda *_: Message(id="t", status=status, content=content))
-    rescuer._rescue(Terminal(Answer("t", "c"), b"{}", "the answer ", answers=True))
+    rescuer._rescue(Terminal(Answer("t", "c", 1), b"{}", "the answer ", answers=True))
     assert given_up == []
     assert [record.getMessage() for record in caplog.records] == (
         ["task t: the server has another text than the answer; some got lost with a connection"]

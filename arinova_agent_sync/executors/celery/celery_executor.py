@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from weakref import ref
 
-from ...argument_checks import count, seconds
+from ...argument_checks import count, one_of, seconds
 from ...argument_checks import text as check_text
 from ...errors import ExecutorError
 from ...extras import install_command
@@ -51,6 +51,8 @@ class CeleryExecutor:
         start_timeout: seconds within which a worker must have taken a task.
         kill_after: seconds that a handler may go on after its task was cancelled; then its process is killed.
         retries: how often a task is run again whose worker died before the handler had said or asked anything.
+        on_gateway_loss: what becomes of handlers whose gateway is killed, or cannot reach Redis any more: "stop"
+            cancels them; with "finish" they go on, and the next gateway sends their answers as messages.
 
     Raises TypeError or ValueError for wrong arguments. What cannot work is an ExecutorError of ``connect()``.
     """
@@ -66,6 +68,7 @@ class CeleryExecutor:
         start_timeout: float = 60.0,
         kill_after: float = 5.0,
         retries: int = 0,
+        on_gateway_loss: Literal["stop", "finish"] = "stop",
     ) -> None:
         if not hasattr(app, "task") or not hasattr(app, "conf"):
             raise TypeError(f"CeleryExecutor needs a Celery app, not {type(app).__name__}")
@@ -79,7 +82,10 @@ class CeleryExecutor:
         self._start_timeout = seconds("start_timeout", start_timeout, high=_LONGEST)
         self._kill_after = seconds("kill_after", kill_after, high=_LONGEST, least=True)
         self._retries = count("retries", retries, 0, 1_000)
-        self._task = WorkerTask(app, name, executor=self, url=self._url, lease=self._lease)
+        self._finish = one_of("on_gateway_loss", on_gateway_loss, ("stop", "finish")) == "finish"
+        self._task = WorkerTask(
+            app, name, executor=self, url=self._url, lease=self._lease, finish=self._finish
+        )
         self._session: ref[CelerySession] | None = None
         self._lock = threading.Lock()
         renew_after_fork(self.after_fork)
@@ -117,6 +123,7 @@ class CeleryExecutor:
                 start_timeout=self._start_timeout,
                 kill_after=self._kill_after,
                 retries=self._retries,
+                finish=self._finish,
             )
             self._session = ref(session)
             return session

@@ -20,6 +20,7 @@ import redis
 from ...errors import ExecutorError, WorkerLost
 from ...log import logger
 from ...net.deadline import Deadline
+from ..event_order import Order
 from ..protocol import (
     VERSION,
     CancelJob,
@@ -29,12 +30,12 @@ from ..protocol import (
     JobLost,
     JobReport,
     JobsBeat,
-    Order,
     RemoteAgent,
     SettleCall,
     encode,
 )
 from ..relay import Relay, RelayedJob
+from .left_answers import LeftAnswers
 from .redis_keys import (
     ALIVE,
     CANCELLED,
@@ -47,6 +48,7 @@ from .redis_keys import (
     decode_told,
     shown,
 )
+from .sent_job import SentJob
 
 _SIGN = ALIVE / 3  # seconds between signs of life
 _BLOCK = 2_000  # milliseconds that one read waits
@@ -55,26 +57,6 @@ _AGAIN = 0.2  # seconds after a failed read
 _LAST_JOIN = 1.0  # seconds for threads at the end
 _LOST = "The worker that was answering ended unexpectedly ({how})."
 _SILENT = "The worker that was answering cannot be reached any more."
-
-
-class SentJob:
-    """A job that Celery has.
-
-    Args:
-        job: the job.
-        now: when it was sent.
-    """
-
-    def __init__(self, job: RelayedJob, now: float) -> None:
-        self.job = job
-        self.sent_at = now
-        self.seen_at: float | None = None  # the latest sign of life, None before the first
-        self.kill_at: float | None = None
-
-    @property
-    def task_id(self) -> str:
-        """Celery's name of this attempt."""
-        return f"{self.job.job_id}.{self.job.order.attempt}"
 
 
 class CelerySession:
@@ -90,6 +72,7 @@ class CelerySession:
         start_timeout: seconds within which a worker must have taken a job.
         kill_after: seconds that a handler may go on after its task was cancelled.
         retries: how often a job is run again whose worker died before anything was said.
+        finish: whether handlers go on when their gateway is gone.
     """
 
     def __init__(
@@ -104,6 +87,7 @@ class CelerySession:
         start_timeout: float,
         kill_after: float,
         retries: int,
+        finish: bool,
     ) -> None:
         self._signature = signature
         self._url = url
@@ -118,6 +102,9 @@ class CelerySession:
         self._names = itertools.count(1)
         self._relay = Relay(agent.in_background, self._wake)
         self._redis = connected(url)
+        self._left: LeftAnswers | None = None
+        if finish:
+            self._left = LeftAnswers(self._redis, keys, self._gateway, agent.deliver)
         self._changed = threading.Condition(threading.Lock())  # guards the rest
         self._waiting: deque[RelayedJob] = deque()
         self._sent: dict[str, SentJob] = {}
@@ -265,6 +252,16 @@ class CelerySession:
         line.set(self._keys.alive(self._gateway), 1, ex=ALIVE)
         line.expire(self._keys.stream(self._gateway), STREAM)
         line.execute()
+        if self._left is not None and self._agent.is_connected:
+            self._left.deliver_found(self._is_sent)
+
+    def _forget_left(self, job: str) -> None:
+        if self._left is not None:
+            self._left.forget(job)
+
+    def _is_sent(self, job: str) -> bool:
+        with self._changed:
+            return job in self._sent
 
     def _send_job(self, sent: SentJob) -> None:
         job = sent.job
@@ -372,6 +369,8 @@ class CelerySession:
                 sent.seen_at = now
                 if isinstance(event, (JobEnded, JobLost)):
                     del self._sent[event.job]
+                    if self._left is not None:
+                        self._do(partial(self._forget_left, event.job))
                     self._changed.notify_all()
                 again = isinstance(event, JobLost) and self._run_again(sent)
                 self._assign()

@@ -39,15 +39,24 @@ class WorkerTask:
         executor: whose handlers are run.
         url: returns Redis's.
         lease: seconds without a sign of life after which a gateway gives a job up.
+        finish: whether handlers go on when their gateway is gone.
     """
 
     def __init__(
-        self, app: Celery, name: str, *, executor: Executor, url: Callable[[], str], lease: float
+        self,
+        app: Celery,
+        name: str,
+        *,
+        executor: Executor,
+        url: Callable[[], str],
+        lease: float,
+        finish: bool,
     ) -> None:
         self._executor = executor
         self._url = url
         self._keys = RedisKeys(name)
         self._lease = lease
+        self._finish = finish
         self._bus: WorkerBus | None = None
         self._making = threading.Lock()
         # Acknowledged at once: a worker that dies must not have the model asked a second time.
@@ -81,7 +90,7 @@ class WorkerTask:
         if agent is None:
             self._refuse(bus, gateway, start, f"no handler of {command or 'on_task'}")
             return
-        context = RemoteTaskContext(start, bus.writer(gateway), _internals.credentials_of(agent))
+        context = RemoteTaskContext(start, bus.writer(gateway, start), _internals.credentials_of(agent))
         bus.add(gateway, context)
         try:
             claimed, wanted = bus.claim(gateway, job, attempt)
@@ -107,7 +116,7 @@ class WorkerTask:
         if not claimed:
             return
         error = ExecutorError(f"this worker is of another version than the agent: it knows {knows}")
-        context = RemoteTaskContext(start, bus.writer(gateway), None)
+        context = RemoteTaskContext(start, bus.writer(gateway, start), None)
         context.raised(str(error), error, "")
         context.ended()
 
@@ -121,7 +130,7 @@ class WorkerTask:
     def _bus_of_this_process(self) -> WorkerBus:
         with self._making:
             if self._bus is None or self._bus.pid != os.getpid():
-                self._bus = WorkerBus(self._url(), self._keys, self._lease)
+                self._bus = WorkerBus(self._url(), self._keys, self._lease, self._finish)
             return self._bus
 
 

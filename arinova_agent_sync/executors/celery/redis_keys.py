@@ -27,6 +27,7 @@ from ..protocol import (
 ALIVE = 15  # seconds that a gateway counts as alive after its last sign
 STREAM = 60  # seconds that a stream outlives its gateway
 CANCELLED = 3_600  # seconds that a job stays cancelled
+LEFT = 86_400  # seconds that answers wait for another gateway
 CLAIMED = 3_600  # seconds that it is known that a job has begun: a broker hands out none that is older
 FIELD = b"e"
 
@@ -49,6 +50,11 @@ class RedisKeys:
     def channel(self) -> str:
         """Where all gateways tell workers what must be quick."""
         return f"{self._prefix}:control"
+
+    @property
+    def answers(self) -> str:
+        """The answers whose gateways were perhaps gone when they were complete, by job."""
+        return f"{self._prefix}:answers"
 
     def stream(self, gateway: str) -> str:
         """A gateway's events."""

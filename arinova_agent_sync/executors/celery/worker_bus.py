@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 import redis
 from redis.client import PubSub
@@ -18,8 +19,9 @@ from redis.client import PubSub
 from ...log import logger
 from ..event_writer import EventWriter
 from ..interruption import Interruption
-from ..protocol import CancelJob, JobEvent, JobsBeat
-from ..remote import RemoteTaskContext
+from ..protocol import CancelJob, JobEvent, JobsBeat, StartJob
+from ..remote import EventSink, RemoteTaskContext
+from .left_answers import KeptAnswer, leave
 from .redis_keys import CLAIMED, RedisKeys, append, connected, decode_control
 
 _MOST = 2_000  # entries in a stream: above it the gateway is behind, and who writes waits
@@ -36,9 +38,10 @@ class WorkerBus:
         url: Redis's.
         keys: the executor's.
         lease: seconds without a sign of life after which a gateway gives a job up.
+        finish: whether handlers go on when their gateway is gone.
     """
 
-    def __init__(self, url: str, keys: RedisKeys, lease: float) -> None:
+    def __init__(self, url: str, keys: RedisKeys, lease: float, finish: bool) -> None:
         self.pid = os.getpid()
         self.interruption: Interruption | None = None
         if threading.current_thread() is threading.main_thread():
@@ -47,18 +50,22 @@ class WorkerBus:
         self._redis = connected(url)
         self._keys = keys
         self._lease = lease
+        self._finish = finish
         self._lock = threading.Lock()  # guards the rest
         self._jobs: dict[str, tuple[str, RemoteTaskContext]] = {}
         self._writers: dict[str, EventWriter] = {}
         for work, name in ((self._listen, "arinova-control"), (self._beat, "arinova-beat")):
             threading.Thread(target=work, name=name, daemon=True).start()
 
-    def writer(self, gateway: str) -> EventWriter:
-        """Return what writes to a gateway's stream."""
+    def writer(self, gateway: str, start: StartJob) -> EventSink:
+        """Return what writes a job's events to its gateway's stream."""
         with self._lock:
             if gateway not in self._writers:
                 self._writers = {gateway: self._new_writer(gateway), **self._of_running_jobs()}
-            return self._writers[gateway]
+            writer = self._writers[gateway]
+        if not self._finish:
+            return writer
+        return KeptAnswer(writer, partial(leave, self._redis, self._keys, gateway, start.job, start.payload))
 
     def add(self, gateway: str, context: RemoteTaskContext) -> None:
         """Let cancels reach a job, and tell that it is alive."""
@@ -91,7 +98,7 @@ class WorkerBus:
                     raise
                 time.sleep(_AGAIN)
             else:  # the mark was perhaps set by an earlier try, whose answer was lost
-                return owner == mark, bool(alive) and not cancelled
+                return owner == mark, bool(alive or self._finish) and not cancelled
 
     def _of_running_jobs(self) -> dict[str, EventWriter]:
         """Return the writers in use; end those whose gateways have no job here any more."""
@@ -102,15 +109,14 @@ class WorkerBus:
         return {gateway: writer for gateway, writer in self._writers.items() if gateway in used}
 
     def _new_writer(self, gateway: str) -> EventWriter:
-        stream = self._keys.stream(gateway)
-
         def write(events: Sequence[JobEvent]) -> None:
-            self._write(stream, events)
+            self._write(gateway, events)
 
         return EventWriter(write, lambda error: logger.critical("events were lost", exc_info=error))
 
-    def _write(self, stream: str, events: Sequence[JobEvent]) -> None:
+    def _write(self, gateway: str, events: Sequence[JobEvent]) -> None:
         """Write events, as long as the gateway would wait for them; then cancel their jobs."""
+        stream = self._keys.stream(gateway)
         give_up_at = time.monotonic() + self._lease
         while True:
             try:
@@ -125,8 +131,13 @@ class WorkerBus:
         while length > _MOST:
             time.sleep(_BEHIND)
             try:
-                length = int(self._redis.xlen(stream))
+                line = self._redis.pipeline(transaction=False)
+                line.xlen(stream)
+                line.exists(self._keys.alive(gateway))
+                length, alive = line.execute()
             except redis.RedisError:
+                return
+            if not alive:
                 return
 
     def _cancel(self, jobs: set[str]) -> None:
@@ -167,30 +178,42 @@ class WorkerBus:
         while True:
             time.sleep(self._lease / 6)
             try:
-                unwanted = self._unwanted()
-                if (
-                    unwanted
-                ):  # Redis may have lost all keys just now, and the gateway be about to write its own
-                    time.sleep(_SURE)
-                    self._cancel(unwanted & self._unwanted())
+                unwanted, left = self._judged()
+                if unwanted or left:
+                    time.sleep(
+                        _SURE
+                    )  # Redis may have lost all keys, and the gateway be about to write its own
+                    unwanted_still, left_still = self._judged()
+                    self._cancel(unwanted & unwanted_still)
+                    self._end_calls(left & left_still)
             except redis.RedisError:
                 pass  # the next beat tries again
 
-    def _unwanted(self) -> set[str]:
-        """Tell gateways that their jobs are alive; return those that nobody wants any more."""
+    def _judged(self) -> tuple[set[str], set[str]]:
+        """Tell gateways that their jobs are alive.
+
+        Returns the jobs that nobody wants any more, and those that go on although their gateway is gone.
+        """
+        unwanted: set[str] = set()
+        left: set[str] = set()
         with self._lock:
             jobs = [(job, gateway, context.job.attempt) for job, (gateway, context) in self._jobs.items()]
-        if not jobs:
-            return set()
         for gateway in {gateway for _, gateway, _ in jobs}:
             alive = tuple(job for job, of, _ in jobs if of == gateway)
             append(self._redis, self._keys.stream(gateway), [JobsBeat(alive)])
-        return {job for job, gateway, attempt in jobs if not self._is_wanted(gateway, job, attempt)}
+        for job, gateway, attempt in jobs:
+            line = self._redis.pipeline(transaction=False)
+            line.exists(self._keys.alive(gateway))
+            line.exists(self._keys.cancelled(job, attempt))
+            is_there, cancelled = line.execute()
+            if cancelled or not (is_there or self._finish):
+                unwanted.add(job)
+            elif not is_there:
+                left.add(job)
+        return unwanted, left
 
-    def _is_wanted(self, gateway: str, job: str, attempt: int) -> bool:
-        """Tell whether a gateway is there and still wants a job."""
-        line = self._redis.pipeline(transaction=False)
-        line.exists(self._keys.alive(gateway))
-        line.exists(self._keys.cancelled(job, attempt))
-        alive, cancelled = line.execute()
-        return bool(alive) and not cancelled
+    def _end_calls(self, jobs: set[str]) -> None:
+        with self._lock:
+            contexts = [context for job, (_, context) in self._jobs.items() if job in jobs]
+        for context in contexts:
+            context.end_calls()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from ..protocol import ExecutorStats, Order, RemoteAgent, StartJob
+from ..event_order import Order
+from ..protocol import ExecutorStats, RemoteAgent, StartJob
 from ..relay import Relay, RelayedJob
 from .process_messages import LoadAgent, StopWorker
 from .worker_process import WorkerProcess

@@ -13,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+from arinova_agent_sync import ActionError
+
 log = logging.getLogger("shop")
 
 
@@ -29,8 +31,8 @@ def sleeps(task):
 
 
 def sleeps_in_a_plain_function(task):
-    task.send_chunk(f"{os.getpid()} ")
     try:
+        task.send_chunk(f"{os.getpid()} ")  # may be what the cancel meets
         time.sleep(60)
     finally:
         Path(task.arguments).write_text(repr(time.monotonic()))
@@ -39,8 +41,8 @@ def sleeps_in_a_plain_function(task):
 def sleeps_before_it(task):
     """Runs around a handler."""
     if task.command == "never_called":
-        task.send_chunk(f"{os.getpid()} ")
         try:
+            task.send_chunk(f"{os.getpid()} ")
             time.sleep(60)
         finally:
             Path(task.arguments).write_text(repr(time.monotonic()))
@@ -116,6 +118,16 @@ def waits_for_file(task):
     while not Path(task.arguments).exists():
         time.sleep(0.005)
     yield "seen"
+
+
+def finishes_alone(task):
+    yield f"{os.getpid()} "
+    while not Path(task.arguments).exists():
+        time.sleep(0.005)
+    try:
+        task.call_action("note.create", {})
+    except ActionError as error:
+        yield str(error)
 
 
 def prints_and_logs(task):

@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arinova_agent_sync import WorkerLost
+from arinova_agent_sync.executors.event_order import Order, merged
 from arinova_agent_sync.executors.protocol import (
     JobCompleted,
     JobEnded,
     JobEvent,
     JobText,
-    Order,
-    merged,
     packed,
     unpack,
 )
