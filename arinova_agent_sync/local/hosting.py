@@ -15,7 +15,6 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from .agent_socket import AgentSocket
 from .hub import Hub
-from .rest.store import Store
 
 logger = logging.getLogger("arinova_agent_sync.local")
 
@@ -33,15 +32,13 @@ class Host:
     """Serve HTTP and WebSockets in one background thread, as often as one likes.
 
     Args:
-        store: the database, which is open.
-        hub: takes the agents' connections.
+        hub: takes the agents' connections; its database is open.
         address: where to listen.
         port: 0 takes a free one, and the same again at the next start.
     """
 
-    def __init__(self, store: Store, hub: Hub, address: str, port: int) -> None:
+    def __init__(self, hub: Hub, address: str, port: int) -> None:
         self._lock = threading.Lock()  # taken before the hub's lock
-        self._store = store
         self._hub = hub
         self._address = address
         self.port = port
@@ -65,13 +62,13 @@ class Host:
         with self._lock:
             if self._hub.running:
                 return
-            self._store.open()
+            self._hub.store.open()
             try:
                 listener = _listen(self._address, self.port)
                 self.port = listener.getsockname()[1]
                 self._serve(app, listener)
             except BaseException:
-                self._store.rest()
+                self._hub.store.rest()
                 raise
             logger.info("The embedded server listens on %s", self.url)
 
@@ -79,7 +76,7 @@ class Host:
         """Drop every connection and end the thread. Idempotent."""
         with self._lock:
             if not self._hub.running or self._server is None or self._thread is None:
-                self._store.rest()
+                self._hub.store.rest()
                 return
             with self._hub.turn() as chat:
                 chat.halt()
@@ -89,7 +86,7 @@ class Host:
                 logger.warning("The embedded server's thread did not end in %g s", _STOPS_WITHIN)
             for name in self._hub.end(_STOPS_WITHIN):
                 logger.warning("The function of an action still runs: %s", name)
-            self._store.rest()
+            self._hub.store.rest()
             logger.info("The embedded server has stopped")
 
     def drop(self, scope: Scope) -> None:
@@ -125,8 +122,11 @@ class Host:
             raise RuntimeError("the embedded server could not start") from self._server.failure
 
     def _run(self, server: _Server, listener: socket.socket) -> None:
-        silence = _Silence(threading.get_ident())
-        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        thread, loggers = threading.get_ident(), [logging.getLogger(name) for name in _LOGGERS]
+
+        def silence(record: logging.LogRecord) -> bool:
+            return record.thread != thread  # a program's own uvicorn is left alone
+
         for logger in loggers:
             logger.addFilter(silence)
         try:
@@ -237,14 +237,3 @@ class _Server(uvicorn.Server):
         # One turn of the loop in which the transports close their sockets.
         await asyncio.sleep(0)
         self._hub.loop.detach()
-
-
-class _Silence(logging.Filter):
-    """Drop what uvicorn logs in one thread, and leave the program's own uvicorn alone."""
-
-    def __init__(self, thread: int) -> None:
-        super().__init__()
-        self._thread = thread
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.thread != self._thread

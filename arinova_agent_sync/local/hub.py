@@ -38,21 +38,20 @@ class Hub:
         rules: how the server behaves.
         skills: what is installed for every agent.
         max_frames: how many frames are kept.
-        store: where the chat is kept for the next run, None for nowhere; what an earlier run left there is
-            taken over.
+        store: the database. If it is a file, the chat is kept there for the next run, and what an earlier run
+            left there is taken over.
     """
 
     def __init__(
-        self, rules: Rules, skills: Sequence[Mapping[str, Any]], max_frames: int, store: Store | None = None
+        self, rules: Rules, skills: Sequence[Mapping[str, Any]], max_frames: int, store: Store
     ) -> None:
         self.lock = threading.RLock()
-        self._store = store
+        self.store = store
         self._journal: list[Change] = []
         self._keeping = False  # whether the event loop will write the journal down anyway
-        write_down = to_nobody if store is None else self._journal.append
+        write_down = to_nobody if store.path is None else self._journal.append
         self.chat = Chat(rules, skills=skills, write_down=write_down)
-        if store is not None:
-            past.recall(store, self.chat)
+        past.recall(store, self.chat)
         self.incoming = Incoming(self.chat)
         self.calls = Calls(self.lock)
         self.waiting = Waiting(self.lock)
@@ -97,12 +96,12 @@ class Hub:
         with self.lock:
             self._keeping = False
             changes = list(self._journal)
-        if self._store is None or not changes:
+        if not changes:
             return
         try:
-            past.keep(self._store, changes)
+            past.keep(self.store, changes)
         except (sqlite3.Error, RuntimeError) as error:
-            logger.error("Cannot write to %s, and try again later: %s", self._store.path, error)
+            logger.error("Cannot write to %s, and try again later: %s", self.store.path, error)
             return
         with self.lock:
             del self._journal[: len(changes)]
@@ -121,10 +120,9 @@ class Hub:
     def reply(self, task: Task) -> LocalReply:
         """Return what users hold of a task; always the same object for one task."""
         with self.lock:
-            found = self._replies.get(task.id)
-            if found is None:
-                found = self._replies[task.id] = LocalReply(task, self.waiting, self._cancel)
-            return found
+            if task.id not in self._replies:
+                self._replies[task.id] = LocalReply(task, self.waiting, self._cancel)
+            return self._replies[task.id]
 
     def forget(self) -> None:
         """Drop every answer that has ended, with its messages and frames."""

@@ -13,7 +13,7 @@ from .records import AgentAccount
 from .rest import past
 from .rest.kanban import COLUMNS_OF_ALWAYS, add_board
 from .rest.notes import add_notebook, default_notebook
-from .rest.store import Store, new_id, now
+from .rest.store import new_id, now
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ class Owner:
         assert [note.title for note in server.owner.notes(plans)] == ["Shopping"]
     """
 
-    def __init__(self, store: Store, hub: Hub, agent: AgentAccount) -> None:
-        self._store = store
+    def __init__(self, hub: Hub, agent: AgentAccount) -> None:
+        self._store = hub.store
         self._hub = hub
         self._agent = agent
 

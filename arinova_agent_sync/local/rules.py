@@ -17,17 +17,10 @@ class Rules:
     """Hold the server's limits; the defaults are those of the March 2026 server.
 
     Args:
-        generation: "march", the server whose source is public, or "august", what the clients of August 2026
-            show.
-        pure_delta: append every chunk as it is, instead of guessing whether it repeats what came before.
-        auth_timeout: seconds from the opened socket to the end of its authentication.
-        idle_limit: seconds a task may stay without a chunk or a heartbeat.
-        stale_after: seconds after its dispatch from which a task no longer makes others wait.
-        duplicate_window: seconds in which the same text to the same agent in one conversation makes no second
-            task; 0 turns the guard off, for all but the empty text of follow-ups.
-        history_limit: messages in a task's history.
         max_frame_bytes: longest WebSocket frame that an agent may send.
         max_message_bytes: longest message, which may consist of several frames.
+
+    The others are those of ``LocalServer``.
 
     Raises ValueError for a value out of its range, TypeError for one of another type.
     """
@@ -41,6 +34,7 @@ class Rules:
     history_limit: int = 5
     max_frame_bytes: int = 16 * 1024 * 1024
     max_message_bytes: int = 64 * 1024 * 1024
+    max_file_size: int = 10 * 1024 * 1024
 
     def __post_init__(self) -> None:
         one_of("generation", self.generation, get_args(Generation))
@@ -49,6 +43,8 @@ class Rules:
             seconds(name, getattr(self, name), high=_LONGEST)
         seconds("duplicate_window", self.duplicate_window, high=_LONGEST, least=True)
         count("history_limit", self.history_limit, 0, 2**31)
+        # A request's body is in memory, and SQLite takes no more than 1 GB.
+        count("max_file_size", self.max_file_size, 1, 512 * 1024 * 1024)
         for name in ("max_frame_bytes", "max_message_bytes"):
             count(name, getattr(self, name), 1, 2**40)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from ..argument_checks import count
 from .actions import Action, ActionFunction, ActionStatus
 from .agent_frames import Report
 from .agent_socket import AgentSocket
@@ -21,13 +20,10 @@ from .owner import Owner
 from .records import GROUPS, AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
 from .rest.app import Rest
-from .rest.exchange import Desk
 from .rest.skills import of_platform
 from .rest.store import Store
 from .rules import Generation, Rules
 from .telemetry import TelemetryRow
-
-_LARGEST_FILE = 512 * 1024 * 1024  # bytes; a request's body is in memory, and SQLite takes no more than 1 GB
 
 
 class LocalServer:
@@ -87,7 +83,7 @@ class LocalServer:
         history_limit: int = Rules.history_limit,
         platform_skills: Sequence[Mapping[str, Any]] = (),
         data: str | os.PathLike[str] | None = None,
-        max_file_size: int = 10 * 1024 * 1024,
+        max_file_size: int = Rules.max_file_size,
         routes: Sequence[BaseRoute] = (),
         max_frames: int = 10_000,
     ) -> None:
@@ -99,16 +95,15 @@ class LocalServer:
             stale_after=stale_after,
             duplicate_window=duplicate_window,
             history_limit=history_limit,
+            max_file_size=max_file_size,
         )
-        count("max_file_size", max_file_size, 1, _LARGEST_FILE)
         # What other rooms of this package work with: the database, and the chat behind its lock. Not for users.
         self.store = Store(data)
-        kept = self.store if data is not None else None
-        self.hub = Hub(rules, of_platform(platform_skills), max_frames, kept)
-        self._host = Host(self.store, self.hub, host, port)
-        self._app = Rest(Desk(self.store, self.hub, max_file_size), routes, self._host.drop)
+        self.hub = Hub(rules, of_platform(platform_skills), max_frames, self.store)
+        self._host = Host(self.hub, host, port)
+        self._app = Rest(self.hub, routes, self._host.drop)
         self.agent = self.add_agent(agent_name)
-        self.owner = Owner(self.store, self.hub, self.agent)
+        self.owner = Owner(self.hub, self.agent)
 
     # Life
 

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from ..hub import Hub
 from . import (
     actions,
     cards,
@@ -26,7 +27,6 @@ from . import (
 )
 from .cards import CARDS, COMMENTS, COMMITS, LINKED_NOTES
 from .endpoint import Endpoint, Handler
-from .exchange import Desk
 from .files import FILES
 from .kanban import COLUMNS, LABELS
 from .memories import MEMORIES
@@ -39,15 +39,15 @@ class Rest(Starlette):
     """Answer the bots' routes, and the user's.
 
     Args:
-        desk: what the routes work with.
+        hub: what the routes work with.
         routes: the user's own, which come first.
         drop: ends the TCP connection of a request.
     """
 
-    def __init__(self, desk: Desk, routes: Sequence[BaseRoute], drop: Drop) -> None:
-        super().__init__(routes=[*routes, *routes_of(desk.hub.chat.rules.august)])
+    def __init__(self, hub: Hub, routes: Sequence[BaseRoute], drop: Drop) -> None:
+        super().__init__(routes=[*routes, *routes_of(hub.chat.rules.august)])
         self.router.default = _nothing
-        self.state.desk, self.state.drop = desk, drop
+        self.state.hub, self.state.drop = hub, drop
 
 
 def _route(path: str, etag: bool = False, public: bool = False, **handlers: Handler) -> Route:

@@ -10,12 +10,16 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .exchange import ApiRequest, Desk, Refused, answer, empty, error, refuse
+from .exchange import ApiRequest, Refused, answer, empty, error, refuse
+
+if TYPE_CHECKING:
+    from ..hub import Hub
 
 logger = logging.getLogger("arinova_agent_sync.local")
 
@@ -50,14 +54,14 @@ class Endpoint:
             allowed = {"allow": ",".join(sorted(self.handlers))}
             await Response(status_code=405, headers=allowed)(scope, receive, send)
             return
-        desk: Desk = scope["app"].state.desk
-        request = ApiRequest(scope, receive, desk)
+        hub: Hub = scope["app"].state.hub
+        request = ApiRequest(scope, receive, hub)
         if scope["method"] not in _READS:
             try:
-                await request.collect(desk.max_file_size)
+                await request.collect(hub.chat.rules.max_file_size)
             except ClientDisconnect:
                 return  # half a request is not to be carried out
-        board, path = desk.hub.board, scope["path"]
+        board, path = hub.board, scope["path"]
         if board.quiet:
             await (await self._answer(handler, request))(scope, receive, send)
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Union
 
@@ -14,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from ..records import AgentAccount, Conversation, User, as_uuid
-from .store import Store, encoded
+from .store import encoded
 
 if TYPE_CHECKING:
     from ..hub import Hub
@@ -27,21 +26,6 @@ TEXT, NUMBER, ID = (Union[str, None], None), (Union[_INT32, None], None), (Union
 
 # A NUL as JSON escapes it; of the backslashes in front, each two are one that has nothing to do with it.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-
-
-@dataclass(frozen=True)
-class Desk:
-    """Hold what every route works with.
-
-    Attributes:
-        store: the database.
-        hub: the chat behind its lock; the lock is never held over a call into the database.
-        max_file_size: bytes that a request's body may have.
-    """
-
-    store: Store
-    hub: Hub
-    max_file_size: int
 
 
 class Refused(Exception):
@@ -58,20 +42,19 @@ class ApiRequest(Request):
     Args:
         scope: as the application got it.
         receive: as the application got it.
-        desk: what the routes work with.
+        hub: what the routes work with.
 
     Attributes:
         store: the database.
-        hub: the chat behind its lock.
+        hub: the chat behind its lock, which is never held over a call into the database.
         august: whether the answers are those of August 2026.
         caller: whose token it has; only handlers of public routes meet None.
         data: its body, None if that was too large.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, desk: Desk) -> None:
+    def __init__(self, scope: Scope, receive: Receive, hub: Hub) -> None:
         super().__init__(scope, receive)
-        self.store, self.hub = desk.store, desk.hub
-        self.august = desk.hub.chat.rules.august
+        self.store, self.hub, self.august = hub.store, hub, hub.chat.rules.august
         self.caller = self._caller()
         self.data: bytes | None = b""
 

@@ -6,13 +6,17 @@ Belongs to the event loop's thread.
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from ..agent_frames import parsed
 from ..records import as_uuid
-from .exchange import ApiRequest, Desk, error, refuse_plainly
+from .exchange import ApiRequest, error, refuse_plainly
+
+if TYPE_CHECKING:
+    from ..hub import Hub
 
 _PING_EVERY = 30.0  # seconds
 _SILENCE = 60.0  # seconds without a text, after which the server lets go
@@ -21,10 +25,10 @@ _LOGGED = 200  # bytes of a text that the server logs
 
 async def serve(socket: WebSocket) -> None:
     """Take one agent's reports; the token is in the query or in the header."""
-    desk: Desk = socket.app.state.desk
+    hub: Hub = socket.app.state.hub
     scheme, _, bearer = socket.headers.get("authorization", "").partition(" ")
     token = socket.query_params.get("token") or (bearer.strip() if scheme.lower() == "bearer" else "")
-    agent = desk.hub.chat.roster.find(token)
+    agent = hub.chat.roster.find(token)
     if agent is None:
         await socket.send_denial_response(error(401, "Unauthorized"))
         return
@@ -50,8 +54,8 @@ async def serve(socket: WebSocket) -> None:
         frame = parsed(text) or {}
         placed = as_uuid(frame.get("conversationId")) is not None
         if frame.get("type") == "task_update" or (frame.get("type") == "hud_update" and placed):
-            with desk.hub.lock:
-                desk.hub.incoming.report(agent, frame)
+            with hub.lock:
+                hub.incoming.report(agent, frame)
     socket.app.state.drop(socket.scope)
 
 
