@@ -25,7 +25,6 @@ from .records import (
     ConversationType,
     Deliver,
     Effect,
-    ListenMode,
     Message,
     Prompt,
     Task,
@@ -103,16 +102,9 @@ class Chat:
             self._write_down(Change("user", found.user_id, found))
         return found
 
-    def add_agent(
-        self,
-        name: str,
-        token: str | None,
-        listen_mode: ListenMode,
-        allowed_users: tuple[str, ...],
-        system_prompt: str = "",
-    ) -> AgentAccount:
+    def add_agent(self, wanted: AgentAccount) -> AgentAccount:
         """Make an account, or take one of an earlier run up again; raise ValueError if the token is taken."""
-        account = self.roster.add(name, token, listen_mode, allowed_users, system_prompt)
+        account = self.roster.add(wanted)
         for conversation in self.conversations.values():
             # One of an earlier run may listen differently now.
             conversation.agents = tuple(

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from .records import AgentAccount, Change, Connection, Frame, ListenMode, WriteDown, to_nobody
+from .records import AgentAccount, Change, Connection, Frame, WriteDown, to_nobody
 
 INVALID_TOKEN = "Invalid bot token"  # the March 2026 server says this of a failing database, too
 AUTH_TIMEOUT = "Authentication timeout"
@@ -37,32 +37,21 @@ class Roster:
         ] = {}  # by bootstrap token: whose, and with onboarding
         self._seeds: set[str] = set()  # ids of the agents whose next auth_ok carries an onboarding seed
 
-    def add(
-        self,
-        name: str,
-        token: str | None,
-        listen_mode: ListenMode,
-        allowed_users: tuple[str, ...],
-        system_prompt: str = "",
-    ) -> AgentAccount:
-        """Make an account; a token of the right form is made unless one is given.
+    def add(self, wanted: AgentAccount) -> AgentAccount:
+        """Make an account; its id is made here, and so is a token of the right form unless one is given.
 
         An account of an earlier run that has the name, and the token if one is given, is taken up again instead.
         """
         for found in self._earlier.values():
-            if found.name == name and token in (None, found.token):
+            if found.name == wanted.name and wanted.token in ("", found.token):
                 del self._earlier[found.agent_id]
                 self.added.append(found.agent_id)
-                changed = replace(
-                    found, listen_mode=listen_mode, allowed_users=allowed_users, system_prompt=system_prompt
-                )
+                changed = replace(wanted, agent_id=found.agent_id, token=found.token)
                 return found if changed == found else self._put(changed)
-        token = token or f"ari_{secrets.token_hex(24)}"
+        token = wanted.token or f"ari_{secrets.token_hex(24)}"
         if (other := self._by_token.get(token)) is not None:
             raise ValueError(f"this token belongs to another agent already: {other.name!r}")
-        account = self._put(
-            AgentAccount(self._new_id(), name, token, listen_mode, allowed_users, system_prompt)
-        )
+        account = self._put(replace(wanted, agent_id=self._new_id(), token=token))
         self.added.append(account.agent_id)
         return account
 

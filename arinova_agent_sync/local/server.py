@@ -182,8 +182,9 @@ class LocalServer:
 
         Raises ValueError if the token is taken.
         """
+        wanted = AgentAccount("", name, token or "", listen_mode, tuple(allowed_users), system_prompt)
         with self.hub.turn() as chat:
-            return chat.add_agent(name, token, listen_mode, tuple(allowed_users), system_prompt)
+            return chat.add_agent(wanted)
 
     def add_bootstrap_token(self, agent: AgentAccount | None = None, *, onboarding: bool = False) -> str:
         """Make a token ``obt_...`` that can be exchanged once for an agent's bot token.

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from ..local import LocalConversation, LocalServer
 from ..local.framelog import FrameRecord
 from ..local.records import GROUPS, Conversation, Message, ReplyStatus, Task
-from ..local.rest.files import users_urls
 from ..redacted_json import redact_frame
 from .timings import SNIPPET, TITLE, Json, line_of, pace_of, times_of
+from .uploads import users_urls
 
 _TASKS = 100  # that a timeline shows
 _FRAMES = 400  # of one update

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..local import LocalServer
-from ..local.rest import files
+from ..local.rest.files import add_file
+from ..local.rest.store import Store
 
 MAX_BYTES = 25 * 1024 * 1024  # of one file
 MAX_UNSENT = 128 * 1024 * 1024  # of all that wait to be sent; the oldest give way
@@ -78,17 +79,17 @@ class Uploads:
         try:
             with store.transaction():
                 kept = [
-                    files.add_file(store, each.data, each.name, each.type, conversation_id, None)
+                    add_file(store, each.data, each.name, each.type, conversation_id, None)
                     for each in uploads
                 ]
-                files.shrink(store, MAX_SENT)
+                shrink(store, MAX_SENT)
         except sqlite3.Error as error:
             raise ValueError(f"the attached files cannot be kept: {error}") from error
         try:
             yield [{**each, "url": self._server.url + each["url"]} for each in kept]
         except BaseException:
             for each in kept:
-                files.remove_file(store, each["id"])
+                store.run("DELETE FROM files WHERE id = ?", each["id"])
             raise
         with self._lock:
             for upload in uploads:
@@ -97,3 +98,17 @@ class Uploads:
     def _drop(self, id: str) -> None:
         if (upload := self._unsent.pop(id, None)) is not None:
             self._size -= len(upload.data)
+
+
+def shrink(store: Store, most_bytes: int) -> None:
+    """Drop the oldest of the users' files until all of theirs together have so many bytes at most."""
+    store.run(
+        "DELETE FROM files WHERE id IN (SELECT id FROM (SELECT id, sum(file_size)"
+        " OVER (ORDER BY rowid DESC) AS size FROM files WHERE agent_id IS NULL) WHERE size > ?)",
+        most_bytes,
+    )
+
+
+def users_urls(store: Store) -> set[str]:
+    """Return the URLs of the users' files."""
+    return {row["url"] for row in store.rows("SELECT url FROM files WHERE agent_id IS NULL")}

@@ -26,7 +26,7 @@ class Desk:
         self.chat.take()
 
     def _credentials(self, name: str) -> AgentAccount:
-        account = self.chat.roster.add(name, None, "all", ())
+        account = self.chat.roster.add(AgentAccount("", name, "", "all"))
         self.chat.connect(name, account, None)
         return account
 

@@ -31,7 +31,7 @@ class World:
         self.chat = Chat(Rules(**{"duplicate_window": 0, **rules}), clock=lambda: self.time)
 
     def agent(self, name: str, listen_mode: ListenMode = "all", connected: bool = True) -> AgentAccount:
-        account = self.chat.roster.add(name, None, listen_mode, ())
+        account = self.chat.roster.add(AgentAccount("", name, "", listen_mode))
         if connected:
             self.chat.connect(name, account, None)
         return account
@@ -520,7 +520,7 @@ class TestPayload:
     def test_skills_of_the_platform_are_told(self) -> None:
         skill = {"slug": "s", "name": "S", "slashCommand": None, "description": "d"}
         chat = Chat(skills=[skill])
-        account = chat.roster.add("a", None, "all", ())
+        account = chat.roster.add(AgentAccount("", "a", "", "all"))
         chat.connect("a", account, None)
         chat.say(chat.open_conversation("h2a", [account]), "hi")
         frames = [effect.frame for effect in chat.take() if isinstance(effect, Deliver)]

@@ -89,25 +89,6 @@ def add_file(
     return {"id": file_id, "url": url, "fileName": name, "fileType": kind, "fileSize": len(data)}
 
 
-def remove_file(store: Store, file_id: str) -> None:
-    """Drop a file."""
-    store.run("DELETE FROM files WHERE id = ?", file_id)
-
-
-def shrink(store: Store, most_bytes: int) -> None:
-    """Drop the oldest of the users' files until all of theirs together have so many bytes at most."""
-    store.run(
-        "DELETE FROM files WHERE id IN (SELECT id FROM (SELECT id, sum(file_size)"
-        " OVER (ORDER BY rowid DESC) AS size FROM files WHERE agent_id IS NULL) WHERE size > ?)",
-        most_bytes,
-    )
-
-
-def users_urls(store: Store) -> set[str]:
-    """Return the URLs of the users' files."""
-    return {row["url"] for row in store.rows("SELECT url FROM files WHERE agent_id IS NULL")}
-
-
 async def upload(request: ApiRequest) -> Response:
     if request.data is None:
         refuse(400, "Failed to read file data")

@@ -8,8 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from arinova_agent_sync.local.rest.files import shrink
 from arinova_agent_sync.playground.browser import BrowserLink
+from arinova_agent_sync.playground.uploads import shrink
 
 from ..conftest import PATIENCE
 from .pages import answers, expect, say
