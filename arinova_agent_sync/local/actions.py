@@ -173,13 +173,9 @@ class Calls:
     def perform(
         self, agent_id: str, frame: Frame, send: Send, ended: Callable[[Call], object] | None = None
     ) -> None:
-        """Answer a new call.
+        """Answer an agent's new call: ``send`` gets every result in order, under the lock, progress included.
 
-        Args:
-            agent_id: whose it is.
-            frame: what is asked.
-            send: takes every result in order, progress included; called under the lock.
-            ended: called when no more will come, unless a confirmation brings it on again.
+        ``ended`` is called when no more will come, unless a confirmation brings it on again.
         """
         call = Call(str(uuid.uuid4()), agent_id, frame, datetime.now(timezone.utc), send, {})
         with self._lock:

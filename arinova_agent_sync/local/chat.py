@@ -168,18 +168,13 @@ class Chat:
         if not content and not attachments:
             return []
         content, human = without_scripts(content), sender or self.owner
+        now, answered = self._news.now(), reply_to.id if reply_to else None
         message = conversation.write(
-            self._new_id(),
-            human,
-            content,
-            self._news.now(),
-            reply_to_id=reply_to.id if reply_to else None,
-            attachments=attachments,
+            self._new_id(), human, content, now, reply_to_id=answered, attachments=attachments
         )
         if conversation.is_group:
-            self._news.tell(
-                conversation, {"type": "new_message", "messageId": message.id, "content": content}
-            )
+            event = {"type": "new_message", "messageId": message.id, "content": content}
+            self._news.tell(conversation, event)
         is_sticker, asked = sticker_prompt(extra or {})
         if is_sticker and not asked:
             return []
@@ -270,12 +265,7 @@ class Chat:
     ) -> Message:
         """Post an agent's message that answers no task.
 
-        Args:
-            agent: whose it is.
-            conversation: where.
-            content: its text.
-            reply_to: the message that it answers, None for none.
-            by_name: whether its @names count as mentions, as in one that came over HTTP.
+        With ``by_name`` its @names count as mentions, as they do in one that came over HTTP.
         """
         message = conversation.write(self._new_id(), agent, content, self._news.now(), reply_to_id=reply_to)
         event = {

@@ -137,20 +137,17 @@ class LocalConversation:
     def _row(self, message: LocalReply | Message | str | None) -> Message | None:
         if message is None:
             return None
-        message_id = message if isinstance(message, str) else getattr(message, "message_id", None)
-        if isinstance(message, Message):
-            message_id = message.id
+        message_id = (
+            message.message_id if isinstance(message, LocalReply) else getattr(message, "id", message)
+        )
         row = self._conversation.rows.get(str(message_id))
         if row is None:
             raise ValueError(f"reply_to is no message of this conversation: {message!r}")
         return row
 
     def _unheard(self, content: str) -> Task:
-        with self._hub.lock:
-            owner = self._hub.chat.owner
-        return Task(
-            "", self.members[0], self._conversation, Prompt(content, owner), time.monotonic(), "ignored"
-        )
+        prompt = Prompt(content, self._hub.chat.owner)
+        return Task("", self.members[0], self._conversation, prompt, time.monotonic(), "ignored")
 
     def __repr__(self) -> str:
         return f"<LocalConversation {self.type} {self.id}>"

@@ -40,12 +40,7 @@ def sticker_prompt(extra: Mapping[str, Any]) -> tuple[bool, str]:
 
 
 def decorated(task: Task, skills: Sequence[Mapping[str, Any]]) -> str:
-    """Return a task's content as its agent reads it.
-
-    Args:
-        task: what is asked; one with a conversation.
-        skills: what is installed for the agent, prompts included.
-    """
+    """Return a task's content as its agent, which has these skills, reads it."""
     text, human, conversation = _expanded(task.prompt.content, skills), task.prompt.human, task.conversation
     grouped = conversation is not None and conversation.is_group
     if not human.owner and not grouped:

@@ -169,12 +169,7 @@ class Dispatch:
     ) -> None:
         """Let the other agents of a group hear of a message that answers nothing: its whole text.
 
-        Args:
-            conversation: where it stands; nobody else hears it outside of groups.
-            author: whose message it is.
-            human: for whom the agents listen.
-            row: the message.
-            by_name: whether its @names count as mentions.
+        They listen for a human, and with ``by_name`` the text's @names count as mentions.
         """
         if not conversation.is_group:
             return

@@ -129,9 +129,6 @@ class FrameLog:
 def _fits(
     record: FrameRecord, type: str | None, direction: Direction | None, fields: Mapping[str, object]
 ) -> bool:
-    if (direction is not None and record.direction != direction) or (
-        type is not None and record.type != type
-    ):
-        return False
     frame = record.frame if isinstance(record.frame, Mapping) else {}
-    return all(name in frame and frame[name] == value for name, value in fields.items())
+    named = direction in (None, record.direction) and type in (None, record.type)
+    return named and all(name in frame and frame[name] == value for name, value in fields.items())

@@ -80,7 +80,7 @@ class Host:
                 return
             with self._hub.turn() as chat:
                 chat.halt()
-            self._server.ask_to_stop()
+            self._hub.post(self._server.stopping.set)
             self._thread.join(_STOPS_WITHIN)
             if self._thread.is_alive():
                 logger.warning("The embedded server's thread did not end in %g s", _STOPS_WITHIN)
@@ -203,18 +203,12 @@ class _Server(uvicorn.Server):
         self.up = threading.Event()
         self.failure: BaseException | None = None
         self._hub = hub
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-
-    def ask_to_stop(self) -> None:
-        if self._loop is not None and self._stopping is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        self.stopping = asyncio.Event()
 
     async def main_loop(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        self._hub.begin(self._loop)
+        self._hub.begin(asyncio.get_running_loop())
         self.up.set()
-        await self._stopping.wait()
+        await self.stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()

@@ -76,10 +76,7 @@ class Hub:
     def end(self, timeout: float) -> list[str]:
         """Fail what is open and wake everyone who waits, once the event loop is gone.
 
-        Args:
-            timeout: seconds for the functions of actions that still run.
-
-        Returns the names of the threads that did not end.
+        Returns the names of the actions' threads that did not end in so many seconds.
         """
         with self.turn() as chat:
             chat.halt()

@@ -16,14 +16,9 @@ _QUOTE_BYTES = 500  # of the message that is answered; the March 2026 server cut
 def task_frame(
     task: Task, content: str, *, history_limit: int, skills: Sequence[Mapping[str, Any]], august: bool
 ) -> Frame:
-    """Return the frame that gives a task to its agent.
+    """Return the frame that gives a task to its agent, with the text as that is to read it.
 
-    Args:
-        task: what is asked, and of whom.
-        content: the text as the agent is to read it.
-        history_limit: messages of the conversation to tell, the triggering one included.
-        skills: what is installed for the agent.
-        august: whether the keys of August 2026 are added.
+    The history's last messages are told, the triggering one included, and with ``august`` the keys of August 2026.
     """
     prompt = task.prompt
     frame: Frame = {"type": "task", "taskId": task.id}

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from .streamed import Streamed
-
 ConversationType = Literal["direct", "h2h", "h2a", "group", "official", "community", "lounge"]
 MessageStatus = Literal["streaming", "completed", "cancelled", "error"]
 ReplyStatus = Literal["pending", "streaming", "completed", "cancelled", "error", "deleted", "ignored"]
@@ -112,6 +110,36 @@ class Prompt:
     reply_to: Mapping[str, Any] | None = None
     agent: AgentAccount | None = None  # the author, when another agent triggered the task
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Streamed:
+    """Collect the pieces of an answer that members saw, with the March 2026 server's guess about its chunks."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.length = 0  # characters
+
+    @property
+    def text(self) -> str:
+        """Everything streamed so far."""
+        return "".join(self.pieces)
+
+    def new_part(self, chunk: str) -> str:
+        """Return what the March 2026 server would show of a chunk.
+
+        A chunk that starts with everything streamed so far counts as the whole answer sent once more, of
+        which only the rest is new. The guess is made for each chunk anew, and wrong for a delta that happens
+        to begin like the answer: ``=`` after ``=`` is lost.
+        """
+        if 0 < self.length <= len(chunk) and chunk.startswith(self.text):
+            return chunk[self.length :]
+        return chunk
+
+    def append(self, piece: str) -> None:
+        """Add a piece as it is."""
+        if piece:
+            self.pieces.append(piece)
+            self.length += len(piece)
 
 
 @dataclass(eq=False)

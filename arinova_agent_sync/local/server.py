@@ -19,7 +19,7 @@ from .hub import Hub
 from .owner import Owner
 from .records import GROUPS, AgentAccount, ConversationType, ListenMode
 from .replies import LocalReply
-from .rest.app import Rest
+from .rest.app import application
 from .rest.skills import of_platform
 from .rest.store import Store
 from .rules import Generation, Rules
@@ -101,7 +101,7 @@ class LocalServer:
         self.store = Store(data)
         self.hub = Hub(rules, of_platform(platform_skills), max_frames, self.store)
         self._host = Host(self.hub, host, port)
-        self._app = Rest(self.hub, routes, self._host.drop)
+        self._app = application(self.hub, routes, self._host.drop)
         self.agent = self.add_agent(agent_name)
         self.owner = Owner(self.hub, self.agent)
 

@@ -60,14 +60,10 @@ def record(rows: list[TelemetryRow], agent_id: str, event: object, data: object)
 
 
 def _end_session(rows: list[TelemetryRow], agent_id: str, values: Mapping[str, Any]) -> None:
-    for place in reversed(range(len(rows))):
-        row = rows[place]
-        if (
-            row.agent_id == agent_id
-            and row.event == "session_start"
-            and "ended" not in row.data
-            and row.data.get("sessionId") == values.get("sessionId")
-        ):
+    begun, session = (agent_id, "session_start"), values.get("sessionId")
+    for place, row in reversed(list(enumerate(rows))):
+        open_session = "ended" not in row.data and row.data.get("sessionId") == session
+        if (row.agent_id, row.event) == begun and open_session:
             rows[place] = replace(row, data={**row.data, **values, "ended": True})
             return
 

@@ -54,13 +54,8 @@ class Waiting:
     def wait(self, key: object, look: Callable[[], R | None], timeout: float, what: Callable[[], str]) -> R:
         """Return the first thing that ``look`` finds; it looks again whenever the key rings.
 
-        Args:
-            key: the id of what is looked at.
-            look: called under the lock; None means not yet.
-            timeout: seconds.
-            what: describes what was missed.
-
-        Raises TimeoutError if the time is up, RuntimeError if the server stops meanwhile.
+        It is called under the lock, and None means not yet. Raises TimeoutError, which tells ``what`` was missed,
+        after so many seconds, RuntimeError if the server stops meanwhile.
         """
         deadline = time.monotonic() + timeout
         with self.lock:

@@ -113,13 +113,11 @@ def _waiting(request: ApiRequest) -> Call:
 
 
 def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
     try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
+        time = None if text is None else msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
         refuse(400, "since must be a time such as 2026-08-22T10:00:00Z")
-    return time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
+    return time if time is None or time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
 
 
 def _shown(call: Call) -> Frame:

@@ -8,7 +8,7 @@ from functools import cache
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ..hub import Hub
@@ -35,19 +35,12 @@ from .notes import NOTEBOOKS, NOTES, THREAD, TITLES
 Drop = Callable[[Scope], None]
 
 
-class Rest(Starlette):
-    """Answer the bots' routes, and the user's.
-
-    Args:
-        hub: what the routes work with.
-        routes: the user's own, which come first.
-        drop: ends the TCP connection of a request.
-    """
-
-    def __init__(self, hub: Hub, routes: Sequence[BaseRoute], drop: Drop) -> None:
-        super().__init__(routes=[*routes, *routes_of(hub.chat.rules.august)])
-        self.router.default = _nothing
-        self.state.hub, self.state.drop = hub, drop
+def application(hub: Hub, routes: Sequence[BaseRoute], drop: Drop) -> ASGIApp:
+    """Return what answers the bots' routes, and before those the user's own; ``drop`` ends a request's TCP."""
+    made = Starlette(routes=[*routes, *routes_of(hub.chat.rules.august)])
+    made.router.default = _nothing
+    made.state.hub, made.state.drop = hub, drop
+    return made
 
 
 def _route(path: str, etag: bool = False, public: bool = False, **handlers: Handler) -> Route:
@@ -87,7 +80,7 @@ _ROUTES = (
     _route("/notes", etag=True, get=notes.list_notes, post=notes.create_note),
     _route("/notes/{id}", get=notes.get_note, patch=notes.update_note, delete=NOTES.deletes),
     _route("/notes/{id}/thread", get=THREAD.lists, post=notes.add_to_thread),
-    _route("/notebooks", get=notes.list_notebooks, post=notes.create_notebook),
+    _route("/notebooks", get=NOTEBOOKS.lists, post=notes.create_notebook),
     _route("/notebooks/{id}", get=NOTEBOOKS.shows, patch=NOTEBOOKS.updates, delete=NOTEBOOKS.deletes),
     _route("/notebooks/{id}/notes", get=TITLES.lists),
     _route("/memories", get=memories.list_memories, post=memories.remember),
@@ -119,7 +112,7 @@ _KANBAN = (
     _route("/cards/{id}/labels/{other}", delete=cards.unlink),
 )
 _KANBAN_AUGUST = (
-    _route("/boards/{id}/unarchive", post=kanban.unarchive_board),
+    _route("/boards/{id}/unarchive", post=kanban.archive_board),
     _route("/cards/bulk-move", post=cards.move_cards),
     _route("/cards/{id}/comments", get=COMMENTS.lists, post=COMMENTS.creates),
     _route("/comments/{id}", get=COMMENTS.shows),

@@ -159,9 +159,7 @@ class ApiRequest(Request):
     def read(self, kind: Body, nul: int = 400) -> Values:
         """Return what the body says, null being nothing; refuse others as axum's extractor does.
 
-        Args:
-            kind: what the route takes.
-            nul: the status for a text with a NUL, which PostgreSQL does not keep.
+        ``nul`` is the status for a text with a NUL, which PostgreSQL does not keep.
         """
         content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "application/json" and not content_type.endswith("+json"):
@@ -181,12 +179,9 @@ class ApiRequest(Request):
 
 
 def body(strict: bool = False, snake: bool = False, **fields: Any) -> Body:
-    """Describe a JSON body.
+    """Describe a JSON body by the type of each field, or a type and a default.
 
-    Args:
-        strict: whether fields that it does not know are refused.
-        snake: whether its names are not in camel case.
-        fields: the type of each, or a type and a default.
+    A strict one refuses fields that it does not know; the names are in camel case unless they are in snake case.
     """
     given = [(name, *kind) if isinstance(kind, tuple) else (name, kind) for name, kind in fields.items()]
     make = partial(msgspec.defstruct, "Body", given, forbid_unknown_fields=strict, kw_only=True)

@@ -87,8 +87,7 @@ def list_boards(request: ApiRequest) -> Response:
     if not request.store.value("SELECT 1 FROM boards LIMIT 1"):
         with request.store.transaction():
             _grant(request, add_board(request.store, _DEFAULT_NAME))
-    where = "id IN (SELECT board_id FROM board_grants WHERE agent_id = ?)"
-    where += "" if request.flag("includeArchived") else " AND NOT archived"
+    where = BOARDS.granted + ("" if request.flag("includeArchived") else " AND NOT archived")
     page = request.page(PAGE, MAX_PAGE) if request.august else (-1, 0)
     boards = BOARDS.rows(request, where, request.agent_id, page=page)
     for board in () if request.august else boards:
@@ -118,18 +117,16 @@ def delete_board(request: ApiRequest) -> Response:
 
 def archive_board(request: ApiRequest) -> Response:
     board_id, store = BOARDS.check(request, request.id(), write=True), request.store
-    # In March 2026 this brings an archived board back, since nothing else does.
-    archived = request.august or not _is_archived(store, board_id)
-    others = "SELECT 1 FROM boards WHERE id <> ? AND NOT archived"
-    if archived and not _is_archived(store, board_id) and not store.value(others, board_id):
+    was_archived, others = (
+        _is_archived(store, board_id),
+        "SELECT 1 FROM boards WHERE id <> ? AND NOT archived",
+    )
+    # In March 2026 this brings an archived board back, since there is no other route that does.
+    archived = request.url.path.endswith("/archive") if request.august else not was_archived
+    if archived and not was_archived and not store.value(others, board_id):
         refuse(400, "Cannot archive the last board")
     store.update("boards", board_id, archived=archived)
     return empty() if request.august else done(archived=archived)
-
-
-def unarchive_board(request: ApiRequest) -> Response:
-    request.store.update("boards", BOARDS.check(request, request.id(), write=True), archived=False)
-    return empty()
 
 
 def reorder_columns(request: ApiRequest) -> Response:

@@ -92,6 +92,12 @@ class Kind:
         }
 
     @property
+    def granted(self) -> str:
+        """SQL condition for those that the agent in its parameter may use."""
+        place = self.place or f"{self.grants}_id"
+        return f"{place} IN (SELECT {self.grants}_id FROM {self.grants}_grants WHERE agent_id = ?)"
+
+    @property
     def _link(self) -> str:
         return f"{self.noun.lower()}_id"  # the column that its parts have for it
 
@@ -150,10 +156,12 @@ class Kind:
     # Routes
 
     def lists(self, request: ApiRequest) -> Response:
-        """Answer with what its parent has of it."""
-        assert self.parent is not None
-        self.parent.check(request, request.id())
-        found = self.rows(request, f"{self.parent._link} = ?", request.id())
+        """Answer with what its parent has of it; without a parent, with what the agent may use."""
+        where, value = self.granted, request.agent_id
+        if self.parent is not None:
+            where, value = f"{self.parent._link} = ?", request.id()
+            self.parent.check(request, value)
+        found = self.rows(request, where, value)
         return answer({self.key: found} if self.key else found)
 
     def creates(self, request: ApiRequest) -> Response:

@@ -54,6 +54,7 @@ NOTEBOOKS = Kind(
     {"noteCount": "(SELECT count(*) FROM notes WHERE notebook_id = notebooks.id AND archived_at IS NULL)"},
     {"archived": "archived"},
     order="sort_order, rowid",
+    key="notebooks",
     place="id",
     grants="notebook",
     missing=403,
@@ -91,11 +92,6 @@ THREAD = Kind(
     parent=NOTES,
     stamps="created_at",
 )
-
-
-def list_notebooks(request: ApiRequest) -> Response:
-    granted = "id IN (SELECT notebook_id FROM notebook_grants WHERE agent_id = ?)"
-    return answer({"notebooks": NOTEBOOKS.rows(request, granted, request.agent_id)})
 
 
 def create_notebook(request: ApiRequest) -> Response:

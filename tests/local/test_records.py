@@ -1,4 +1,4 @@
-"""The chunk detection of the March 2026 server, against what is known of it."""
+"""The record of what was streamed: the chunk detection of the March 2026 server, against what is known of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arinova_agent_sync.local.streamed import Streamed
+from arinova_agent_sync.local.records import Streamed
 
 
 def shown(chunks: list[str]) -> tuple[list[str], str]:
