@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from websockets.frames import Opcode
@@ -47,6 +47,7 @@ class AgentSocket:
         self._state: Literal["waiting", "checking", "open", "over"] = "waiting"
         self._timer: asyncio.TimerHandle | None = None
         self._late: asyncio.TimerHandle | None = None
+        self._early: list[Callable[[], None]] = []  # what came before auth_ok, for afterwards
 
     @property
     def agent_id(self) -> str | None:
@@ -60,6 +61,9 @@ class AgentSocket:
         self._timer = loop.call_later(self._hub.chat.rules.auth_timeout, self._too_late)
 
     def text(self, data: bytes) -> None:
+        if self._state == "checking":
+            self._early.append(lambda: self.text(data))
+            return
         try:
             text = data.decode()
         except UnicodeDecodeError:
@@ -79,6 +83,9 @@ class AgentSocket:
                 self._hub.incoming.receive(self, self.account, frame)
 
     def other(self, opcode: Opcode, data: bytes) -> None:
+        if self._state == "checking":
+            self._early.append(lambda: self.other(opcode, data))
+            return
         self._record("in", data, len(data), _KINDS[opcode])
         if self._state == "waiting":
             # The authentication loop of the March 2026 server takes text only; anything else ends it.
@@ -182,7 +189,6 @@ class AgentSocket:
         if late is None:
             self._welcome()
         else:
-            self.wire.hold()
             self._late = asyncio.get_running_loop().call_later(late.parameters["seconds"], self._welcome)
 
     def _welcome(self) -> None:
@@ -192,7 +198,9 @@ class AgentSocket:
         self._state = "open"
         with self._hub.turn() as chat:
             chat.want(Deliver(self, chat.roster.auth_ok(self.account, chat.rules.august)))
-        self.wire.release()
+        for tell in self._early:
+            tell()
+        self._early.clear()
 
     def _refuse(self, frame: Mapping[str, object]) -> None:
         # One attempt per socket, and no Close frame after it.

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 from .actions import Calls
@@ -21,7 +22,7 @@ from .chat import Chat
 from .event_loop import EventLoop
 from .faults import FaultBoard, Injection, Peer
 from .framelog import FrameLog
-from .records import ActionCalled, AgentAccount, Change, Changed, Deliver, Frame, Task, to_nobody
+from .records import ActionCalled, AgentAccount, Change, Changed, Deliver, Task, to_nobody
 from .replies import LocalReply
 from .rest import past
 from .rest.store import Store
@@ -159,7 +160,8 @@ class Hub:
                 case Changed(key=key):
                     self.waiting.ring(key)
                 case ActionCalled(connection=connection, agent=agent, frame=frame):
-                    self.calls.perform(agent.agent_id, frame, self._sender(cast(Peer, connection)))
+                    send = partial(self.post, cast(Peer, connection).deliver)
+                    self.calls.perform(agent.agent_id, frame, send)
         if self._expiry is None and self.chat.pending:
             self.post(self._expire)
         if self._journal and not self._keeping:
@@ -177,9 +179,6 @@ class Hub:
                 return
             delay = max(0.0, due - time.monotonic())
             self._expiry = asyncio.get_running_loop().call_later(delay, self._expire)
-
-    def _sender(self, peer: Peer) -> Callable[[Frame], bool]:
-        return lambda frame: self.post(peer.deliver, frame)
 
     def _cancel(self, task: Task) -> bool:
         with self.turn() as chat:

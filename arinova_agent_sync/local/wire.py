@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
 
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
@@ -55,10 +54,8 @@ class Wire(asyncio.Protocol):
         self._listener = listener
         self._max_frame_bytes = max_frame_bytes
         self._websocket = ServerProtocol(max_size=max_message_bytes, logger=_quiet)
-        self._events: deque[Request | Frame] = deque()
         self._fragments: list[bytes] = []
         self._kind = Opcode.TEXT
-        self._held = False
         self._frozen = False
         self._unread = bytearray()  # what came although the wire is frozen
         self._unsent: list[bytes] = []
@@ -79,13 +76,17 @@ class Wire(asyncio.Protocol):
             loop = asyncio.get_running_loop()
             self._breather = loop.call_later(len(data) / self._rate, self._breathe)
         self._websocket.receive_data(data)
-        for event in self._websocket.events_received():
-            if not isinstance(event, Response):  # which only a client receives
-                self._events.append(event)
+        events = self._websocket.events_received()
         # What the protocol would answer by itself is thrown away: pongs are ours to send or to keep, and the
         # March 2026 server never sends a Close frame.
         self._websocket.data_to_send()
-        self._pump()
+        for event in events:
+            if self.transport.is_closing():
+                break
+            if isinstance(event, Request):
+                self._accept(event)
+            elif isinstance(event, Frame):  # the rest is what only a client receives
+                self._take(event)
         if self._websocket.parser_exc is not None:
             self.drop()
         self._settle_reading()
@@ -93,7 +94,6 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._breather is not None:
             self._breather.cancel()
-        self._events.clear()
         self._listener.lost()
 
     # What the owner may ask
@@ -127,26 +127,13 @@ class Wire(asyncio.Protocol):
 
     def hang_up(self) -> None:
         """End TCP after what was sent has left."""
-        self._events.clear()
         self._ending = self._frozen
         if not self._frozen:
             self.transport.close()
 
     def drop(self) -> None:
         """End TCP at once."""
-        self._events.clear()
         self.transport.abort()
-
-    def hold(self) -> None:
-        """Tell the listener nothing more until ``release``."""
-        self._held = True
-        self._settle_reading()
-
-    def release(self) -> None:
-        """Go on after ``hold``."""
-        self._held = False
-        self._pump()
-        self._settle_reading()
 
     def freeze(self) -> None:
         """Read and write nothing until ``thaw``; TCP stays open."""
@@ -184,7 +171,7 @@ class Wire(asyncio.Protocol):
         self._settle_reading()
 
     def _settle_reading(self) -> None:
-        if self._held or self._frozen or self._breather is not None:
+        if self._frozen or self._breather is not None:
             self.transport.pause_reading()
         elif not self.transport.is_closing():
             self.transport.resume_reading()
@@ -196,14 +183,6 @@ class Wire(asyncio.Protocol):
 
     def _flush(self) -> None:
         self.send_bytes(b"".join(self._websocket.data_to_send()))
-
-    def _pump(self) -> None:
-        while self._events and not self._held:
-            event = self._events.popleft()
-            if isinstance(event, Request):
-                self._accept(event)
-            else:
-                self._take(event)
 
     def _accept(self, request: Request) -> None:
         response = self._websocket.accept(request)

@@ -106,9 +106,9 @@ _KANBAN = (
     _route("/cards/{id}", patch=CARDS.updates, delete=CARDS.deletes),
     _route("/cards/{id}/complete", post=cards.complete_card),
     _route("/cards/{id}/commits", get=COMMITS.lists, post=cards.add_commit),
-    _route("/cards/{id}/notes", get=LINKED_NOTES.lists, post=cards.link_note),
+    _route("/cards/{id}/notes", get=LINKED_NOTES.lists, post=cards.link),
     _route("/cards/{id}/notes/{other}", delete=cards.unlink),
-    _route("/cards/{id}/labels", post=cards.add_label),
+    _route("/cards/{id}/labels", post=cards.link),
     _route("/cards/{id}/labels/{other}", delete=cards.unlink),
 )
 _KANBAN_AUGUST = (

@@ -23,7 +23,7 @@ _HASH_CHARACTERS = 40
 _CARD: dict[str, Any] = {"title": TEXT, "description": TEXT, "priority": TEXT, "column_id": ID}
 _NEW_CARD = body(**{**_CARD, "title": str}, column_name=TEXT, board_id=ID)
 _MOVES = body(moves=list[body(card_id=UUID, to_column_id=UUID)])  # type: ignore[misc]
-_NOTE_LINK, _LABEL_LINK = body(note_id=UUID), body(label_id=UUID)
+_LINKS = {"note": body(note_id=UUID), "label": body(label_id=UUID)}
 _NEW_COMMIT = body(commit_hash=str, message=TEXT, url=TEXT)
 
 
@@ -161,30 +161,29 @@ def add_commit(request: ApiRequest) -> Response:
     return answer(COMMITS.rows(request, "card_id = ? AND commit_hash = ?", card_id, name)[0], 201)
 
 
-def link_note(request: ApiRequest) -> Response:
-    card_id, note_id = request.id(), request.read(_NOTE_LINK)["note_id"]
-    CARDS.check(request, card_id, write=True)
-    NOTES.check(request, note_id)
-    request.store.run("INSERT OR IGNORE INTO card_notes VALUES (?, ?)", card_id, note_id)
-    return answer({"linked": True})
-
-
-def add_label(request: ApiRequest) -> Response:
-    card_id, label_id = request.id(), request.read(_LABEL_LINK)["label_id"]
+def link(request: ApiRequest) -> Response:
+    """Hang a note or a label on a card, as the path says."""
+    what, card_id = _linked(request), request.id()
+    other_id = request.read(_LINKS[what])[f"{what}_id"]
     board_id = CARDS.check(request, card_id, write=True)
-    if not LABELS.rows(request, "id = ? AND board_id = ?", label_id, board_id):
+    if what == "note":
+        NOTES.check(request, other_id)
+    elif not LABELS.rows(request, "id = ? AND board_id = ?", other_id, board_id):
         refuse(400, "The board of this card has no such label")
-    request.store.run("INSERT OR IGNORE INTO card_labels VALUES (?, ?)", card_id, label_id)
+    request.store.run(f"INSERT OR IGNORE INTO card_{what}s VALUES (?, ?)", card_id, other_id)
     return answer({"linked": True})
 
 
 def unlink(request: ApiRequest) -> Response:
     """Take a note or a label from a card, as the path says."""
-    card_id, other_id = request.id(), request.id("other")
+    what, card_id, other_id = _linked(request), request.id(), request.id("other")
     CARDS.check(request, card_id, write=True)
-    what = "note" if "/notes/" in request.scope["path"] else "label"
     request.store.run(f"DELETE FROM card_{what}s WHERE card_id = ? AND {what}_id = ?", card_id, other_id)
     return empty()
+
+
+def _linked(request: ApiRequest) -> str:
+    return "note" if "/notes" in request.scope["path"] else "label"
 
 
 def _column_for(request: ApiRequest, values: Values) -> str:

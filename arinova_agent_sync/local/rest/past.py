@@ -9,19 +9,10 @@ from typing import TypeVar
 import msgspec
 
 from ..chat import Chat
-from ..records import AgentAccount, Change, Conversation, ConversationType, Message, User
+from ..records import AgentAccount, Change, Conversation, Message, User
 from .store import Row, Store, encoded
 
 T = TypeVar("T")
-
-
-class _Place(msgspec.Struct):
-    """What is kept of a conversation."""
-
-    id: str
-    type: ConversationType
-    agents: list[str]
-    created_at: datetime
 
 
 def keep(store: Store, changes: Iterable[Change]) -> None:
@@ -49,9 +40,10 @@ def recall(store: Store, chat: Chat) -> None:
 
     accounts = {account.agent_id: account for account in kept("account", AgentAccount)}
     conversations: dict[str, Conversation] = {}
-    for place in kept("conversation", _Place):
-        agents = tuple(accounts[agent_id] for agent_id in place.agents)
-        conversations[place.id] = Conversation(place.id, place.type, agents, place.created_at)
+    for place in kept("conversation", Row):
+        agents = tuple(accounts[agent_id] for agent_id in place["agents"])
+        created_at = datetime.fromisoformat(place["created_at"])
+        conversations[place["id"]] = Conversation(place["id"], place["type"], agents, created_at)
     for message in kept("message", Message):
         conversation = conversations[message.conversation_id]
         conversation.rows[message.id] = message
