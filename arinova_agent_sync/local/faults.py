@@ -40,11 +40,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, get_args
 
 from ..argument_checks import count, one_of, seconds
-from .event_loop import EventLoop
 from .framelog import Content
 from .records import AgentAccount
 from .replies import LocalReply
 from .roster import INVALID_TOKEN
+from .threads import EventLoop
 
 FaultName = Literal[
     "drop",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Literal
 
-from .waiting import Waiting
+from .threads import Waiting
 
 Direction = Literal["in", "out"]
 Kind = Literal["text", "binary", "ping", "pong", "close"]
@@ -72,18 +72,12 @@ class FrameLog:
         self._count = 0
 
     def add(
-        self,
-        direction: Direction,
-        connection: int,
-        agent_id: str | None,
-        kind: Kind,
-        frame: Content,
-        size: int,
+        self, way: Direction, connection: int, agent_id: str | None, kind: Kind, frame: Content, size: int
     ) -> None:
         """Keep a frame of so many bytes, and drop the oldest if there is no room."""
         with self._waiting.lock:
             self._count += 1
-            record = FrameRecord(self._count, time.monotonic(), direction, connection, agent_id, kind, frame)
+            record = FrameRecord(self._count, time.monotonic(), way, connection, agent_id, kind, frame)
             self._records.append((record, size))
             self._bytes += size
             while len(self._records) > self._most or (self._bytes > self._most_bytes and self._records):

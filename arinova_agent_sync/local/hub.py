@@ -19,7 +19,6 @@ from typing import Any, cast
 from .actions import Calls
 from .agent_frames import Incoming
 from .chat import Chat
-from .event_loop import EventLoop
 from .faults import FaultBoard, Injection, Peer
 from .framelog import FrameLog
 from .records import ActionCalled, AgentAccount, Change, Changed, Deliver, Task, to_nobody
@@ -27,7 +26,7 @@ from .replies import LocalReply
 from .rest import past
 from .rest.store import Store
 from .rules import Rules
-from .waiting import Waiting
+from .threads import EventLoop, Waiting
 
 logger = logging.getLogger("arinova_agent_sync.local")
 

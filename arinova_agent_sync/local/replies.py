@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .records import AgentAccount, Message, ReplyStatus, Task
-from .waiting import Waiting
+from .threads import Waiting
 
 
 @dataclass(frozen=True)

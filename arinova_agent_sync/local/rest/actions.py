@@ -122,16 +122,10 @@ def _time(text: str | None) -> datetime | None:
 
 def _shown(call: Call) -> Frame:
     return {
+        **{key: call.frame.get(key) for key in ("action", "arguments", "taskId", "conversationId")},
+        **{key: call.reply[key] for key in ("status", "result", "error", "confirmation")},
         "id": call.row_id,
         "callId": call.id,
         "agentId": call.agent_id,
-        "action": call.frame.get("action"),
-        "arguments": call.frame.get("arguments"),
-        "taskId": call.frame.get("taskId"),
-        "conversationId": call.frame.get("conversationId"),
-        "status": call.status,
-        "result": call.reply["result"],
-        "error": call.reply["error"],
-        "confirmation": call.reply["confirmation"],
         "createdAt": call.created_at.isoformat(timespec="microseconds"),
     }

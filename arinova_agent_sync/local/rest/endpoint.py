@@ -35,9 +35,6 @@ class Endpoint:
         handlers: what answers, by method.
         etag: whether the August 2026 server marks its answers, and sends none that the client has.
         public: whether no token is asked for.
-
-    Attributes:
-        handlers: what answers, by method.
     """
 
     def __init__(self, handlers: Mapping[str, Handler], etag: bool = False, public: bool = False) -> None:
@@ -158,8 +155,7 @@ def _failure(status: int, error: str, retry_after: float | None, **_: object) ->
 
 async def _send_half(response: Response, send: Send) -> None:
     # More is promised and does not come, so TCP ends behind this.
-    await send(
-        {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
-    )
+    start = {"status": response.status_code, "headers": response.raw_headers}
+    await send({"type": "http.response.start", **start})
     half = bytes(response.body)[: len(response.body) // 2]
     await send({"type": "http.response.body", "body": half, "more_body": True})
