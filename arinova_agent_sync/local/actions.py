@@ -10,13 +10,12 @@ import inspect
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from .records import Frame
+from .records import Frame, new_id
 
 ActionStatus = Literal[
     "success", "error", "requires_confirmation", "cancelled", "processing", "received", "validating"
@@ -177,7 +176,7 @@ class Calls:
 
         ``ended`` is called when no more will come, unless a confirmation brings it on again.
         """
-        call = Call(str(uuid.uuid4()), agent_id, frame, datetime.now(timezone.utc), send, {})
+        call = Call(new_id(), agent_id, frame, datetime.now(timezone.utc), send, {})
         with self._lock:
             self._calls[call.row_id] = call
             if len(self._calls) > _KEPT:

@@ -7,7 +7,6 @@ names another one; time comes from the injected clock only.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +29,7 @@ from .records import (
     Task,
     User,
     WriteDown,
+    new_id,
     to_nobody,
 )
 from .roster import Roster
@@ -38,10 +38,6 @@ from .rules import Rules
 DISCONNECTED = "Agent disconnected"
 RECONNECTED = "Agent reconnected"
 RESTARTED = "Stream interrupted by server restart"
-
-
-def _uuid() -> str:
-    return str(uuid.uuid4())
 
 
 class Chat:
@@ -65,7 +61,7 @@ class Chat:
         self,
         rules: Rules | None = None,
         clock: Callable[[], float] = time.monotonic,
-        new_id: Callable[[], str] = _uuid,
+        new_id: Callable[[], str] = new_id,
         skills: Sequence[Mapping[str, Any]] = (),
         write_down: WriteDown = to_nobody,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .records import AgentAccount, Conversation, User
+from .records import AgentAccount, Conversation, ListenMode, User
 
 MENTION_ALL = ("__all__", "__all_agents__")  # ids that stand for every agent of the conversation
 
@@ -14,18 +14,18 @@ _NAME = re.compile(r"@(\w+)")
 
 def hears(agent: AgentAccount, sender: User, mentioned: bool) -> bool:
     """Return whether an agent's listen mode lets a human's message through."""
-    listed = sender.username in agent.allowed_users
-    if agent.listen_mode == "all":
-        return True
-    if agent.listen_mode == "all_mentions":
-        return mentioned
-    if agent.listen_mode == "owner_unmention_others_mention":
-        return sender.owner or mentioned
-    if agent.listen_mode in ("owner_and_allowlist", "allowed_users"):
-        return sender.owner or listed
-    if agent.listen_mode == "allowlist_mentions":
-        return mentioned and (sender.owner or listed)
-    return agent.listen_mode == "owner_only" and sender.owner
+    owner, listed = sender.owner, sender.username in agent.allowed_users
+    lets_through: dict[ListenMode, bool] = {
+        "all": True,
+        "all_mentions": mentioned,
+        "owner_unmention_others_mention": owner or mentioned,
+        "owner_and_allowlist": owner or listed,
+        "allowed_users": owner or listed,
+        "allowlist_mentions": mentioned and (owner or listed),
+        "owner_only": owner,
+        "muted": False,
+    }
+    return lets_through[agent.listen_mode]
 
 
 def mentioned_agents(conversation: Conversation, text: str, mentions: Sequence[str]) -> set[str]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .hub import Hub
-from .records import AgentAccount
+from .records import AgentAccount, new_id
 from .rest import past
 from .rest.kanban import COLUMNS_OF_ALWAYS, add_board
 from .rest.notes import add_notebook, default_notebook
-from .rest.store import new_id, now
+from .rest.store import now
 
 
 @dataclass(frozen=True)

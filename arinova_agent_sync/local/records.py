@@ -307,6 +307,11 @@ class ActionCalled:
 Effect = Deliver | Changed | ActionCalled
 
 
+def new_id() -> str:
+    """Return a new UUID."""
+    return str(uuid.uuid4())
+
+
 def as_uuid(text: object) -> str | None:
     """Return a UUID as it is usually written, None for what is none."""
     return str(uuid.UUID(text)) if isinstance(text, str) and _UUID.fullmatch(text) else None

@@ -101,11 +101,8 @@ class LocalReply:
         """When it was sent, dispatched, begun and done."""
         with self._waiting.lock:
             task = self._task
-            after = (
-                None if moment is None else moment - task.sent_at
-                for moment in (task.dispatched_at, task.first_chunk_at, task.done_at)
-            )
-            return Timings(task.sent_at, *after)
+            moments = (task.dispatched_at, task.first_chunk_at, task.done_at)
+            return Timings(task.sent_at, *(None if each is None else each - task.sent_at for each in moments))
 
     def cancel(self) -> bool:
         """Press the stop button; return False if there was nothing to stop any more."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from starlette.routing import BaseRoute
 
+from ..argument_checks import one_of
 from .actions import Action, ActionFunction, ActionStatus
 from .agent_frames import Report
 from .agent_socket import AgentSocket
@@ -180,8 +181,9 @@ class LocalServer:
             allowed_users: user names that the allow-list modes let through.
             system_prompt: what the server puts before every text that the agent reads.
 
-        Raises ValueError if the token is taken.
+        Raises ValueError if the token is taken, or there is no such mode.
         """
+        one_of("listen_mode", listen_mode, get_args(ListenMode))
         wanted = AgentAccount("", name, token or "", listen_mode, tuple(allowed_users), system_prompt)
         with self.hub.turn() as chat:
             return chat.add_agent(wanted)

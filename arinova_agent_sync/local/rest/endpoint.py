@@ -59,9 +59,6 @@ class Endpoint:
             except ClientDisconnect:
                 return  # half a request is not to be carried out
         board, path = hub.board, scope["path"]
-        if board.quiet:
-            await (await self._answer(handler, request))(scope, receive, send)
-            return
         agent_id = request.caller.agent_id if request.caller is not None else None
         if (slow := board.use("http-slow", agent_id, path)) is not None:
             await asyncio.sleep(slow.parameters["seconds"])

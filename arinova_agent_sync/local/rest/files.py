@@ -15,10 +15,10 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from ..records import AgentAccount, as_uuid
+from ..records import AgentAccount, as_uuid, new_id
 from .exchange import ApiRequest, Values, answer, body, empty, refuse, refuse_plainly
 from .kinds import Kind
-from .store import Row, Store, new_id, now
+from .store import Row, Store, now
 
 # Files that an agent may see: its own, and those of the conversations whose ids the second parameter has.
 VISIBLE = "(agent_id = ? OR conversation_id IN (SELECT value FROM json_each(?)))"

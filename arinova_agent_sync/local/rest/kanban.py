@@ -7,9 +7,10 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from ..records import new_id
 from .exchange import NUMBER, TEXT, ApiRequest, Values, answer, body, done, empty, refuse
 from .kinds import Kind, utc
-from .store import Row, Store, new_id, now
+from .store import Row, Store, now
 
 COLUMNS_OF_ALWAYS = ("Backlog", "To Do", "In Progress", "Review", "Done")
 PAGE, MAX_PAGE = 50, 100  # August 2026; the March 2026 server sends everything

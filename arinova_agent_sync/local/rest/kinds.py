@@ -14,8 +14,9 @@ from typing import Any, Literal
 from msgspec import Struct
 from starlette.responses import Response
 
+from ..records import new_id
 from .exchange import ApiRequest, Body, Values, answer, done, empty, refuse
-from .store import Row, new_id, now
+from .store import Row, now
 
 # What SQLite has no type for, by the keys in answers.
 _JSON = ("labels", "tags", "parameters", "config")

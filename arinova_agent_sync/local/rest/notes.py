@@ -6,10 +6,10 @@ import re
 
 from starlette.responses import Response
 
-from ..records import as_uuid
+from ..records import as_uuid, new_id
 from .exchange import TEXT, ApiRequest, Values, answer, body, refuse, refuse_plainly
 from .kinds import Kind
-from .store import Store, new_id, now
+from .store import Store, now
 
 _PAGE, _MAX_PAGE = 20, 50
 _TITLE_BYTES, _NAME_BYTES = 200, 255

@@ -9,13 +9,14 @@ import json
 import os
 import sqlite3
 import threading
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
+
+from ..records import new_id
 
 Row = dict[str, Any]
 
@@ -102,7 +103,7 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = None if path is None else os.path.abspath(path)
-        self._run = str(uuid.uuid4())  # by which a database is recognised that another server has used since
+        self._run = new_id()  # by which a database is recognised that another server has used since
         self._claimed = False
         self._lock = threading.RLock()  # taken before the hub's lock
         self._connection: sqlite3.Connection | None = None
@@ -233,13 +234,8 @@ class Store:
                 yield
                 return
             connection.execute("BEGIN")
-            try:
+            with connection:
                 yield
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk may have ended it
-                    connection.execute("ROLLBACK")
-                raise
 
 
 def encoded(value: object) -> bytes:
@@ -249,11 +245,6 @@ def encoded(value: object) -> bytes:
     except UnicodeEncodeError:
         plain = msgspec.to_builtins(value, enc_hook=str)
         return json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def new_id() -> str:
-    """Return a new UUID."""
-    return str(uuid.uuid4())
 
 
 def now() -> str:
