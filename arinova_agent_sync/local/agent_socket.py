@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from websockets.frames import Opcode
 
@@ -17,12 +17,6 @@ from .records import AgentAccount, Deliver, Frame
 from .roster import AUTH_TIMEOUT, INVALID_TOKEN
 from .wire import Wire
 
-_KINDS: Mapping[Opcode, Kind] = {
-    Opcode.BINARY: "binary",
-    Opcode.PING: "ping",
-    Opcode.PONG: "pong",
-    Opcode.CLOSE: "close",
-}
 _NOT_UTF8 = b'{"type": "pong", "text": "\xff\xfe"}'
 _HALF_A_FRAME = b"\x81\x7e\x01\x00" + b'{"type": "task"'  # announces 256 bytes
 _MASKED = b"\x81\x82\x00\x00\x00\x00{}"
@@ -86,7 +80,7 @@ class AgentSocket:
         if self._state == "checking":
             self._early.append(lambda: self.other(opcode, data))
             return
-        self._record("in", data, len(data), _KINDS[opcode])
+        self._record("in", data, len(data), cast(Kind, opcode.name.lower()))
         if self._state == "waiting":
             # The authentication loop of the March 2026 server takes text only; anything else ends it.
             self._state = "over"

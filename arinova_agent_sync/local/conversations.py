@@ -7,16 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .hub import Hub
-from .records import (
-    AgentAccount,
-    Attachments,
-    Conversation,
-    ConversationType,
-    Frame,
-    Message,
-    Prompt,
-    Task,
-)
+from .records import AgentAccount, Attachments, Conversation, ConversationType, Frame, Message, Prompt, Task
 from .replies import LocalReply
 
 

@@ -235,17 +235,15 @@ class Conversation:
         """
         saved = "\0" not in content
         self.last_seq += saved
-        agent = author if isinstance(author, AgentAccount) else None
-        human = author if isinstance(author, User) else None
         row = Message(
             id=message_id,
             conversation_id=self.id,
             seq=self.last_seq if saved else self.last_seq + 1,
-            role="agent" if agent else "user",
+            role="agent" if isinstance(author, AgentAccount) else "user",
             content=content,
             status=status,
-            sender_agent_id=agent.agent_id if agent else None,
-            sender_user_id=human.user_id if human else None,
+            sender_agent_id=author.agent_id if isinstance(author, AgentAccount) else None,
+            sender_user_id=author.user_id if isinstance(author, User) else None,
             sender_name=author.name if isinstance(author, AgentAccount) else author.username,
             reply_to_id=reply_to_id,
             created_at=created_at,

@@ -12,19 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ..hub import Hub
-from . import (
-    actions,
-    cards,
-    files,
-    hud,
-    kanban,
-    memories,
-    messages,
-    notes,
-    search,
-    skills,
-    wiki,
-)
+from . import actions, cards, files, hud, kanban, memories, messages, notes, search, skills, wiki
 from .cards import CARDS, COMMENTS, COMMITS, LINKED_NOTES
 from .endpoint import Endpoint, Handler
 from .files import FILES
