@@ -118,11 +118,7 @@ def command(
       130  left at once: a second signal, or Ctrl-C while a TARGET was loaded
     """
     tokens = _tokens_of(targets, given_tokens(token_files, bot_tokens))
-    log_format_ = cast(logs.Format, log_format)
-    origins = logs.set_up(log_level, log_format_)
     if reload:
-        from .supervisor import supervise
-
         try:
             for target in targets:
                 file_of(target)
@@ -130,6 +126,11 @@ def command(
             raise click.UsageError(str(error)) from None
         if health is not None:  # the other process listens; here it is seen whether one can
             _listen(health).close()
+    log_format_ = cast(logs.Format, log_format)
+    origins = logs.set_up(log_level, log_format_)
+    if reload:
+        from .supervisor import supervise
+
         sys.exit(supervise(targets))
     runner = _Runner(
         targets,
