@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 from .argument_checks import count, text
+from .image_parts import ImageForm, check_form
 from .names import folded
 from .payload import HistoryMessage, Member, ReplyTo
 from .protocol.json_values import clean_text
-from .trigger import AGENT_ROLES, HasHistory, find_trigger, is_own
+from .trigger import AGENT_ROLES, HasHistory, find_trigger, is_own, said_later
 
 _MOST = 1_000_000
 _SHORTENED = (
@@ -29,6 +30,19 @@ class Asked(HasHistory, Protocol):
         ...
 
 
+def check_given(
+    system: str | None, limit: int | None, first: Literal["user"] | None, attachments: ImageForm | None
+) -> None:
+    """Raise TypeError or ValueError for what ``Task.messages`` does not take, before anything is fetched."""
+    if system is not None:
+        text("system", system, empty=True)
+    if limit is not None:
+        count("limit", limit, 1, _MOST)
+    if first is not None and first != "user":
+        raise ValueError(f'first must be "user" or None, not {first!r}')
+    check_form(attachments)
+
+
 def chat_messages(
     task: Asked,
     agent_name: str | None,
@@ -44,15 +58,14 @@ def chat_messages(
     it is not its turn yet; what agents said there was said before, and stays. To an agent that another agent's
     answer triggered the server sends an empty content.
     """
-    if limit is not None:
-        count("limit", limit, 1, _MOST)
     if task.content.strip():
         trigger = find_trigger(task, agent_name)
+        later = said_later(task, trigger)
         asked: dict[str, Any] | None = {"role": "user", "content": task.content}
         kept: Sequence[HistoryMessage] = [
             message
             for place, message in enumerate(task.history)
-            if trigger is None or place < trigger or (place > trigger and message.role in AGENT_ROLES)
+            if place < later or (place != trigger and message.role in AGENT_ROLES)
         ]
     else:
         kept, asked = _answered_agent(task, agent_name)
@@ -62,12 +75,10 @@ def chat_messages(
     if limit is not None:
         messages = messages[-limit:]
     if first is not None:
-        if first != "user":
-            raise ValueError(f'first must be "user" or None, not {first!r}')
         begin = next((i for i, each in enumerate(messages) if each["role"] == "user"), len(messages))
         messages = [each for i, each in enumerate(messages) if i >= begin or each["role"] == "system"]
     if system is not None:
-        messages.insert(0, {"role": "system", "content": text("system", system, empty=True)})
+        messages.insert(0, {"role": "system", "content": system})
     return messages
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .argument_checks import count
 from .payload import HistoryMessage, ReplyTo
 
 if TYPE_CHECKING:
     from .api.records import Message
     from .runtime.task_context import TaskContext
 
-_MOST = 1_000_000
 _PAGE = 100  # messages that the March 2026 server gives at most
 _TOLD = ("completed", "error", "cancelled")  # what the server takes into a task's history
 
@@ -40,7 +38,7 @@ def with_earlier(task: AskedMessage, context: TaskContext, limit: int | None) ->
 
     Raises ApiError if they cannot be fetched.
     """
-    if limit is None or count("limit", limit, 1, _MOST) <= len(task.history) or task.conversation_id is None:
+    if limit is None or limit <= len(task.history) or task.conversation_id is None:
         return task
     found: list[Message] = []
     # One more: this task's own message is among them, and comes as the content besides.

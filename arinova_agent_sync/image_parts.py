@@ -30,7 +30,8 @@ def _anthropic_part(media_type: str, data: str) -> Mapping[str, Any]:
 
 _FORMS = {
     "openai": _Form(20 * 1024 * 1024, 36 * 1024 * 1024, _openai_part),
-    "anthropic": _Form(5 * 1024 * 1024, 23 * 1024 * 1024, _anthropic_part),
+    # It counts the characters of the base64 form.
+    "anthropic": _Form(5 * 1024 * 1024 // 4 * 3, 23 * 1024 * 1024, _anthropic_part),
 }
 
 
@@ -89,7 +90,7 @@ def _one_line(name: str) -> str:
 
 def _image(attachment: Attachment, most: int) -> tuple[str, bytes] | None:
     """Return an image of at most so many bytes, and its type; None if it is none that the provider takes."""
-    if not attachment.file_type.startswith("image/") or attachment.file_size > most:
+    if not attachment.file_type.lower().startswith("image/") or attachment.file_size > most:
         return None
     content = attachment.read(max_bytes=most)
     media_type = _media_type(content)

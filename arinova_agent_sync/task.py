@@ -10,10 +10,10 @@ from .action_results import ActionCallResult, TaskActionOptions
 from .argument_checks import check_keywords
 from .argument_checks import seconds as check_seconds
 from .argument_checks import text as check_text
-from .chat_messages import chat_messages, checked_mentions, command_in, member_named, mentions_in
+from .chat_messages import chat_messages, check_given, checked_mentions, command_in, member_named, mentions_in
 from .earlier_messages import AskedMessage, with_earlier
 from .errors import ArinovaError, TaskCancelled
-from .image_parts import ImageForm, check_form, with_attachments
+from .image_parts import ImageForm, with_attachments
 from .payload import PayloadText, PayloadValue, ReadOnlyDict
 from .protocol.frames import text
 from .tool_calls import TaskReporter, TimedToolCall, ToolCallOutcome, Usage
@@ -251,7 +251,7 @@ class Task:
 
         Raises TypeError or ValueError for other values, ApiError if messages or images cannot be fetched.
         """
-        check_form(attachments)
+        check_given(system, limit, first, attachments)
         asked = with_earlier(self._asked, self._context, limit)
         messages = chat_messages(asked, self._context.agent_name, system, limit, first)
         return with_attachments(messages, self.attachments, attachments) if attachments else messages

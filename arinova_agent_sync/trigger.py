@@ -87,6 +87,21 @@ def find_trigger(task: HasHistory, agent_name: str | None) -> int | None:
     return next((place for place in fitting if place >= behind_own or place in open_ones), None)
 
 
+def said_later(task: HasHistory, trigger: int | None) -> int:
+    """Return the first place from which on users said what is not their turn yet.
+
+    Args:
+        task: what is to be answered.
+        trigger: its own place in the history, None if it is not there: too much may stand behind it.
+    """
+    if trigger is not None:
+        return trigger
+    history = task.history
+    if task.conversation_type in GROUPS or not task.asked_before or not all(m.created_at for m in history):
+        return len(history)
+    return _behind(task.asked_before, history)
+
+
 def _behind(asked_before: str | None, history: Sequence[HistoryMessage]) -> int:
     """Return the first place behind the message that was asked before, 0 if that cannot be told."""
     if asked_before is None:

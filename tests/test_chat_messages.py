@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from arinova_agent_sync.chat_messages import chat_messages, command_in, mentions_in
+from arinova_agent_sync.chat_messages import chat_messages, check_given, command_in, mentions_in
 from arinova_agent_sync.payload import HistoryMessage, Member, ReplyTo
 
 
@@ -147,6 +147,8 @@ class TestMessages:
                 ["go", "=1", "go"],
             ),  # that was not asked before: what is known is wrong
             ("lost", 1, ["a", "b", "=B"], ["a", "b", "=B", "lost"]),
+            # Too much was said behind it, so that it is not there any more; all of that came later.
+            ("lost", 0, ["a", "c", "d", "=A", "e"], ["a", "=A", "lost"]),
         ],
     )
     @pytest.mark.parametrize("known", ["2026-03-01 10:00:0{}.25", "2026-03-01T10:00:0{}.250Z"])
@@ -214,11 +216,12 @@ class TestMessages:
             ({"limit": True}, TypeError, "^limit must be an int, not bool$"),
             ({"system": 5}, TypeError, "^system must be a str, not int$"),
             ({"system": ["S"]}, TypeError, "^system must be a str, not list$"),
+            ({"attachments": "gemini"}, ValueError, "^attachments must be "),
         ],
     )
     def test_wrong_options(self, options: dict[str, object], kind: type[Exception], says: str) -> None:
         with pytest.raises(kind, match=says):
-            short(Asked("hi"), **options)
+            check_given(**{"system": None, "limit": None, "first": None, "attachments": None, **options})  # type: ignore[arg-type]
 
 
 class TestCommands:

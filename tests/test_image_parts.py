@@ -45,7 +45,7 @@ def data(content: bytes) -> str:
 )
 def test_an_image_stands_before_the_text(content: bytes, media_type: str) -> None:
     # What the sender said of the type may be wrong: providers refuse an image whose type is another.
-    image = attachment(content, "a", "image/png")
+    image = attachment(content, "a", "IMAGE/png")
     assert with_attachments(MESSAGES, [image], "openai") == [
         MESSAGES[0],
         {
@@ -87,7 +87,8 @@ def test_other_files_are_named(other: Attachment, line: str) -> None:
 
 
 def test_what_is_too_large_is_not_fetched() -> None:
-    sizes: dict[ImageForm, int] = {"openai": 20 * 1024 * 1024, "anthropic": 5 * 1024 * 1024}
+    sizes: dict[ImageForm, int] = {"openai": 20 * 1024 * 1024, "anthropic": 3_932_160}
+    assert len(b64encode(bytes(sizes["anthropic"]))) == 5 * 1024 * 1024  # which is what Anthropic counts
     for form, most in sizes.items():
         large = attachment(PNG, "a.png", "image/png", most + 1)
         with_attachments(MESSAGES, [large], form)
@@ -124,11 +125,9 @@ def test_each_file_is_named_and_the_text_stays(said: str, names: list[str], line
     assert message["content"] == "\n".join([said, *named])
 
 
-@pytest.mark.parametrize(("form", "taken"), [("openai", 7), ("anthropic", 4)])
-def test_images_that_are_too_large_together_are_named(form: ImageForm, taken: int) -> None:
-    images = [
-        attachment(PNG + bytes(5 * 1024 * 1024 - 100), f"{number}.png", "image/png") for number in range(9)
-    ]
+@pytest.mark.parametrize(("form", "size", "taken"), [("openai", 5_242_000, 7), ("anthropic", 3_932_000, 6)])
+def test_images_that_are_too_large_together_are_named(form: ImageForm, size: int, taken: int) -> None:
+    images = [attachment(PNG + bytes(size), f"{number}.png", "image/png") for number in range(9)]
     content = with_attachments(MESSAGES, images, form)[1]["content"]
     assert [part["type"] for part in content[:-1]] == [content[0]["type"]] * taken
     assert content[-1]["text"].count("[Attachment: ") == 9 - taken

@@ -402,6 +402,11 @@ class TestMessages:
         door.agent_name = "Cat"
         assert task.messages()[0] == {"role": "user", "content": "Ann: Hello"}
 
+    @pytest.mark.parametrize("wrong", [{"system": 5}, {"first": "x"}, {"attachments": "x"}])
+    def test_wrong_options_are_refused_before_anything_is_fetched(self, task: Task, wrong: Any) -> None:
+        with pytest.raises((TypeError, ValueError), match=f"^{next(iter(wrong))} must be "):
+            task.messages(limit=50, **wrong)  # which the door's api, None, could not fetch
+
 
 class TestSleep:
     def test_it_lasts(self, task: Task) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
+from ..net.forks import importing
 from . import httpx_clients, sleeps, urllib3_pools
 
 T = TypeVar("T")
@@ -49,10 +50,11 @@ def interruptible(client: T) -> T:
             "takes httpx.Client, httpx2.Client, requests.Session, urllib3.PoolManager, boto3 clients and what "
             "stands on these; async clients need none of it, since async handlers are cancelled where they wait"
         )
-    changes = [check(http_client, library) for check, library, http_client in found]
-    for change in changes:  # all were checked before the first one is changed
-        change()
-    sleeps.make_interruptible()
+    with importing():  # one thread at a time: a client that is half changed looks like an unknown one
+        changes = [check(http_client, library) for check, library, http_client in found]
+        for change in changes:  # all were checked before the first one is changed
+            change()
+        sleeps.make_interruptible()
     return client
 
 

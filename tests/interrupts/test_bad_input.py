@@ -148,6 +148,32 @@ def test_twice_is_once(make) -> None:
         handler.cancel().was_cancelled_at_once()
 
 
+def test_threads_may_do_it_to_one_client_at_once() -> None:
+    def make_interruptible(client, barrier, errors) -> None:
+        barrier.wait()
+        try:
+            interruptible(client)
+        except Exception as error:
+            errors.append(error)
+
+    errors: list[Exception] = []
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30):
+            with httpx.Client(verify=False) as client:
+                given = client, threading.Barrier(4), errors
+                threads = [threading.Thread(target=make_interruptible, args=given) for _ in range(4)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                assert isinstance(client._transport._pool._inner, sys.modules["httpcore"].ConnectionPool)
+    finally:
+        sys.setswitchinterval(before)
+    assert errors == []
+
+
 @pytest.mark.parametrize("make", [httpx.Client, requests.Session, urllib3.PoolManager])
 def test_connections_from_before_are_replaced(make) -> None:
     with stub() as provider, make() as client:

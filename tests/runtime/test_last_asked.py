@@ -87,3 +87,28 @@ def test_several_that_waited_without_the_older_ones(make_agent):
         agent.disconnect(5)
     assert [each[-1] for each in told] == ["hello", "same", "same", "bye", "same"]
     assert told[3].count("bye") == told[4].count("bye") == 1
+
+
+def test_more_waited_than_a_task_brings(make_agent, server):
+    begun, go_on, told = threading.Event(), threading.Event(), {}
+    agent = make_agent(server)
+
+    @agent.on_task
+    def handle(task):
+        begun.set()
+        go_on.wait(10)
+        told[task.content] = [message["content"] for message in task.messages()]
+        return f"({task.content})"
+
+    agent.connect(10)
+    conversation = server.conversation()
+    replies = [conversation.say("1")]
+    assert begun.wait(10)
+    replies += [conversation.say(text) for text in "2345678"]
+    go_on.set()
+    for reply in replies:
+        assert reply.wait(10) == "completed"
+    # What was said later is not what was said before, although it is all that the tasks bring.
+    assert told["2"] == ["2"]
+    assert told["4"] == ["4"]
+    assert told["8"] == ["8"]
