@@ -26,6 +26,7 @@ from arinova_agent_sync.cli.doctor import command as doctor
 from arinova_agent_sync.local import LocalServer
 from arinova_agent_sync.protocol import websocket_frames
 
+from ..net.test_socks import socks5
 from ..runtime.fault_server import FaultServer, Peer, authority, connect_proxy, frame, serving
 from .conftest import Command
 from .terminals import Terminal
@@ -419,6 +420,20 @@ def test_a_proxy_with_credentials_that_are_never_shown(
     for output in (result.output, refused.output):
         assert "swordfish" not in output
         assert "wrongfish" not in output
+
+
+def test_a_socks_proxy(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARINOVA_BOT_TOKEN", server.bot_token)
+    with serving(socks5([], server.port, user="me")) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://me:secret@127.0.0.1:{proxy.port}")
+        result = examine("http://chat.test")
+        assert f"socks5://127.0.0.1:{proxy.port}, with credentials" in line(result, "proxy")
+        assert "the proxy leads to chat.test port 80" in line(result, "tunnel")
+        assert (marks(result)["authentication"], marks(result)["HTTP"]) == ("ok", "ok")
+        monkeypatch.setenv("ALL_PROXY", f"socks5://me:wrong@127.0.0.1:{proxy.port}")
+        refused = examine("http://chat.test")
+    assert "did not make the connection" in line(refused, "tunnel")
+    assert "secret" not in result.output
 
 
 def test_a_proxy_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
