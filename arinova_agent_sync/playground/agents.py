@@ -77,7 +77,10 @@ def described(error: BaseException) -> str:
     """Return an error as the page tells it: with its traceback, unless it is one of ours, which say it all."""
     if isinstance(error, ArinovaError):
         return str(error)
-    return "".join(traceback.format_exception(error)).strip()
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(f"{LOGGER}."):
+        trace = trace.tb_next  # the way to the handler is the same for all, and nobody's to mend
+    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__)).strip()
 
 
 class InProcess:

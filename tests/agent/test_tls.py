@@ -2,91 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
-import threading
 
 import pytest
 import trustme
 
 from arinova_agent_sync import ConnectTimeout
+from tests.tls_front import TlsFront
 
 TASKS, CHUNKS = 8, 200
-
-
-class TlsFront:
-    """Put TLS in front of a server: accept, unwrap, pass bytes on, both ways."""
-
-    def __init__(self, port: int, context: ssl.SSLContext) -> None:
-        self._target = port
-        self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._sockets: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for sock in self._sockets:
-            try:
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-            except OSError:
-                pass
-        for thread in self._threads:
-            thread.join(5)
-        for sock in self._sockets:
-            sock.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._sockets.append(client)
-            try:
-                client = self._context.wrap_socket(client, server_side=True)
-            except (OSError, ssl.SSLError):
-                client.close()
-                continue
-            plain = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [client, plain]
-            thread = threading.Thread(target=self._shuttle, args=(client, plain))
-            self._threads.append(thread)
-            thread.start()
-
-    def _shuttle(self, client: ssl.SSLSocket, plain: socket.socket) -> None:
-        # One thread for both directions: no two may be in OpenSSL at once.
-        import select
-
-        client.setblocking(False)
-        try:
-            while True:
-                ready, _, _ = select.select([client, plain], [], [])
-                if client in ready:
-                    try:
-                        while data := client.recv(65536):
-                            plain.sendall(data)
-                        return
-                    except ssl.SSLWantReadError:
-                        pass
-                if plain in ready:
-                    data = plain.recv(16384)
-                    if not data:
-                        return
-                    client.setblocking(True)
-                    client.sendall(data)
-                    client.setblocking(False)
-        except (OSError, ssl.SSLError, ValueError):
-            pass
-        finally:
-            for sock in (client, plain):
-                try:
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
-                except OSError:
-                    pass
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from arinova_agent_sync.playground.agents import InProcess
 from arinova_agent_sync.playground.playground import Playground
 
 PATIENCE = 20.0  # seconds; what takes so long never comes
-QUICK = {"reconnect_interval": 0.01, "connect_timeout": 5.0, "shutdown_timeout": 5.0}
+QUICK: dict[str, Any] = {"reconnect_interval": 0.01, "connect_timeout": 5.0, "shutdown_timeout": 5.0}
 SKILLS = (Skill("shout", "Shout", "Say it loudly"), Skill("sing", "Sing", "Sing it"))
 
 Handler = Callable[[Task], Any]
@@ -32,9 +32,14 @@ def make_playground() -> Iterator[Callable[..., Playground]]:
     """Start playgrounds whose agents run a handler; ``Ada`` unless other names are given."""
     made: list[Playground] = []
 
-    def make(handler: Handler = echo, names: tuple[str, ...] = ("Ada",), **options: Any) -> Playground:
+    def make(
+        handler: Handler = echo,
+        names: tuple[str, ...] = ("Ada",),
+        settings: dict[str, Any] = QUICK,
+        **options: Any,
+    ) -> Playground:
         def agent(server_url: str, bot_token: str) -> ArinovaAgent:
-            agent = ArinovaAgent(server_url=server_url, bot_token=bot_token, skills=SKILLS, **QUICK)  # type: ignore[arg-type]
+            agent = ArinovaAgent(server_url=server_url, bot_token=bot_token, skills=SKILLS, **settings)
             agent.on_task(handler)
             return agent
 

@@ -29,6 +29,7 @@ if missing:
 __all__ = [
     "CHROMIUM",
     "DESKTOP",
+    "DOT",
     "OBSERVE",
     "PHONE",
     "Browser",
@@ -40,6 +41,11 @@ __all__ = [
 ]
 
 DESKTOP = {"width": 1440, "height": 900}
+# A picture of one pixel.
+DOT = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763a8a9"
+    "a900000304018187ff6e540000000049454e44ae426082"
+)
 PHONE = {"width": 390, "height": 844}
 # Collects how long the page was busy, and everything that the policy kept from happening.
 OBSERVE = """

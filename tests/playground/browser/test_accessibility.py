@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import answers, expect, say
+from .pages import PHONE, answers, expect, say
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -15,22 +15,59 @@ RULES = """async () => (await axe.run(document, {resultTypes: ["violations"]})).
     .map(({id, nodes}) => id + nodes.map(({html, failureSummary}) => html.slice(0, 200) + failureSummary))"""
 
 
+DIALOGS = ("New conversation", "This conversation", "Keyboard shortcuts")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_view_breaks_a_rule_of_accessibility(sample, visit, picture, scheme):
     page = visit(sample, color_scheme=scheme, bypass_csp=True)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    broken = {"empty": page.evaluate(RULES)}
+    broken = {}
+
+    def check(view: str) -> None:
+        broken[view] = page.evaluate(RULES)
+        picture(page, f"axe-{scheme}-{view.lower().replace(' ', '-')}")
+
+    check("empty")
+    page.keyboard.type("/")
+    expect(page.locator("#popup [role=option]").first).to_be_visible()
+    check("suggestions")
+    page.keyboard.press("Escape")
     say(page, "/tour")
     expect(answers(page)).to_have_count(1)
     expect(page.locator(".formula .katex").first).to_be_visible()
     say(page, "/fail")
     expect(answers(page, "error")).to_have_count(1)
-    for name in ("Frames", "Timeline", "Agent", "Faults"):
-        page.get_by_role("tab", name=name).click()
-        expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
-        broken[name] = page.evaluate(RULES)
-        picture(page, f"axe-{scheme}-{name.lower()}")
-    page.keyboard.press("Alt+n")
+    page.locator(".frame").last.click()
+    expect(page.locator("#frame-detail")).to_be_visible()
+    check("Frames")
+    page.get_by_role("tab", name="Timeline").click()
+    check("Timeline")
+    page.get_by_role("tab", name="Agent").click()
+    page.get_by_text("Log, 1 line").first.click()
+    page.locator("#agents summary").last.click()
+    check("Agent")
+    page.get_by_role("tab", name="Faults").click()
+    page.get_by_role("button", name="No pongs").click()
+    expect(page.locator("#fault-count")).to_be_visible()
+    check("Faults")
+    for name in DIALOGS:
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.get_by_role("dialog", name=name)).to_be_visible()
+        check(name)
+        page.keyboard.press("Escape")
+    page.get_by_label("Speak as", exact=True).select_option("+")
     expect(page.get_by_role("dialog")).to_be_visible()
-    broken["dialog"] = page.evaluate(RULES)
+    check("Speak as someone else")
+    page.set_viewport_size(PHONE)
+    check("phone, dialog")
+    page.keyboard.press("Escape")
+    check("phone")
+    page.get_by_role("button", name="Conversations").click()
+    expect(page.locator("#conversations")).to_be_visible()
+    check("phone, conversations")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Inspector").click()
+    expect(page.get_by_role("tabpanel", name="Faults")).to_be_visible()
+    check("phone, inspector")
     assert {view: rules for view, rules in broken.items() if rules} == {}

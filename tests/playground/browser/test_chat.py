@@ -12,14 +12,9 @@ from arinova_agent_sync.playground.browser import BrowserLink
 from arinova_agent_sync.playground.uploads import shrink
 
 from ..conftest import PATIENCE
-from .pages import answers, expect, say
+from .pages import DOT, answers, expect, say
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-
-DOT = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763a8a9"
-    "a900000304018187ff6e540000000049454e44ae426082"
-)
 
 
 def test_send_stream_and_read(make_playground, visit, picture):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import QUICK
 from .pages import answers, expect, say
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -72,8 +73,8 @@ def test_an_error_shows_its_traceback_and_the_log(make_playground, visit, pictur
     picture(page, "error")
 
 
-def test_the_theme_is_chosen_and_pings_are_hidden_at_first(sample, visit):
-    page = visit(sample)
+def test_the_theme_is_chosen_and_pings_are_hidden_at_first(make_playground, visit):
+    page = visit(make_playground(settings={**QUICK, "ping_interval": 0.1}))
     page.get_by_label("Theme").select_option("dark")
     assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
     page.reload()

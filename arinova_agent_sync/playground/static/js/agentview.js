@@ -1,4 +1,5 @@
-// How the agents are: state, errors, counters, skills.
+// How the agents are: state, errors, pace, log, counters, skills. Only what has changed is drawn anew, since people read
+// a traceback, mark it and copy it while the numbers beside it go on.
 
 import {avatar, byId, h, number} from "./dom.js";
 import {Rates} from "./rates.js";
@@ -7,53 +8,97 @@ import {on, state} from "./store.js";
 const MAIN = ["life", "link", "connections", "running", "queued", "threads"];
 
 export function agentView({restart}) {
-  const list = byId("agents");
-  const stats = new Map();
-  const logs = new Map(); // agent id: its latest records as texts
+  const told = new Map(); // agent id: its counters, log and pace
+  const cards = new Map(); // agent id: its card
   const rates = new Rates();
+  const button = h("button.small", {type: "button", onclick: restart});
+  const list = byId("agents");
+  list.append(h("div.row", {}, h("p.muted", {}, "Conversations stay when agents restart."), button));
 
   function render() {
-    list.replaceChildren(
-      h("div.row", {}, h("p.muted", {}, "Conversations stay when agents restart."), h("button.small", {type: "button", onclick: restart}, state.agents.length > 1 ? "Restart all" : "Restart")),
-      ...state.agents.map(card),
-    );
+    button.textContent = state.agents.length > 1 ? "Restart all" : "Restart";
+    for (const [id, card] of cards) {
+      if (state.agents.some((agent) => agent.id === id)) continue;
+      card.node.remove();
+      cards.delete(id);
+    }
+    for (const agent of state.agents) {
+      if (!cards.has(agent.id)) {
+        cards.set(agent.id, new Card());
+        list.append(cards.get(agent.id).node);
+      }
+      cards.get(agent.id).show(agent, told.get(agent.id) ?? {}, rates.drawn(agent.id));
+    }
   }
 
-  function card(agent) {
-    const counters = stats.get(agent.id);
-    const {executors = [], ...numbers} = counters ?? {};
-    const names = counters ? [...MAIN, ...Object.keys(numbers).filter((name) => !MAIN.includes(name))] : [];
-    const word = agent.connected ? "connected" : agent.state === "connected" ? "disconnected" : agent.state ?? "disconnected";
-    return h("section.card", {"aria-label": agent.name},
-      h("header", {}, avatar(agent.name), h("strong", {}, agent.name), h(`span.status.${agent.connected ? "completed" : "error"}`, {}, word)),
-      agent.problem ? h("div.problem", {}, h("strong", {}, agent.connected ? "Its latest error" : "Why"), h("pre", {tabindex: "0"}, agent.problem)) : null,
-      rates.drawn(agent.id),
-      h("p.muted", {}, `${count(agent.connections, "connection")} so far, ${count(agent.restarts ?? 0, "restart")}`),
-      logs.get(agent.id)?.length ? h("details.log", {}, h("summary", {}, `Log, ${count(logs.get(agent.id).length, "line")}`), h("pre", {tabindex: "0"}, logs.get(agent.id).join("\n"))) : null,
-      counters ? h("dl.stats", {}, ...names.map((name) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, shown(counters[name]))))) : h("p.muted", {}, "It tells no counters now."),
-      ...executors.map(({name, ...each}) => h("p.muted", {}, `${name}: ${Object.entries(each).map(([key, value]) => `${number(value)} ${key}`).join(", ")}`)),
-      agent.skills.length ? h("details", {}, h("summary", {}, count(agent.skills.length, "skill")),
-        h("ul.skills", {}, ...agent.skills.map((skill) => h("li", {dir: "auto"}, h("code", {}, `/${skill.id}`), " ", skill.description)))) : null);
-  }
-
-  on("stats", (told) => {
-    stats.clear();
-    logs.clear();
-    for (const each of told) logs.set(each.agent, each.log ?? []);
-    rates.take(told);
-    for (const each of told) if (each.stats) stats.set(each.agent, each.stats);
-    keepOpen(render);
+  on("stats", (stats) => {
+    told.clear();
+    for (const each of stats) told.set(each.agent, each);
+    rates.take(stats);
+    render();
   });
-  on("agents", () => keepOpen(render));
+  on("agents", render);
+}
 
-  function keepOpen(draw) {
-    const open = [...list.querySelectorAll("details")].map((each) => each.open);
-    const focused = list.contains(document.activeElement) ? [...list.querySelectorAll("button,summary,pre")].indexOf(document.activeElement) : -1;
-    draw();
-    list.querySelectorAll("details").forEach((each, place) => (each.open = open[place] ?? false));
-    if (focused >= 0) list.querySelectorAll("button,summary,pre")[focused]?.focus();
+class Card {
+  constructor() {
+    this.drawn = new Map(); // the name of a part: what it shows
+    this.parts = Object.fromEntries(["head", "problem", "pace", "life", "log", "numbers", "executors", "skills"].map((name) => [name, h("div")]));
+    this.logLines = h("pre");
+    this.logSummary = h("summary");
+    this.log = h("details.log", {hidden: true}, this.logSummary, h("div.tail-first", {tabindex: "0"}, this.logLines));
+    this.parts.log.append(this.log);
+    this.node = h("section.card", {}, ...Object.values(this.parts));
+  }
+
+  show(agent, {stats, log = []}, pace) {
+    const {name, problem, connected, connections, restarts = 0, skills} = agent;
+    const {executors = [], ...numbers} = stats ?? {};
+    this.node.setAttribute("aria-label", name);
+    const word = connected ? "connected" : agent.state === "connected" ? "disconnected" : agent.state ?? "disconnected";
+    this.draw("head", [name, word], () => [
+      h("header", {}, avatar(name), h("strong", {}, name), h(`span.status.${connected ? "completed" : "error"}`, {}, word))]);
+    this.draw("problem", [problem, connected], () => problem && [
+      h("div.problem", {}, h("strong", {}, connected ? "Its latest error" : "Why"), h("div.tail-first", {tabindex: "0"}, h("pre", {}, problem)))]);
+    if (pace) this.parts.pace.replaceChildren(pace);
+    this.draw("life", [connections, restarts], () => [h("p.muted", {}, `${count(connections, "connection")} so far, ${count(restarts, "restart")}`)]);
+    this.showLog(log);
+    this.draw("numbers", [stats && numbers], () => (stats ? [counters(numbers)] : [h("p.muted", {}, "It tells no counters now.")]));
+    this.draw("executors", [executors], () => executors.map(executor));
+    this.draw("skills", [skills], () => skills.length && [skillList(skills)]);
+  }
+
+  showLog(lines) {
+    const text = lines.join("\n");
+    this.log.hidden = !lines.length;
+    if (this.drawn.get("log") === text) return;
+    this.drawn.set("log", text);
+    this.logSummary.textContent = `Log, ${count(lines.length, "line")}`;
+    this.logLines.textContent = text;
+  }
+
+  draw(part, data, make) {
+    const shown = JSON.stringify(data);
+    if (this.drawn.get(part) === shown) return;
+    this.drawn.set(part, shown);
+    this.parts[part].replaceChildren(...(make() || []));
   }
 }
 
-const shown = (value) => (typeof value === "number" ? number(value) : String(value));
+function counters(numbers) {
+  const names = [...MAIN, ...Object.keys(numbers).filter((name) => !MAIN.includes(name))];
+  return h("dl.stats", {}, ...names.map((name) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, worded(numbers[name])))));
+}
+
+function executor({name, ...numbers}) {
+  return h("div", {}, h("p.muted", {}, `Handlers run in ${name}`), h("dl.stats", {}, ...Object.entries(numbers).map(([key, value]) =>
+    h("div", {}, h("dt", {}, key.replaceAll("_", " ")), h("dd", {}, worded(value))))));
+}
+
+function skillList(skills) {
+  return h("details", {}, h("summary", {}, count(skills.length, "skill")),
+    h("ul.skills", {}, ...skills.map(({id, description}) => h("li", {dir: "auto"}, h("code", {}, `/${id}`), " ", description))));
+}
+
+const worded = (value) => (typeof value === "number" ? number(value) : String(value));
 const count = (much, what) => `${number(much)} ${what}${much === 1 ? "" : "s"}`;
