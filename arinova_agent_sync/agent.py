@@ -231,6 +231,7 @@ class ArinovaAgent:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self._lives.tell_interrupted(exc_info[1])
         self.disconnect()
 
     @property
@@ -331,7 +332,7 @@ class ArinovaAgent:
         return self._engine.state.onboarding_seed if self._engine else None
 
     def stats(self) -> Stats:
-        """Return the counters and gauges since ``connect``."""
+        """Return the counters and gauges since ``connect``; ``Stats`` says what each of them means."""
         from .runtime.stats import Stats
 
         return self._engine.stats() if self._engine else Stats(life="new", link="down")

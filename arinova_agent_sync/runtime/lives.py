@@ -13,6 +13,7 @@ from ..errors import ConnectionLost, ConnectTimeout
 from ..net.deadline import Deadline
 from ..net.forks import renew_after_fork
 from ..protocol.life import Life, on_connect
+from .program_end import tell_unanswered
 from .shutdown import interrupted_own_code
 from .state import DISCONNECTED
 
@@ -111,6 +112,11 @@ class Lives:
         engine.join(grace)
         if engine.state.over:
             self._stopped()
+
+    def tell_interrupted(self, cause: object) -> None:
+        """Say what the end will wait for, if Ctrl-C is its cause."""
+        if isinstance(cause, KeyboardInterrupt) and self.engine is not None:
+            tell_unanswered([self.engine.shutdown])
 
     def _ask(self, engine: Engine | None, timeout: float) -> None:
         if engine is None:

@@ -13,7 +13,7 @@ from ..net.forks import importing
 from ..protocol.life import Life
 from .shutdown import Shutdown, live_engines
 
-__all__ = ["stop_at_exit"]
+__all__ = ["stop_at_exit", "tell_unanswered"]
 
 _LATER = 1.0  # seconds beyond its deadline that an engine's end is waited for
 
@@ -50,5 +50,10 @@ def _tell(engines: Sequence[Shutdown]) -> None:
         logger.last_word(
             "the program has come to its end, and its agent with it: agent.run() or agent.wait() keeps it connected"
         )
+    tell_unanswered(engines)
+
+
+def tell_unanswered(engines: Sequence[Shutdown]) -> None:
+    """Say which answers an end will wait for."""
     if answers := sum(engine.state.open_tasks() for engine in engines):
         logger.last_word("finishing %d answer%s; Ctrl-C again to leave", answers, "" if answers == 1 else "s")

@@ -156,6 +156,31 @@ def test_a_script_that_ends_in_connect_says_that_it_ran_out(script, end, code, s
 
 
 @pytest.mark.slow
+def test_ctrl_c_in_a_with_block_says_what_it_waits_for(server, script):
+    program = script(
+        """
+        @agent.on_task
+        def handle(task):
+            say("started")
+            time.sleep(0.3)
+            return "finished"
+
+        with agent:
+            say("connected")
+            agent.wait()
+        """
+    )
+    assert program.line() == "connected"
+    reply = server.conversation().say("hi")
+    assert program.line() == "started"
+    program.signal(signal.SIGINT)
+    assert (reply.wait(5), reply.text) == ("completed", "finished")
+    errors = program.end()[2].splitlines()
+    assert (errors[0], errors[-1]) == ("finishing 1 answer; Ctrl-C again to leave", "KeyboardInterrupt")
+    assert RAN_OUT not in errors
+
+
+@pytest.mark.slow
 def test_one_that_fails_shows_its_error_alone(script):
     program = script('agent.on_task(lambda task: "hi")\nagent.connect(5)\n1 / 0')
     code, _, errors = program.end()
