@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from ..extras import install_command
+from ..shadows import HiddenModule, naming_shadows
 
 __all__ = ["main"]
 
@@ -23,9 +24,13 @@ _USAGE = 2  # exit code
 def main() -> None:
     """Run the command line and exit."""
     try:
-        from .group import group
+        with naming_shadows():  # python -m looks for modules in the current folder first
+            from .group import group
 
-        group(prog_name="arinova-agent")
+            group(prog_name="arinova-agent")
+    except HiddenModule as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(_USAGE)
     except ImportError as error:
         missing = error if error.name else error.__cause__
         name = (missing.name or "").partition(".")[0] if isinstance(missing, ImportError) else ""

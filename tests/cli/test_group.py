@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import arinova_agent_sync
 from arinova_agent_sync.cli.group import group
 
-from .conftest import PATIENCE, ROOT, Command
+from .conftest import PATIENCE, ROOT, Command, Write
 
 Start = Callable[..., Command]
 
@@ -99,3 +99,13 @@ def test_run_and_doctor_do_without_the_playground() -> None:
     ended = without(OF_PLAYGROUND, ["run", *agent, *server])
     assert ended.returncode == 4
     assert "there was no connection within 0.01 s: giving up" in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [["run", "my_agent.py"], ["doctor", "--no-auth"]])
+def test_a_file_that_hides_a_module_is_named(command: Start, write: Write, arguments: list[str]) -> None:
+    write("class WebSocket: pass", "websocket.py")
+    ended = command(*arguments, ARINOVA_SERVER_URL="http://127.0.0.1:9", ARINOVA_BOT_TOKEN="ari_token")
+    assert ended.exit_code() == 2
+    [line] = ended.err.text.splitlines()
+    assert "websocket.py hides the package websocket-client" in line
+    assert "rename it" in line
