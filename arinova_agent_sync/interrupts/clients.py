@@ -86,4 +86,9 @@ def _attributes(thing: object) -> Iterator[object]:
     for name in ("__dict__", "__pydantic_private__"):  # pydantic keeps private attributes apart
         found = getattr(thing, name, None)
         if isinstance(found, dict):
-            yield from list(found.values())
+            for value in list(found.values()):
+                yield value
+                if isinstance(value, (list, tuple)):  # of LangChain's fallbacks, say
+                    yield from tuple(value)
+                elif isinstance(value, dict):
+                    yield from list(value.values())

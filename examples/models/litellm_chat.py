@@ -1,4 +1,7 @@
-"""Any model that LiteLLM knows. Needs the key of its provider, and pip install litellm."""
+"""A model of OpenAI by LiteLLM. Needs OPENAI_API_KEY, and pip install litellm.
+
+The models of others take their client as an argument, for a stop to reach them: see docs/stopping.md.
+"""
 
 import httpx
 import litellm

@@ -211,6 +211,28 @@ def test_a_client_is_found_in_an_object_of_the_users() -> None:
         handler.cancel().was_cancelled_at_once()
 
 
+def test_all_clients_of_an_object_are_found() -> None:
+    # To leave out those in a list would be to make the object interruptible by half, in silence.
+    with httpx.Client() as first, httpx.Client() as second, httpx.Client() as third:
+        interruptible(SimpleNamespace(model=first, fallbacks=[second], others={"third": third}))
+        kinds = {type(client._transport._pool).__name__ for client in (first, second, third)}
+        assert kinds == {"InterruptiblePool"}
+
+
+def test_litellm_takes_a_client_for_other_providers() -> None:
+    litellm = pytest.importorskip("litellm")
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler
+
+    http = interruptible(HTTPHandler())
+    ask = {"model": "anthropic/m", "messages": [{"role": "user", "content": "hi"}], "api_key": "key"}
+    with stub() as provider:
+        call = {**ask, "api_base": f"{provider.url}/think", "stream": True, "timeout": 8, "client": http}
+        handler = Handler(lambda: list(litellm.completion(**call)))
+        provider.wait_for("request")
+        handler.cancel().was_cancelled_at_once()
+    http.close()
+
+
 def test_the_package_loads_nothing_for_it() -> None:
     code = """
 import sys
