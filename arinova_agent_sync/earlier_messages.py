@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .payload import HistoryMessage, ReplyTo
+from .trigger import find_trigger, said_later
 
 if TYPE_CHECKING:
     from .api.records import Message
@@ -54,6 +55,18 @@ def with_earlier(task: AskedMessage, context: TaskContext, limit: int | None) ->
     # The August 2026 server names the message.
     place = next((i for i, message in enumerate(found) if message.id == task.user_message_id), None)
     return replace(task, history=tuple(map(_history_message, found)), place=place)
+
+
+def brings_own_files(task: AskedMessage, agent_name: str | None) -> bool:
+    """Return whether a task's attachments are those of its message, and not of what a user has said since.
+
+    The March 2026 server, which names no user_message_id, sends those of the conversation's latest user message.
+    """
+    if task.user_message_id is not None:
+        return True
+    trigger = find_trigger(task, agent_name)
+    behind = task.history[said_later(task, trigger) :]
+    return not any(each.role == "user" for each in (behind if trigger is None else behind[1:]))
 
 
 def _history_message(message: Message) -> HistoryMessage:

@@ -11,7 +11,7 @@ from .argument_checks import check_keywords
 from .argument_checks import seconds as check_seconds
 from .argument_checks import text as check_text
 from .chat_messages import chat_messages, check_given, checked_mentions, command_in, member_named, mentions_in
-from .earlier_messages import AskedMessage, with_earlier
+from .earlier_messages import AskedMessage, brings_own_files, with_earlier
 from .errors import ArinovaError, TaskCancelled
 from .image_parts import ImageForm, with_attachments
 from .payload import PayloadText, PayloadValue, ReadOnlyDict
@@ -247,14 +247,17 @@ class Task:
             first: "user" leaves out what the agent said before the first message of a user, such as a greeting,
                 which strict clients refuse; None keeps it.
             attachments: "openai" or "anthropic": images of the message as parts of its content in that provider's
-                form, other files by their names. None leaves both out.
+                form, other files by their names. None leaves both out; so does a March 2026 server if the user has
+                said more since: it sends the files of the latest message with every task.
 
         Raises TypeError or ValueError for other values, ApiError if messages or images cannot be fetched.
         """
         check_given(system, limit, first, attachments)
         asked = with_earlier(self._asked, self._context, limit)
         messages = chat_messages(asked, self._context.agent_name, system, limit, first)
-        return with_attachments(messages, self.attachments, attachments) if attachments else messages
+        if attachments is None or not brings_own_files(self._asked, self._context.agent_name):
+            return messages
+        return with_attachments(messages, self.attachments, attachments)
 
     def mention(self, name: str) -> str:
         """Return the id of the member with that name, with or without an @ before it, in any case.
@@ -288,10 +291,7 @@ class Task:
         return TimedToolCall(self._reporter, check_text("tool_name", tool_name), input)
 
     def report_tool_call(
-        self,
-        tool_name: str,
-        input: object = None,
-        **report: Unpack[ToolCallOutcome],
+        self, tool_name: str, input: object = None, **report: Unpack[ToolCallOutcome]
     ) -> None:
         """Report a call of a tool that a model made; session, turn, message and sequence are filled in.
 
