@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
 
 from celery import signals
@@ -19,6 +19,7 @@ from ...log import logger
 from ..job import run_job
 from ..protocol import VERSION, Executor, JobLost, StartJob
 from ..remote import RemoteTaskContext
+from . import death_watch
 from .redis_keys import RedisKeys, append, connected
 from .worker_bus import WorkerBus
 
@@ -52,6 +53,7 @@ class WorkerTask:
         lease: float,
         finish: bool,
     ) -> None:
+        self._name = f"{_PREFIX}{name}"
         self._executor = executor
         self._url = url
         self._keys = RedisKeys(name)
@@ -61,8 +63,9 @@ class WorkerTask:
         self._making = threading.Lock()
         # Acknowledged at once: a worker that dies must not have the model asked a second time.
         options = {"acks_late": False, "ignore_result": True, "serializer": "json"}
-        self.signature = app.task(name=f"{_PREFIX}{name}", **options)(self._run_here())
-        _tasks[f"{_PREFIX}{name}"] = self
+        self.signature = app.task(name=self._name, **options)(self._run_here())
+        _tasks[self._name] = self
+        cast(Any, app).steps["consumer"].add(death_watch.WatchStep)
 
     def lost(self, gateway: str, job: str, attempt: int, how: str) -> None:
         """Tell a gateway that a job's process has died."""
@@ -130,7 +133,8 @@ class WorkerTask:
     def _bus_of_this_process(self) -> WorkerBus:
         with self._making:
             if self._bus is None or self._bus.pid != os.getpid():
-                self._bus = WorkerBus(self._url(), self._keys, self._lease, self._finish)
+                line = death_watch.lifeline(self._name)
+                self._bus = WorkerBus(self._url(), self._keys, self._lease, self._finish, line)
             return self._bus
 
 
@@ -161,6 +165,15 @@ def _tell_lost(name: object, args: object, how: str) -> None:
         task.lost(str(args[1]), str(args[2]), int(args[3]), how)
     except Exception as error:  # noqa: BLE001 - the gateway finds out by itself, only later
         logger.warning("a gateway could not be told that a worker died: %s", error)
+
+
+def _process_died(name: str, gateway: str, job: str, attempt: int) -> None:
+    _tell_lost(name, (VERSION, gateway, job, attempt), "its process died")
+
+
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+def _begin(**_: Any) -> None:
+    death_watch.begin(_process_died)
 
 
 @signals.task_failure.connect  # type: ignore[untyped-decorator]

@@ -21,6 +21,7 @@ from ..event_writer import EventWriter
 from ..interruption import Interruption
 from ..protocol import CancelJob, JobEvent, JobsBeat, StartJob
 from ..remote import EventSink, RemoteTaskContext
+from .death_watch import Lifeline
 from .left_answers import KeptAnswer, leave
 from .redis_keys import CLAIMED, RedisKeys, append, connected, decode_control
 
@@ -39,9 +40,12 @@ class WorkerBus:
         keys: the executor's.
         lease: seconds without a sign of life after which a gateway gives a job up.
         finish: whether handlers go on when their gateway is gone.
+        lifeline: tells the worker's main process what runs here, if there is one.
     """
 
-    def __init__(self, url: str, keys: RedisKeys, lease: float, finish: bool) -> None:
+    def __init__(
+        self, url: str, keys: RedisKeys, lease: float, finish: bool, lifeline: Lifeline | None
+    ) -> None:
         self.pid = os.getpid()
         self.interruption: Interruption | None = None
         if threading.current_thread() is threading.main_thread():
@@ -51,6 +55,7 @@ class WorkerBus:
         self._keys = keys
         self._lease = lease
         self._finish = finish
+        self._lifeline = lifeline
         self._lock = threading.Lock()  # guards the rest
         self._jobs: dict[str, tuple[str, RemoteTaskContext]] = {}
         self._writers: dict[str, EventWriter] = {}
@@ -71,9 +76,13 @@ class WorkerBus:
         """Let cancels reach a job, and tell that it is alive."""
         with self._lock:
             self._jobs.setdefault(context.job.job, (gateway, context))
+        if self._lifeline is not None:
+            self._lifeline.hold(gateway, context.job.job, context.job.attempt)
 
     def remove(self, context: RemoteTaskContext) -> None:
         """Forget a job."""
+        if self._lifeline is not None:
+            self._lifeline.release()
         with self._lock:
             if self._jobs.get(context.job.job, (None, None))[1] is context:
                 del self._jobs[context.job.job]
