@@ -133,8 +133,8 @@ class WorkerTask:
     def _bus_of_this_process(self) -> WorkerBus:
         with self._making:
             if self._bus is None or self._bus.pid != os.getpid():
-                line = death_watch.lifeline(self._name)
-                self._bus = WorkerBus(self._url(), self._keys, self._lease, self._finish, line)
+                watched = death_watch.watched_process(self._name)
+                self._bus = WorkerBus(self._url(), self._keys, self._lease, self._finish, watched)
             return self._bus
 
 

@@ -19,7 +19,7 @@ from celery import bootsteps
 Lost = Callable[[str, str, str, int], None]
 
 
-class Lifeline:
+class WatchedProcess:
     """What a process of the worker tells of the jobs that it runs. Thread-safe: one job at a time.
 
     Args:
@@ -130,8 +130,8 @@ def begin(lost: Lost) -> None:
         _watch = DeathWatch(lost)
 
 
-def lifeline(name: str) -> Lifeline | None:
+def watched_process(name: str) -> WatchedProcess | None:
     """Return what tells of this process's jobs; None where no other process listens."""
     if _watch is None or _watch.pid == os.getpid():
         return None
-    return Lifeline(name, _watch)
+    return WatchedProcess(name, _watch)

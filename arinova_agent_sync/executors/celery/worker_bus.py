@@ -21,7 +21,7 @@ from ..event_writer import EventWriter
 from ..interruption import Interruption
 from ..protocol import CancelJob, JobEvent, JobsBeat, StartJob
 from ..remote import EventSink, RemoteTaskContext
-from .death_watch import Lifeline
+from .death_watch import WatchedProcess
 from .left_answers import KeptAnswer, leave
 from .redis_keys import CLAIMED, RedisKeys, append, connected, decode_control
 
@@ -40,11 +40,11 @@ class WorkerBus:
         keys: the executor's.
         lease: seconds without a sign of life after which a gateway gives a job up.
         finish: whether handlers go on when their gateway is gone.
-        lifeline: tells the worker's main process what runs here, if there is one.
+        watched: tells the worker's main process what runs here, if there is one.
     """
 
     def __init__(
-        self, url: str, keys: RedisKeys, lease: float, finish: bool, lifeline: Lifeline | None
+        self, url: str, keys: RedisKeys, lease: float, finish: bool, watched: WatchedProcess | None
     ) -> None:
         self.pid = os.getpid()
         self.interruption: Interruption | None = None
@@ -55,7 +55,7 @@ class WorkerBus:
         self._keys = keys
         self._lease = lease
         self._finish = finish
-        self._lifeline = lifeline
+        self._watched = watched
         self._lock = threading.Lock()  # guards the rest
         self._jobs: dict[str, tuple[str, RemoteTaskContext]] = {}
         self._writers: dict[str, EventWriter] = {}
@@ -76,13 +76,13 @@ class WorkerBus:
         """Let cancels reach a job, and tell that it is alive."""
         with self._lock:
             self._jobs.setdefault(context.job.job, (gateway, context))
-        if self._lifeline is not None:
-            self._lifeline.hold(gateway, context.job.job, context.job.attempt)
+        if self._watched is not None:
+            self._watched.hold(gateway, context.job.job, context.job.attempt)
 
     def remove(self, context: RemoteTaskContext) -> None:
         """Forget a job."""
-        if self._lifeline is not None:
-            self._lifeline.release()
+        if self._watched is not None:
+            self._watched.release()
         with self._lock:
             if self._jobs.get(context.job.job, (None, None))[1] is context:
                 del self._jobs[context.job.job]
