@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import IO, Any
 
@@ -55,6 +56,8 @@ def _serve(agent: ArinovaAgent, orders: IO[str], tell: Callable[..., None]) -> N
         if json.loads(line).get("ask") == "stats":
             tell(event="stats", stats=asdict(agent.stats()))
     agent.disconnect(_STOPS_WITHIN)
+    with suppress(Exception):  # what stopped it has been told
+        agent.wait(_STOPS_WITHIN)  # inside the target's run(), disconnect() does not
 
 
 def _teller(news: IO[str]) -> Callable[..., None]:

@@ -220,3 +220,10 @@ def test_a_changed_file_is_seen(tmp_path):
             if changed.wait(0.5):
                 break
         assert changed.is_set()
+
+
+def test_an_agent_in_its_own_run_ends_before_its_program_does(run, told, capfd):
+    runner = run(AGENT.format(answer="mine") + "\n    agent.run()")
+    told.until(lambda: runner.state()["state"] == "connected")
+    runner.stop(5.0)
+    assert capfd.readouterr().err == ""

@@ -82,10 +82,15 @@ def test_reloading_the_page_keeps_the_conversation_and_goes_on_streaming(make_pl
     page = visit(make_playground(handler))
     say(page, "go")
     expect(answers(page, "streaming")).to_contain_text("before")
+    say(page, "go once more")
+    waiting = page.locator(".message.user .note")
+    expect(waiting).to_have_text("Waiting: Ada answers another message first")
     page.reload()
     expect(answers(page, "streaming")).to_contain_text("before")
+    expect(waiting).to_have_count(1)
     go_on.set()
-    expect(answers(page).locator(".markdown")).to_have_text("before after")
+    expect(answers(page).locator(".markdown")).to_have_text(["before after", "before after"])
+    expect(waiting).to_have_count(0)
 
 
 def test_the_page_comes_back_after_the_server_was_away(make_playground, visit):
@@ -152,6 +157,7 @@ def test_files_are_attached_by_choice_and_by_drop_and_pictures_are_shown(make_pl
     expect(image).to_be_visible()
     assert page.evaluate("document.querySelector('.picture img').naturalWidth") == 1
     expect(page.locator(".message.user a.file")).to_have_attribute("download", "note.txt")
+    expect(page.locator(".message.user .note")).to_contain_text("Ada got this with more around it")
     picture(page, "files")
 
 

@@ -66,10 +66,17 @@ def test_an_error_shows_its_traceback_and_the_log(make_playground, visit, pictur
     say(page, "go")
     page.get_by_role("button", name="Why?").click()
     panel = page.get_by_role("tabpanel", name="Agent")
-    expect(panel.locator(".problem")).to_contain_text('return {}["missing"]')
+    problem = panel.locator(".problem pre")
+    expect(problem).to_contain_text('return {}["missing"]')
+    expect(problem).not_to_contain_text("task_runner.py")
+    page.evaluate("window.read = document.querySelector('.problem pre')")
     panel.get_by_text("Log,").click()
     expect(panel.locator(".log pre")).to_contain_text("its handler raised")
     expect(panel.locator(".rates polyline")).to_have_count(4)
+    expect(panel.locator(".rates polyline").first).to_have_attribute(
+        "points", re.compile(" ")
+    )  # a second later
+    assert page.evaluate("read.isConnected")  # what is marked in it stays marked
     picture(page, "error")
 
 

@@ -111,6 +111,7 @@ def test_an_agent_that_does_not_run_says_why_where_it_is_seen(visit, picture):
         expect(page.get_by_role("tabpanel", name="Agent")).to_contain_text("File 'mine.py', line 2")
         page.get_by_role("button", name="Restart").click()
         expect(trouble).to_be_hidden()
+        expect(page.locator("#subtitle")).to_have_text("starting…")
 
 
 def test_the_keyboard_alone_is_enough(sample, visit):

@@ -7,6 +7,7 @@ import {members, on, state} from "./store.js";
 const NEAR = 80; // pixels from the end at which the view follows
 const SPOKEN = 400; // characters of an answer that are read aloud
 const MOST_STARTERS = 6;
+const GREETINGS = ["Hello!", "What can you do?"];
 const PAGE = 200; // messages
 const STEERING = 1000; // milliseconds after a key or the wheel in which a move of the view is the user's
 
@@ -133,7 +134,7 @@ export function chat({reply, edit, again, explain, fill, more}) {
   // Which answers wait, which messages the server kept from the agent, and whether there is more above.
   function marks(news) {
     for (const node of list.querySelectorAll(".note")) node.remove();
-    for (const {agent, message} of news.queued) note(message, `${agent} answers this next`);
+    for (const {agent, message} of news.queued) note(message, `Waiting: ${agent} answers another message first`);
     for (const {agent, message} of news.silent) note(message, `${agent} answered nothing`);
     for (const message of news.ignored) note(message, "Not given to the agent: the server drops a text that is repeated within 5 seconds");
     for (const {agent, message} of news.decorated) note(message, `${agent} got this with more around it than you typed: see the task's frame`);
@@ -148,17 +149,21 @@ export function chat({reply, edit, again, explain, fill, more}) {
   }
 
   function empty() {
+    const group = state.conversations.get(state.current)?.type !== "h2a";
+    const offered = members().some(({skills}) => skills.length);
     list.replaceChildren(
       h("div.empty", {}, h("span.mark.large", {"aria-hidden": "true"}), h("h2", {}, "Say something"),
-        h("p", {}, "Messages go to the agent as the real server would send them. Type ", h("kbd", {}, "/"),
-          state.conversations.get(state.current)?.type === "h2a" ? " to see what it offers." : " to see what they offer, @ to mention one."),
-        h("div.starters", {}, ...starters().map((text) => h("button.small", {type: "button", onclick: () => fill(text)}, text)))),
+        h("p", {}, "Messages go to the agent as the real server would send them.",
+          ...(offered ? [" Type ", h("kbd", {}, "/"), ` to see what ${group ? "they offer" : "it offers"}.`] : []),
+          ...(group ? [" Type ", h("kbd", {}, "@"), " to mention one."] : [])),
+        h("div.starters", {}, ...starters().map(([text, about]) => h("button.small", {type: "button", title: about, onclick: () => fill(text)}, text)))),
     );
   }
 
+  // What the agents offer, and something to say to those that offer nothing.
   function starters() {
-    const ids = members().flatMap(({skills}) => skills.map(({id}) => `/${id} `));
-    return [...new Set(ids)].slice(0, MOST_STARTERS);
+    const offered = new Map(members().flatMap(({skills}) => skills.map(({id, description}) => [`/${id} `, description])));
+    return offered.size ? [...offered].slice(0, MOST_STARTERS) : GREETINGS.map((text) => [text, null]);
   }
 
   function emitStreaming() {
@@ -202,6 +207,7 @@ export function chat({reply, edit, again, explain, fill, more}) {
     log.focus();
   });
   on("conversation", show);
+  on("agents", () => list.querySelector(".empty") && empty());
 
   const api = {
     clear,

@@ -115,9 +115,12 @@ function renderTitle() {
   const away = members().filter(({connected}) => !connected);
   const group = conversation.type !== "h2a";
   const names = group ? `${away.map(({name}) => name).join(", ")}: ` : "";
-  byId("subtitle").textContent = away.length ? `${names}not connected` : group ? `Group of ${members().length}` : "connected";
-  byId("subtitle").classList.toggle("away", away.length > 0);
+  const starting = away.every((each) => each.state === "starting");
+  byId("subtitle").textContent = away.length ? `${names}${starting ? "starting…" : "not connected"}` : group ? `Group of ${members().length}` : "connected";
+  byId("subtitle").classList.toggle("away", away.length > 0 && !starting);
+  byId("subtitle").classList.toggle("starting", away.length > 0 && starting);
   showTrouble(away.find(({problem}) => problem));
+  document.querySelector(".hint").hidden = !members().some(({skills}) => skills.length);
   byId("input").placeholder = group ? "Message the group, @ to mention" : `Message ${title}`;
 }
 for (const section of ["agents", "conversations", "current"]) on(section, renderTitle);
