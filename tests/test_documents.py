@@ -1,4 +1,4 @@
-"""docs/errors.md has every line that the log of an agent can tell above INFO."""
+"""What the documents say besides code: the lines of the log, and the options of the command line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+import pytest
+
+from arinova_agent_sync.cli.group import group
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "arinova_agent_sync"
 TOLD_ELSEWHERE = {"local", "cli", "playground", "testing"}  # by a terminal or a page
 METHODS = {"warning", "error", "critical", "last_word"}
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# "arinova-agent run agent.py --standby", and the ENTRYPOINT of a container
+COMMAND = re.compile(r'(?:arinova-agent|-m arinova_agent_sync)(?: |", ")(\w+)(.*)')
 ENOUGH = 10  # characters that tell one line from another
 
 
@@ -44,3 +52,22 @@ def test_every_line_of_the_log_stands_among_the_errors() -> None:
 
 def longest(parts: list[str]) -> str:
     return max(parts, key=len).strip(" :;,")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_have_the_options_that_documents_give_them(path: Path) -> None:
+    unknown = []
+    for name, rest in COMMAND.findall(path.read_text(encoding="utf-8")):
+        command = group.get_command(click.Context(group), name)
+        if command is None:
+            unknown.append(name)
+            continue
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        given = re.findall(r"--[a-z][a-z-]*", rest.partition("`")[0])
+        unknown += [f"{name} {option}" for option in given if option not in known]
+    assert unknown == []
+
+
+def test_the_documents_give_commands() -> None:
+    found = [name for path in DOCUMENTS for name, _ in COMMAND.findall(path.read_text(encoding="utf-8"))]
+    assert {"run", "chat", "doctor", "playground"} <= set(found)
