@@ -43,7 +43,7 @@ export function agentView({restart}) {
 class Card {
   constructor() {
     this.drawn = new Map(); // the name of a part: what it shows
-    this.parts = Object.fromEntries(["head", "problem", "pace", "life", "log", "numbers", "executors", "skills"].map((name) => [name, h("div")]));
+    this.parts = Object.fromEntries(["head", "problem", "pace", "life", "log", "executors", "numbers", "skills"].map((name) => [name, h("div")]));
     this.logLines = h("pre");
     this.logSummary = h("summary");
     this.log = h("details.log", {hidden: true}, this.logSummary, h("div.tail-first", {tabindex: "0"}, this.logLines));

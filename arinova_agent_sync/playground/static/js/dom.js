@@ -96,7 +96,8 @@ export function size(bytes) {
 
 export function milliseconds(value) {
   if (value === null || value === undefined) return "–";
-  return value < 10 ? `${value.toFixed(1)} ms` : `${number(Math.round(value))} ms`;
+  if (value >= 1000) return `${(value / 1000).toFixed(2)} s`;
+  return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
 }
 
 export const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(3)} s`;
