@@ -157,6 +157,9 @@ def test_files_are_attached_by_choice_and_by_drop_and_pictures_are_shown(make_pl
     expect(image).to_be_visible()
     assert page.evaluate("document.querySelector('.picture img').naturalWidth") == 1
     expect(page.locator(".message.user a.file")).to_have_attribute("download", "note.txt")
+    thumbnail, card = image.bounding_box(), page.locator(".message.user a.file").bounding_box()
+    assert (thumbnail["width"], thumbnail["height"]) == (260, 180)  # whatever the picture is
+    assert card["height"] < 60  # not stretched by what stands beside it
     expect(page.locator(".message.user .note")).to_contain_text("Ada got this with more around it")
     picture(page, "files")
 
@@ -166,7 +169,7 @@ def test_a_picture_that_the_agent_uploaded_is_shown_and_a_page_of_it_can_do_noth
         picture = task.upload_file(DOT, file_name="dot.png", mime_type="image/png")
         harm = b"<script>document.title = 'harmed'</script><p>shown</p>"
         page = task.upload_file(harm, file_name="page.html", mime_type="text/html")
-        return f"![a dot]({picture.url}) and [a page]({page.url})"
+        return f"![a dot]({picture.url}) and [a page]({page.url}) and ![gone]({picture.url}.old)"
 
     page = visit(make_playground(handler))
     say(page, "draw")
@@ -177,6 +180,7 @@ def test_a_picture_that_the_agent_uploaded_is_shown_and_a_page_of_it_can_do_noth
         answers(page).get_by_role("link", name="a page").click()
     expect(opened.value.get_by_text("shown")).to_be_visible()
     assert opened.value.title() == ""
+    expect(answers(page).locator(".picture").last).to_have_text("gone")
     assert page.evaluate("violations") == []
 
 

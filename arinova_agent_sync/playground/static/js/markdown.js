@@ -126,7 +126,9 @@ function dress(link) {
   const path = local(link.getAttribute("href"));
   if (path) link.setAttribute("href", path);
   if (path && link.classList.contains("picture")) {
-    link.replaceChildren(h("img", {src: path, alt: link.textContent, loading: "lazy"}));
+    const alt = link.textContent;
+    const gone = () => link.replaceChildren(icon("picture"), alt);
+    link.replaceChildren(h("img", {src: path, alt, loading: "lazy", onerror: gone}));
   } else if (link.classList.contains("remote-image")) {
     link.title = `Open the picture ${link.href}`;
     link.prepend(icon("picture"));
