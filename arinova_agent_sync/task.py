@@ -148,7 +148,7 @@ class Task:
             if not isinstance(text, str):
                 raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
             text = str.__str__(text)
-        self._context.chunk(self._whole(text) if self._half or text[-1:] >= "\ud800" else text)
+        self._context.chunk(self._whole(text) if self._half or not text.isascii() else text)
 
     def send_complete(self, content: str | None = None, mentions: Sequence[str] | None = None) -> None:
         """Complete the task.
