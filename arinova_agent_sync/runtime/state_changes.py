@@ -31,6 +31,11 @@ class StateChanges:
         for waiter in waiters:
             waiter.release()
 
+    def notify_one(self) -> None:
+        """Have the one look again who has waited longest, if anybody waits. Call it with the lock held."""
+        if self.waiters:
+            self.waiters.pop(0).release()
+
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         """Block until something is so; return whether it is when the time is up. Call it without the lock.
 
@@ -39,22 +44,32 @@ class StateChanges:
             timeout: seconds; None for no limit.
         """
         deadline = Deadline(timeout)
-        while True:
-            waiter = threading.Lock()
-            waiter.acquire()
-            with self._lock:
-                if predicate():
-                    return True
-                self.waiters.append(waiter)
-            try:
-                notified = waiter.acquire(timeout=_bounded(deadline.left()))
-            finally:
+        waiter: threading.Lock | None = None  # whose notice was not looked at yet
+        try:
+            while True:
                 with self._lock:
-                    if waiter in self.waiters:
-                        self.waiters.remove(waiter)
-            if not notified:
+                    if predicate():
+                        waiter = None
+                        return True
+                    waiter = threading.Lock()
+                    waiter.acquire()
+                    self.waiters.append(waiter)
+                if not waiter.acquire(timeout=_bounded(deadline.left())):
+                    with self._lock:
+                        self._give_up(waiter)
+                        waiter = None
+                        return predicate()
+        finally:
+            if waiter is not None:  # interrupted
                 with self._lock:
-                    return predicate()
+                    self._give_up(waiter)
+
+    def _give_up(self, waiter: threading.Lock) -> None:
+        """Wait no more; if the one notice has just come, it is another's."""
+        if waiter in self.waiters:
+            self.waiters.remove(waiter)
+        else:
+            self.notify_one()
 
 
 def _bounded(seconds: float | None) -> float:

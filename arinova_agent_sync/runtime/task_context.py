@@ -110,7 +110,7 @@ class ThreadTaskContext:
         asked_before: when the message was written that the agent was asked before in this conversation.
     """
 
-    __slots__ = ("_actions", "_credentials", "_lifecycle", "_running", "_writer", "asked_before")
+    __slots__ = ("_actions", "_answer", "_credentials", "_lifecycle", "_running", "_writer", "asked_before")
 
     def __init__(
         self,
@@ -124,6 +124,7 @@ class ThreadTaskContext:
     ) -> None:
         self.asked_before = asked_before
         self._running = running
+        self._answer = running.answer
         self._lifecycle = lifecycle
         self._writer = writer
         self._actions = actions
@@ -158,11 +159,11 @@ class ThreadTaskContext:
         """Stream a piece of text."""
         # The hot path: where text of this task waits already, somebody is on the way to write it, and cleans the
         # whole of it at once. See PendingText for why this needs no lock.
-        running = self._running
-        pending = running.answer.pending
-        if pending is not None and len(pending.fresh) < running.patience and text and len(text) < _SMALL:
+        answer, running = self._answer, self._running
+        pending = answer.pending
+        if pending is not None and 0 < len(text) < _SMALL and len(pending.fresh) < running.patience:
             pending.fresh.append(text)
-            if running.answer.pending is not pending and not self._writer.requeue(running, pending):
+            if answer.pending is not pending and not self._writer.requeue(running, pending):
                 self._meet_end()
             return
         if "\0" in text or not text.isascii():  # looked at here: a call would cost as much again

@@ -20,7 +20,6 @@ from functools import partial
 from typing import Final
 
 from ..log import logger
-from ..net.deadline import Deadline
 from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, PendingText
 from ..protocol.frames import PING, encode_text
@@ -213,6 +212,9 @@ class Writer:
     def _wait_for_turn(self, timeout: float) -> None:
         """Wait for another thread's write to end, whichever way. For the pinger: nobody else would recover it."""
         self._turn_ended.wait_for(lambda: self._turn is None or self._turn is _BROKEN, timeout)
+        with self._state.lock:
+            if self._turn is None:
+                self._turn_ended.notify_one()  # of the others who wait
         self.recover()
 
     def recover(self) -> None:
@@ -231,15 +233,19 @@ class Writer:
 
     def _take_turn(self, me: object, patience: float) -> bool:
         """Make it this thread's turn; wait patience seconds for another's end. False if it took longer."""
-        state = self._state
-        deadline = Deadline(patience) if patience else None
-        while True:
-            with state.lock:
-                if self._turn is None:
-                    self._turn = me
-                    return True
-            if deadline is None or not self._turn_ended.wait_for(lambda: self._turn is None, deadline.left()):
-                return False
+
+        def take() -> bool:
+            if self._turn is None:
+                self._turn = me
+            return self._turn is me
+
+        if patience:
+            return self._turn_ended.wait_for(take, patience)
+        if self._turn is not None:  # looked at without the lock, which many may want
+            return False
+        with self._state.lock:
+            taken = take()
+        return taken
 
     def _end_turn(self) -> None:
         state = self._state
@@ -255,7 +261,7 @@ class Writer:
         """Let another thread write. Under the state lock."""
         self._under_way = None
         if self._turn_ended.waiters:
-            self._turn_ended.notify_all()
+            self._turn_ended.notify_one()  # all of them would wake up to find that the first one has it
         self._turn = None
 
     def _in_turn(self, work: Callable[[], None], patience: float = 0.0) -> bool:
