@@ -245,7 +245,7 @@ class Writer:
             return False
         with self._state.lock:
             taken = take()
-        return taken
+        return taken  # noqa: RET504 - returned inside, an exception might come behind the block and before its exit
 
     def _end_turn(self) -> None:
         state = self._state
