@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from .._internals import engine_of
 from ..agent import ArinovaAgent
 from ..errors import ArinovaError
 from .logtail import LogTail, LogTap
@@ -17,6 +18,7 @@ Changed = Callable[[], None]
 Json = dict[str, Any]
 
 LOGGER = "arinova_agent_sync"
+_ON_THE_WAY = (f"{LOGGER}.runtime.", f"{LOGGER}.handlers")  # from a thread to the handler
 _CONNECTS_WITHIN = 10.0  # seconds
 
 
@@ -78,8 +80,8 @@ def described(error: BaseException) -> str:
     if isinstance(error, ArinovaError):
         return str(error)
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(f"{LOGGER}."):
-        trace = trace.tb_next  # the way to the handler is the same for all, and nobody's to mend
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(_ON_THE_WAY):
+        trace = trace.tb_next  # it is the same for all, and nobody's to mend
     return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__)).strip()
 
 
@@ -97,6 +99,7 @@ class InProcess:
         self._agent: ArinovaAgent | None = None
         self._log = LogTail()
         self._tap = LogTap(self._log.add)
+        self._tap.addFilter(self._is_own)  # the log is that of all agents of this process
 
     def start(self) -> None:
         agent = self._agent = self._make()
@@ -131,3 +134,7 @@ class InProcess:
 
     def state(self) -> Json:
         return self._state.get()
+
+    def _is_own(self, record: logging.LogRecord) -> bool:
+        engine = None if self._agent is None else engine_of(self._agent)
+        return engine is None or record.thread in [thread.ident for thread in engine.own_threads()]
