@@ -92,9 +92,10 @@ def _image(attachment: Attachment, most: int) -> tuple[str, bytes] | None:
     """Return an image of at most so many bytes, and its type; None if it is none that the provider takes."""
     if not attachment.file_type.lower().startswith("image/") or attachment.file_size > most:
         return None
-    content = attachment.read(max_bytes=most)
+    content = attachment.read()
     media_type = _media_type(content)
-    return None if media_type is None else (media_type, content)
+    # The size that came along may be missing, or wrong.
+    return None if media_type is None or len(content) > most else (media_type, content)
 
 
 def _media_type(content: bytes) -> str | None:

@@ -12,6 +12,7 @@ from . import reports
 from .argument_checks import count
 from .argument_checks import text as check_text
 from .protocol.json_values import checked
+from .settings import LARGEST_FRAME
 from .shown_errors import shown_error
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ class TaskReporter:
                 "error": error,
             }
         )
+        if len(frame) > LARGEST_FRAME:  # here too for servers that are told neither input nor output
+            raise ValueError(
+                f"input and output of a tool's call must be at most {LARGEST_FRAME:,} bytes as JSON, not "
+                f"{len(frame):,}: report a part of them"
+            )
         told = {
             "sessionId": self._session,
             "toolName": tool_name,

@@ -131,3 +131,10 @@ def test_images_that_are_too_large_together_are_named(form: ImageForm, size: int
     content = with_attachments(MESSAGES, images, form)[1]["content"]
     assert [part["type"] for part in content[:-1]] == [content[0]["type"]] * taken
     assert content[-1]["text"].count("[Attachment: ") == 9 - taken
+
+
+def test_an_image_that_is_larger_than_was_said_is_named() -> None:
+    image = attachment(PNG + bytes(6 * 1024 * 1024), "a.png", "image/png", size=0)
+    assert with_attachments(MESSAGES, [image], "anthropic")[1]["content"].endswith(
+        "[Attachment: a.png (image/png)]"
+    )
