@@ -20,6 +20,7 @@ from redis import Redis as RedisClient
 from arinova_agent_sync import CeleryExecutor, _internals
 from arinova_agent_sync.executors.celery import celery_session
 from arinova_agent_sync.local import LocalServer
+from arinova_agent_sync.testing import run_task
 
 from . import celery_app
 from .conftest import actions_server, play_all
@@ -169,9 +170,13 @@ def connected(server, redis):
     finally:
         agent.disconnect(2)
         restore()
-        # The app's connections outlive the agent, as in any program that sends tasks.
-        celery_app.celery._after_fork()
-        kombu.pools.reset()
+        forget_connections()
+
+
+def forget_connections() -> None:
+    """Close the app's, which outlive an agent as in any program that sends tasks."""
+    celery_app.celery._after_fork()
+    kombu.pools.reset()
 
 
 @pytest.fixture
@@ -264,6 +269,18 @@ def test_what_the_broker_hands_out_twice_runs_once(setting, monkeypatch, tmp_pat
     assert reply.wait(10) == "completed"
     assert reply.text.endswith(" seen")
     assert reply.text.count(" ") == 1
+
+
+def test_run_task_has_a_worker_run_it(redis, worker):
+    celery_app.celery.conf.broker_url = redis.url
+    try:
+        transcript = run_task(celery_app.agent, "/action", actions={"note.create": lambda call: {"id": 7}})
+        assert (transcript.status, transcript.text) == ("completed", "note 7 of success")
+        transcript = run_task(celery_app.agent, "/who")
+        assert transcript.status == "completed"
+        assert transcript.text != str(os.getpid())
+    finally:
+        forget_connections()
 
 
 def test_a_flood_waits_for_the_gateway(setting):
