@@ -14,7 +14,7 @@ from .shapes import AROUND, SHAPES, shown
 celery = Celery("tests", broker=os.environ.get("ARINOVA_TEST_REDIS_URL", "redis://127.0.0.1:1/0"))
 celery.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
 # "abandoned" has a queue that no worker takes from; "limited" is ended by Celery itself.
-celery.conf.task_routes = {"arinova.abandoned": {"queue": "abandoned"}}
+celery.conf.task_routes = {"arinova.abandoned": {"queue": "celery-abandoned"}}
 celery.conf.task_annotations = {"arinova.limited": {"time_limit": 0.3}}
 executor = CeleryExecutor(celery, name="tests", capacity=2, lease=1.5, start_timeout=10, kill_after=0.3)
 agent = ArinovaAgent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -46,15 +47,22 @@ def free_port() -> int:
 
 
 class Redis:
-    """A redis-server on loopback that keeps nothing."""
+    """A redis-server on loopback that keeps nothing.
 
-    def __init__(self) -> None:
+    Args:
+        rules: a file of users and what they may do; "shop" with "password" is used then.
+    """
+
+    def __init__(self, rules: Path | None = None) -> None:
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.url = f"redis://{'shop:password@' if rules else ''}127.0.0.1:{self.port}/0"
+        self.rules = rules
         self.start()
 
     def start(self) -> None:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        if self.rules is not None:
+            options += ["--aclfile", str(self.rules)]
         self.process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
         wait_until(self._answers)
 
@@ -127,8 +135,12 @@ class Setting:
 
 
 @pytest.fixture(scope="module")
-def redis() -> Iterator[Redis]:
-    redis = Redis()
+def redis(tmp_path_factory) -> Iterator[Redis]:
+    """A Redis whose only user may do what the document says, and nothing else."""
+    (rule,) = re.findall(r"^user shop .*$", (ROOT / "docs" / "scaling.md").read_text(), re.MULTILINE)
+    rules = tmp_path_factory.mktemp("redis") / "users.acl"
+    rules.write_text(f"user default off\n{rule}\n")
+    redis = Redis(rules)
     yield redis
     redis.stop()
 
@@ -321,7 +333,7 @@ def test_a_handler_that_the_worker_gives_up_ends_with_an_error(setting, tmp_path
     reply = setting.say(f"/sleeps {tmp_path / 'mark'}")
     with RedisClient.from_url(setting.redis.url) as client:
         while not reply.done:  # as if no sign of life got through
-            client.delete(*client.keys("arinova:tests:*:alive"), "none")
+            client.delete(*client.scan_iter("arinova:tests:*:alive"), "arinova:none")
             time.sleep(0.05)
     assert reply.text.endswith(
         "WorkerLost: The worker that was answering gave up, since it could not reach the agent for a while."
@@ -355,7 +367,7 @@ def test_the_next_gateway_sends_what_was_finished_without_one(server, redis, wor
     program.kill()
     program.wait(10)
     with RedisClient.from_url(redis.url) as client:  # as if the 15 s of its sign of life were over
-        assert client.delete(*client.keys("arinova:finishing:*:alive")) == 1
+        assert client.delete(*client.scan_iter("arinova:finishing:*:alive")) == 1
     go.touch()
     with connected(server, redis) as agent:
         whole = f"{text}action_call note.create: the agent that would run it is gone"

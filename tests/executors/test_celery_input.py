@@ -17,9 +17,16 @@ from .processes import handlers
 NOBODY = "redis://:secret@127.0.0.1:1/0"
 MADE = {
     name: Celery(name, broker=broker)
-    for name, broker in (("amqp", "amqp://x"), ("away", NOBODY), ("eager", NOBODY), ("pickles", NOBODY))
+    for name, broker in (
+        ("amqp", "amqp://x"),
+        ("away", NOBODY),
+        ("eager", NOBODY),
+        ("pickles", NOBODY),
+        ("tls", NOBODY),
+    )
 }
 MADE["eager"].conf.task_always_eager = True
+MADE["tls"].conf.broker_use_ssl = {"ssl_cert_reqs": "required"}
 MADE["pickles"].conf.accept_content = ["pickle"]
 # At the top of the module, as a worker would need it.
 AGENTS = {
@@ -38,6 +45,7 @@ for each in AGENTS.values():
         ("amqp", r"broker is not Redis, which brings back what handlers send: give redis_url="),
         ("away", r"Redis at redis://127.0.0.1:1/0 cannot be reached: "),
         ("eager", r"task_always_eager"),
+        ("tls", r"broker_use_ssl says nothing to the streams"),
         ("pickles", r"accept_content has no json, in which tasks are sent"),
     ],
 )

@@ -146,6 +146,11 @@ class CeleryExecutor:
             raise ExecutorError(
                 "the Celery app's broker is not Redis, which brings back what handlers send: give redis_url="
             )
+        if self._app.conf.broker_use_ssl and broker.startswith("redis://"):
+            raise ExecutorError(
+                "the Celery app's broker_use_ssl says nothing to the streams: give its certificates in the URL, as "
+                "rediss://...?ssl_cert_reqs=required&ssl_ca_certs=FILE"
+            )
         return broker
 
 
