@@ -103,7 +103,8 @@ class Dispatch:
             return
         skills, typed = self._skills_of(agent), task.prompt.message
         content = decorated(task, skills)
-        task.decorated = task.prompt.agent is None and typed is not None and content != typed.content
+        if task.prompt.agent is None and typed is not None and content != typed.content:
+            task.decorated = content
         # The history is read before the row of the answer exists, and the answer's id is the task's.
         frame = task_frame(
             task,

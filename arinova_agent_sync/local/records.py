@@ -156,7 +156,7 @@ class Task:
     sent_at: float
     status: ReplyStatus = "pending"
     streamed: Streamed = field(default_factory=Streamed)
-    decorated: bool = False  # whether its agent reads something else than the user typed
+    decorated: str | None = None  # what its agent reads, if that is not what the user typed
     seq: int | None = None  # the place of its message, once there is one
     text: str = ""  # what the message shows at the end
     error: str | None = None

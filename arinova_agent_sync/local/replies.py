@@ -62,7 +62,7 @@ class LocalReply:
     @property
     def decorated(self) -> bool:
         """Whether the agent was given something else than the user typed, such as a system prompt before it."""
-        return self._task.decorated
+        return self._task.decorated is not None
 
     @property
     def status(self) -> ReplyStatus:

@@ -153,7 +153,7 @@ class Playground:
     # What the pages ask for
 
     def perform(self, asked: Json) -> str | None:
-        """Do what a page asks for; return the id of a conversation that was opened, or the text of an export.
+        """Do what a page asks for; return the id of a new conversation, or the text that it asked for.
 
         Raises ValueError, TypeError, RuntimeError or TimeoutError that says what is wrong with it.
         """
@@ -182,6 +182,10 @@ class Playground:
             case "delete":
                 self.room.delete(text_in(asked, "conversation"))
                 self._agents_changed()
+            case "read":
+                return self.room.read_by(
+                    text_in(asked, "agent"), text_in(asked, "conversation"), text_in(asked, "message")
+                )
             case "export" if asked.get("form") == "frames":
                 return self.room.all_frames()
             case "export":

@@ -254,6 +254,14 @@ class Room:
             rows = list(conversation.rows.values())
         return "\n".join(f"## {row.sender_name}, {_when(row.created_at)}\n\n{row.content}\n" for row in rows)
 
+    def read_by(self, agent: str, conversation_id: str, message_id: str) -> str:
+        """Return the text that an agent of this name got for a message; raise ValueError if it got another one."""
+        for task in reversed(self._conversation(conversation_id).tasks):
+            asked = task.prompt.message
+            if task.agent.name == agent and asked is not None and asked.id == message_id and task.decorated:
+                return task.decorated
+        raise ValueError("the message is gone")
+
     def all_frames(self) -> str:
         """Return every frame that is kept, without tokens, as a JSON list."""
         with self._hub.lock:
@@ -376,7 +384,7 @@ def _waiting(conversation: Conversation) -> Json:
         "decorated": [
             {"agent": task.agent.name, "message": task.prompt.message.id}
             for task in conversation.tasks
-            if task.decorated and task.prompt.message is not None
+            if task.decorated is not None and task.prompt.message is not None
         ],
         "group": conversation.type in GROUPS,
     }

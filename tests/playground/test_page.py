@@ -417,6 +417,11 @@ def test_what_the_server_put_around_a_text_is_told(tab):
     tab.until(lambda: len(tab.answers("completed")) == 2)
     (told,) = tab.until(lambda: tab.sections["news"]["decorated"])
     assert tab.messages[told["message"]]["text"] == "not the owner"
+    asked = {"agent": "Ada", "conversation": tab.current, "message": told["message"]}
+    assert "Mallory" in tab.ask("read", **asked)
+    for wrong in ({"message": "none"}, {"agent": "Bob"}):
+        with pytest.raises(ValueError, match="the message is gone"):
+            tab.ask("read", **{**asked, **wrong})
 
 
 def test_a_conversation_is_cleared_said_again_and_deleted(tab):

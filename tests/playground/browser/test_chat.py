@@ -160,7 +160,12 @@ def test_files_are_attached_by_choice_and_by_drop_and_pictures_are_shown(make_pl
     thumbnail, card = image.bounding_box(), page.locator(".message.user a.file").bounding_box()
     assert (thumbnail["width"], thumbnail["height"]) == (260, 180)  # whatever the picture is
     assert card["height"] < 60  # not stretched by what stands beside it
-    expect(page.locator(".message.user .note")).to_contain_text("Ada got this with more around it")
+    note = page.locator(".message.user .note")
+    expect(note).to_contain_text("Ada got this with more around it")
+    note.get_by_role("button", name="Show").click()
+    dialog = page.get_by_role("dialog", name="What Ada got")
+    expect(dialog.locator("pre")).to_contain_text("two files\n\n[Attachment: dot.png")
+    dialog.get_by_role("button", name="Close").click()
     picture(page, "files")
 
 

@@ -14,7 +14,7 @@ const STEERING = 1000; // milliseconds after a key or the wheel in which a move 
 const IMAGES = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"];
 const NOTES = {error: "Failed", cancelled: "Stopped"};
 
-export function chat({reply, edit, again, explain, fill, more}) {
+export function chat({reply, edit, again, explain, reveal, fill, more}) {
   const log = byId("log");
   const list = byId("messages");
   let shown = new Map(); // message id: {data, node, answer}
@@ -22,6 +22,7 @@ export function chat({reply, edit, again, explain, fill, more}) {
   let following = true;
   let steered = -Infinity; // when the user did last what moves the view
   let placed = 0;
+  let marked = ""; // which notes stand there
 
   function clear() {
     shown = new Map();
@@ -32,7 +33,7 @@ export function chat({reply, edit, again, explain, fill, more}) {
   function show(news) {
     if (!news || news.id !== state.current) return;
     for (const op of news.ops) apply(op);
-    marks(news);
+    marks(news, news.ops.some(({op}) => op === "message"));
     if (!shown.size) empty();
     emitStreaming();
     follow();
@@ -132,20 +133,25 @@ export function chat({reply, edit, again, explain, fill, more}) {
   }
 
   // Which answers wait, which messages the server kept from the agent, and whether there is more above.
-  function marks(news) {
+  function marks(news, fresh) {
+    const now = JSON.stringify([news.queued, news.silent, news.ignored, news.decorated, news.more]);
+    if (now === marked && !fresh) return; // a click on one takes longer than the next update
+    marked = now;
     for (const node of list.querySelectorAll(".note")) node.remove();
     for (const {agent, message} of news.queued) note(message, `Waiting: ${agent} answers another message first`);
     for (const {agent, message} of news.silent) note(message, `${agent} answered nothing`);
     for (const message of news.ignored) note(message, "Not given to the agent: the server drops a text that is repeated within 5 seconds");
-    for (const {agent, message} of news.decorated) note(message, `${agent} got this with more around it than you typed: see the task's frame`);
+    for (const {agent, message} of news.decorated) {
+      note(message, `${agent} got this with more around it than you typed. `, h("button.link", {type: "button", onclick: () => reveal(agent, message)}, "Show"));
+    }
     list.querySelector(".earlier")?.remove();
     if (news.more) {
       list.prepend(h("button.small.earlier", {type: "button", onclick: () => more((most += PAGE))}, "Show earlier messages"));
     }
   }
 
-  function note(message, text) {
-    shown.get(message)?.node.querySelector(".content").append(h("p.note", {}, text));
+  function note(message, ...inside) {
+    shown.get(message)?.node.querySelector(".content").append(h("p.note", {}, ...inside));
   }
 
   function empty() {

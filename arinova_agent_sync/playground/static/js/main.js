@@ -54,6 +54,15 @@ const messages = chat({
   edit: (message) => input.edit(message),
   again: ({id, text}) => again(id, text, input.mentionsOf(text)).catch(() => {}),
   explain: () => showAgent(),
+  reveal: async (agent, message) => {
+    try {
+      byId("read-text").textContent = await link.ask("read", {agent, message, conversation: state.current});
+      byId("read-title").textContent = `What ${agent} got`;
+      byId("read-dialog").showModal();
+    } catch (problem) {
+      report(problem);
+    }
+  },
   fill: (text) => input.fill(text),
   more: (most) => open(state.current, most),
 });
