@@ -27,6 +27,7 @@ CLIENTS = {
     "sdk": "sdk",
     "sdk_speed": "speed",
     "floor": "sdk",
+    "pace_floor": "raw",
     "wsc": "wsc",
     "seed": "seed",
     "websockets_sync": "seed",
