@@ -17,7 +17,9 @@ TASK_ID = "00000000-0000-4000-8000-%012x"
 def frames_of(number: int) -> Iterator[bytes]:
     """Return a task's frames, the last one among them."""
     task_id = TASK_ID % number
-    chunks = [frame({"type": "agent_chunk", "taskId": task_id, "chunk": text}) for text in work.chunks(number)]
+    chunks = [
+        frame({"type": "agent_chunk", "taskId": task_id, "chunk": text}) for text in work.chunks(number)
+    ]
     whole = "".join(work.chunks(number))
     return iter([*chunks, frame({"type": "agent_complete", "taskId": task_id, "content": whole})])
 
