@@ -74,10 +74,13 @@ class RedisKeys:
 
 
 def connected(url: str) -> redis.Redis:
-    """Return a client that raises at once, or after 10 seconds of silence; who uses it tries again."""
-    return redis.Redis.from_url(
-        url, socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0), max_connections=8
-    )
+    """Return a client that raises at once, or after 10 seconds of silence; who uses it tries again.
+
+    Threads share a few connections, and wait for one: a worker may have a thousand threads.
+    """
+    waits = {"socket_timeout": 10, "socket_connect_timeout": 5, "retry": Retry(NoBackoff(), 0)}
+    pool = redis.BlockingConnectionPool.from_url(url, max_connections=8, timeout=10, **waits)
+    return redis.Redis.from_pool(pool)
 
 
 def append(client: redis.Redis, stream: str, events: Sequence[JobEvent | JobsBeat | JobLost]) -> int:
