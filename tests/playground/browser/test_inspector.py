@@ -112,6 +112,8 @@ def test_an_agent_that_does_not_run_says_why_where_it_is_seen(visit, picture):
         page.get_by_role("button", name="Restart").click()
         expect(trouble).to_be_hidden()
         expect(page.locator("#subtitle")).to_have_text("starting…")
+        page.get_by_role("button", name="Hello!").click()  # it offers no commands
+        expect(page.get_by_label("Message", exact=True)).to_have_value("Hello!")
 
 
 def test_the_keyboard_alone_is_enough(sample, visit):
