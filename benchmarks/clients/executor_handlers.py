@@ -20,6 +20,10 @@ def answer(_):
     return "one answer"
 
 
+def say(_):
+    yield "piece"
+
+
 def flat(_):
     for _ in range(CHUNKS):
         yield "six ch"

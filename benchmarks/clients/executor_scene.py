@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,7 +25,9 @@ from statistics import median, quantiles
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from arinova_agent_sync import ArinovaAgent, ProcessExecutor
+from arinova_agent_sync.executors.protocol import Job
 from arinova_agent_sync.local import LocalServer
+from arinova_agent_sync.net.deadline import Deadline
 from benchmarks.clients import executor_handlers
 from benchmarks.clients.executor_handlers import CHUNKS, PROCESSES, fitted
 
@@ -114,6 +116,55 @@ def first(place: str) -> dict[str, float]:
         for _ in range(20):
             conversation.say("warm").wait()
         return _spread([_timed(lambda: conversation.say("hi").wait()) for _ in range(TIMES)])
+
+
+class Served:
+    """An agent as an executor sees it, and one of its tasks: no server, no connection."""
+
+    server_url, token, proxy, ssl_context, error_text = "http://127.0.0.1:1", "x", None, None, str
+    handlers = {None: executor_handlers.say}  # noqa: RUF012 - made once
+    around, made_at, is_connected, is_open = (), None, False, True
+
+    def __init__(self) -> None:
+        self.is_ready = threading.Event()
+        self.began = self.said = 0.0
+        self.over = threading.Event()
+
+    def ready(self, _: BaseException | None) -> None:
+        self.is_ready.set()
+
+    def in_background(self, work: Callable[[], None]) -> None:
+        work()
+
+    def chunk(self, _: str) -> None:
+        self.said = time.perf_counter()
+
+    def ended(self, _: BaseException | None = None) -> None:
+        self.over.set()
+
+
+def piece(place: str) -> dict[str, float]:
+    """From a task that is handed over to the first piece of its answer, without an agent around."""
+    if place != "processes":
+        pool = (
+            ThreadPoolExecutor(PROCESSES)
+            if place == "threads"
+            else ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
+        )
+        with pool:
+            pool.submit(str).result()
+            return _spread([_timed(lambda: pool.submit(str, "piece").result()) for _ in range(TIMES)])
+    served, times = Served(), []
+    session = ProcessExecutor(PROCESSES).open(served)
+    served.is_ready.wait()
+    for number in range(TIMES + 20):
+        served.over.clear()
+        began = time.perf_counter()
+        session.submit(Job(str(number), None, {"taskId": str(number), "content": "hi"}, None), served)
+        served.over.wait()
+        times.append(served.said - began)
+    session.close(Deadline(5.0), 5.0)
+    return _spread(times[20:])
 
 
 def flat(place: str) -> dict[str, float]:
@@ -282,7 +333,7 @@ def _cpu(pid: int) -> float:
     )
 
 
-SCENES = {scene.__name__: scene for scene in (first, flat, beside, speed, cancel, stuck, killed, idle)}
+SCENES = {scene.__name__: scene for scene in (first, piece, flat, beside, speed, cancel, stuck, killed, idle)}
 
 if __name__ == "__main__":
     place, scene = sys.argv[1:]

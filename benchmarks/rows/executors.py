@@ -52,6 +52,12 @@ ROWS = [
         [_beside("p50", "p50", "processes", 2.0), _alone("p50", "p50", "celery", 15.0)],
     ),
     _row(
+        "piece",
+        "A task handed over and the first piece of its answer, no agent around",
+        ("threads", "processes", "futures"),
+        [_beside("p50", "p50", "processes", 12.0), _beside("p50", "p50", "processes", 1.0, "futures")],
+    ),
+    _row(
         "flat",
         "Pieces as fast as they come, the handler in another process",
         ("threads", "processes", "celery"),
