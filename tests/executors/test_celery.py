@@ -227,12 +227,17 @@ def test_one_that_does_not_end_is_killed_and_no_other(setting, tmp_path):
     assert (setting.numbers.killed, setting.numbers.lost) == (1, 0)
 
 
+def dies_and_is_answered_at_once(setting):
+    reply = setting.say("/dies with words")
+    began = time.monotonic()
+    assert reply.wait(15) == "completed"
+    assert time.monotonic() - began < 1.0  # the lease is 1.5 s, and Celery looks every 5
+    return reply
+
+
 def test_a_killed_process_is_an_answer_at_once(setting):
     for _ in range(3):
-        reply = setting.say("/dies with words")
-        began = time.monotonic()
-        assert reply.wait(15) == "completed"
-        assert time.monotonic() - began < 1.0  # the lease is 1.5 s, and Celery looks every 5
+        reply = dies_and_is_answered_at_once(setting)
     assert reply.text.startswith("with words\n\nWorkerLost: The worker that was answering ")
     assert setting.say("/who", begun=False).wait(15) == "completed"
 
@@ -326,6 +331,7 @@ def test_redis_begins_anew(setting, tmp_path):
     go.touch()
     assert running.wait(20) in ("completed", "error")
     wait_until(lambda: setting.say("/who", begun=False).wait(20) == "completed", timeout=30)
+    dies_and_is_answered_at_once(setting)  # the worker's event loop has begun anew, too
     setting.wait_idle()
 
 

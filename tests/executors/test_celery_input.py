@@ -103,6 +103,7 @@ def test_a_file_without_a_guard_is_told_in_the_worker(tmp_path):
         ({"capacity": 0}, ValueError, "capacity"),
         ({"lease": 0.1}, ValueError, "lease"),
         ({"start_timeout": 0}, ValueError, "start_timeout"),
+        ({"on_gateway_loss": "go on"}, ValueError, "on_gateway_loss must be one of 'stop', 'finish'"),
     ],
 )
 def test_wrong_arguments(options, kind, said):
