@@ -99,10 +99,14 @@ def _stage(pause: float) -> Iterator[tuple[LocalServer, ArinovaAgent]]:
     with LocalServer(agent_name=NAME, duplicate_window=0) as server:
         print(f" {server.url}")
         print(f"2  {NAME}, an agent, connects to it ...", end="", flush=True)
-        with make_agent(server.url, server.bot_token, pause) as agent:
+        agent = make_agent(server.url, server.bot_token, pause)
+        try:  # no "with", which would tell of the answer that is broken off
+            agent.connect()
             print(" connected")
             print(f"3  A chat with {NAME} begins; nobody else can reach it.\n")
             yield server, agent
+        finally:
+            agent.disconnect()
 
 
 if __name__ == "__main__":
