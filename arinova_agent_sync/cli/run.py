@@ -23,6 +23,7 @@ from ..runtime.engine import Engine
 from ..runtime.standby import LockFileError
 from ..shadows import HiddenModule
 from . import logs
+from .give_up import GiveUpAfter
 from .lifeline import Lifeline
 from .options import (
     ListenAddress,
@@ -34,7 +35,6 @@ from .options import (
     whole,
     wrong,
 )
-from .patience import Patience
 from .target import TargetError, file_of, with_agents
 
 if TYPE_CHECKING:
@@ -319,10 +319,10 @@ class _Runner:
     @contextmanager
     def _watched(self, agents: Sequence[ArinovaAgent]) -> Iterator[None]:
         """Let ``stop`` reach the agents, and give up on them in time."""
-        patience = None
+        limit = None
         if self._give_up_after is not None:
-            patience = Patience(self._give_up_after, self._give_up)
-            patience.start(agents)
+            limit = GiveUpAfter(self._give_up_after, self._give_up)
+            limit.start(agents)
         with self._lock:
             self._running = agents
         try:
@@ -330,8 +330,8 @@ class _Runner:
         finally:
             with self._lock:
                 self._running, self._engines = (), []
-            if patience is not None:
-                patience.end()
+            if limit is not None:
+                limit.end()
 
     def _give_up(self) -> None:
         with self._lock:

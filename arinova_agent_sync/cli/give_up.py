@@ -10,7 +10,7 @@ from .. import _internals
 from ..agent import ArinovaAgent
 
 
-class Patience:
+class GiveUpAfter:
     """Give up on agents that have tried for too long. What they wait for while standing by does not count.
 
     Args:
