@@ -114,8 +114,9 @@ class Placement:
         loading = [self.agents[number] for number in worker.loading if number in self.agents]
         for served in loading:
             served.deaths += 1
-            # Of an agent that could be loaded before, one death may be anything's fault.
-            if not served.is_ready or served.deaths >= _MOST_DEATHS:
+            # Of an agent that could be loaded before, one death may be anything's fault; so may one by a signal,
+            # such as the kernel's where memory ran out.
+            if served.deaths >= _MOST_DEATHS or not (served.is_ready or how.startswith("signal")):
                 served.refusal = f"a process that was to run handlers ended while it loaded them ({how})"
         self.assign()
         return job, [served for served in loading if served.refusal is not None]

@@ -152,6 +152,23 @@ def test_what_cannot_be_loaded_is_an_error_of_connect(tmp_path, server, text, sa
     assert program.returncode == 1
 
 
+def test_a_process_that_is_killed_while_it_loads_is_replaced(tmp_path, server):
+    text = """
+        import os, signal
+        from pathlib import Path
+        from arinova_agent_sync import ArinovaAgent, ProcessExecutor
+        agent = ArinovaAgent(executor=ProcessExecutor(1))
+        if __name__ != "__main__" and not Path("mark").exists():
+            Path("mark").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        @agent.on_task
+        def handle(task):
+            return "loaded"
+        agent.run()
+    """
+    assert answer(tmp_path, server, text).text == "loaded"
+
+
 def test_standard_input_has_no_file(tmp_path, server):
     text = textwrap.dedent("""
         from arinova_agent_sync import ArinovaAgent, ProcessExecutor
