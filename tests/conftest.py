@@ -43,12 +43,21 @@ def log_as_it_was() -> Iterator[None]:
     logger = logging.getLogger("arinova_agent_sync")
 
     def settings() -> tuple[object, ...]:
-        return logger.level, logger.disabled, logger.propagate, logging.root.manager.disable
+        return (
+            logger.level,
+            logger.disabled,
+            logger.propagate,
+            logging.root.manager.disable,
+            logging.root.level,
+        )
 
     before = settings()
     yield
     after = settings()
-    logger.level, logger.disabled, logger.propagate, logging.root.manager.disable = before  # for the next one
+    logger.level, logger.disabled, logger.propagate, logging.root.manager.disable, root = (
+        before  # for the next one
+    )
+    logging.root.setLevel(root)
     assert after == before
 
 
