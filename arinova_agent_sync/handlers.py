@@ -173,20 +173,19 @@ class HandlerTable:
         return None in self._handlers
 
 
-def answer(handler: TaskHandler, task: Task, surroundings: Sequence[Surrounding] = ()) -> None:
-    """Run a handler, and what is around it, to its end, and answer with what it returned or yielded.
+def answer_within(surroundings: Sequence[Surrounding], handler: TaskHandler, task: Task) -> None:
+    """Run a handler as ``answer`` does, and what is around it, the first one outermost."""
+    current.set(task)
+    call_within(surroundings, task, partial(answer, handler, task))
 
-    If it neither returned an answer nor yielded one, what it sent counts, if anything. Raises what the handler or a
-    surrounding raised, and TypeError for an answer of another type.
+
+def answer(handler: TaskHandler, task: Task) -> None:
+    """Run a handler to its end and answer with what it returned or yielded.
+
+    If it neither returned an answer nor yielded one, what it sent counts, if anything. Raises what the handler
+    raised, and TypeError for an answer of another type.
     """
     current.set(task)
-    if surroundings:
-        call_within(surroundings, task, partial(_answer, handler, task))
-    else:
-        _answer(handler, task)
-
-
-def _answer(handler: TaskHandler, task: Task) -> None:
     result: object = handler(task)
     if result is not None and not isinstance(result, str):  # most often: the questions below take a while
         if isinstance(result, Coroutine):

@@ -49,15 +49,12 @@ class _Logger:
         self._logger = logging.getLogger(_NAME)
         self._tokens: tuple[str, ...] = ()
         self.speaks = False  # under run()
+        self.enabled = self._logger.isEnabledFor  # whether records of a level are written
 
     def hide(self, token: str) -> None:
         """Keep a token out of every record from now on: a server may send it back in any of its texts."""
         if token not in self._tokens:
             self._tokens = (*self._tokens, token)
-
-    def enabled(self, level: int) -> bool:
-        """Tell whether records of a level are written."""
-        return self._logger.isEnabledFor(level)
 
     def debug(self, text: str, *values: object) -> None:
         """Write a record of level DEBUG."""

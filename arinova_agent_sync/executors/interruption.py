@@ -17,7 +17,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(handlers.__file__)) + os.sep
 # The functions of ours that call a handler's code right away. Any other one, such as a send, is in the middle of
 # something that an exception would break.
 _CALLERS = {
-    (handlers.__file__, "_answer"),
+    (handlers.__file__, "answer"),
     (handlers.__file__, "_stream"),
     (surroundings.__file__, "call_within"),
     (tasks.__file__, "stream"),

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from ..errors import TaskCancelled
-from ..handlers import TaskHandler, answer
+from ..handlers import TaskHandler, answer_within
 from ..settings import ErrorText
 from ..shown_errors import shown_error
 from ..surroundings import Surrounding
@@ -60,11 +60,11 @@ def _call(
     context.scope.enter()
     task = Task(context.payload, context)
     if interruption is None:
-        answer(handler, task, surroundings)
+        answer_within(surroundings, handler, task)
         return
     interruption.begin(context)
     try:
         if not context.is_cancelled:
-            answer(handler, task, surroundings)
+            answer_within(surroundings, handler, task)
     finally:
         interruption.end()

@@ -38,14 +38,17 @@ class LastAsked:
         history = payload.get("history")
         if not isinstance(history, list) or not history or payload.get("conversationType") in GROUPS:
             return
-        content, last = payload.get("content"), history[-1]
-        try:  # the plain case, at little cost
-            plain = [row.get("content") for row in history].count(content) == 1 and (
-                last.get("content") == content and last.get("role") == "user"
-            )
-        except AttributeError:  # one of them is no object
-            plain = False
-        if plain:
+        content, last, same = payload.get("content"), history[-1], 0
+        for row in history:
+            if isinstance(row, dict) and row.get("content") == content:
+                same += 1
+        # The plain case, at little cost.
+        if (
+            same == 1
+            and isinstance(last, dict)
+            and last.get("content") == content
+            and last.get("role") == "user"
+        ):
             created_at = last.get("createdAt")
         else:
             asked = task._asked

@@ -89,7 +89,10 @@ class TaskLifecycle:
             if state.life is Life.RUNNING and task.handle is not None:
                 admission = state.scheduler.arrived(task.task_id, task.answer.conversation_id, task.size)
                 if isinstance(admission, (Start, Wait)):
-                    self._take_in(task)
+                    state.counters.tasks_received += 1
+                    state.tasks[task.task_id] = task
+                    if not state.beating:
+                        state.begin_to_beat()
             else:
                 admission = self._unwanted(task)
             if isinstance(admission, Start):
@@ -98,7 +101,10 @@ class TaskLifecycle:
             else:
                 admission, blocked_by = self._answer_at_once(task, admission)
         if isinstance(admission, Start):
-            self.start((task,))
+            if task.remote is not None:
+                task.remote.start()
+            elif not self._workers.submit(partial(self._run, task)):
+                self.start(self._give_up(task))
         elif isinstance(admission, Refusal):
             say = logger.info if admission.why == SHUTTING_DOWN else logger.warning
             say("task %s was not run: %s", task.task_id, admission.why)
@@ -306,13 +312,6 @@ class TaskLifecycle:
         if self._state.scheduler.knows(task.task_id):
             return Duplicate()
         return Refusal("no_task_handler" if self._state.life is Life.RUNNING else SHUTTING_DOWN)
-
-    def _take_in(self, task: RunningTask) -> None:
-        state = self._state
-        state.counters.tasks_received += 1
-        state.tasks[task.task_id] = task
-        if not state.beating:
-            state.begin_to_beat()
 
     def _answer_at_once(self, task: RunningTask, admission: Admission) -> tuple[Admission, list[str]]:
         """Tell the server what becomes of a task that does not start; name the handlers that keep it from it."""

@@ -93,7 +93,10 @@ class TaskRunner:
             asked.note(conversation_id, task, payload, context)
         handler = self._handler_for(task)
         if handler is not None:
-            running.handle = partial(handlers.answer, handler, task, self._table.surroundings)
+            if surroundings := self._table.surroundings:
+                running.handle = partial(handlers.answer_within, surroundings, handler, task)
+            else:
+                running.handle = partial(handlers.answer, handler, task)
             if self._remote is not None and (self._table.executors or self._settings.executor is not None):
                 running.remote = self._remote.run_of(task, payload, running, context)
         self.lifecycle.admit(running)
