@@ -84,12 +84,13 @@ class Health:
             return self._show_metrics(environ, start_response)
         if path != "/healthz":
             return _text(start_response, "404 Not Found", "there are /healthz and /metrics\n")
-        if environ["REQUEST_METHOD"] != "GET":
-            return _text(start_response, "405 Method Not Allowed", "use GET\n", ("Allow", "GET"))
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return _text(start_response, "405 Method Not Allowed", "use GET\n", ("Allow", "GET, HEAD"))
         body = _of_process([_of_agent(agent, place) for place, agent in enumerate(self._agents, 1)])
         status = "200 OK" if body["status"] in _WELL else "503 Service Unavailable"
         text = json.dumps(body, ensure_ascii=False) + "\n"
-        return _text(start_response, status, text, ("Content-Type", "application/json"))
+        data = _text(start_response, status, text, ("Content-Type", "application/json"))
+        return () if environ["REQUEST_METHOD"] == "HEAD" else data
 
 
 def _text(start: StartResponse, status: str, text: str, *headers: tuple[str, str]) -> Iterable[bytes]:

@@ -173,6 +173,10 @@ def test_other_requests_are_refused(health: Health, method: str, path: str, stat
     assert get(health.address, path, method)[0] == status
 
 
+def test_whoever_only_wants_the_status_asks_with_head(health: Health) -> None:
+    assert get(health.address, "/healthz", "HEAD") == (503, "")
+
+
 def test_a_client_that_says_nothing_holds_up_nobody(health: Health) -> None:
     with socket.create_connection(health.address):
         assert healthz(health.address)[0] == 503
