@@ -88,6 +88,8 @@ class Standby:
                 while not self._take():
                     pause = self._wait_for_end(wait, pause)
         except Aborted:
+            with self._state.lock:
+                self._state.link_state = LinkState.DOWN
             return False
         with self._state.lock:
             self._state.link_state = LinkState.DOWN

@@ -122,6 +122,7 @@ def test_one_that_waits_ends_at_once(process: Callable[[], Process]) -> None:
     waiting.stands_by()
     waiting.stop()
     assert waiting.ended(AT_ONCE) is False
+    assert waiting.state.link_state is LinkState.DOWN
 
 
 def test_one_that_was_told_to_stop_before_does_not_wait(process: Callable[[], Process]) -> None:
