@@ -96,5 +96,9 @@ def _throw(generator: Any, error: BaseException) -> None:
 
 
 def _refuse_second_yield(generator: Any) -> None:
-    generator.close()
-    raise RuntimeError(f"{generator.__qualname__} yielded twice; what runs around a task yields once")
+    name = generator.__qualname__
+    try:
+        generator.close()
+    except RuntimeError as error:  # it caught GeneratorExit and yielded once more
+        raise RuntimeError(f"{name} yielded again and again; what runs around a task yields once") from error
+    raise RuntimeError(f"{name} yielded twice; what runs around a task yields once")

@@ -207,6 +207,23 @@ class TestErrors:
         assert error.endswith("twice yielded twice; what runs around a task yields once")
         assert seen == ["closed"]
 
+    def test_one_that_catches_everything_in_a_loop(self, agent: ArinovaAgent) -> None:
+        @agent.around_task
+        def again(task):
+            for _ in range(3):  # and no more, or the interpreter complains of it, too
+                try:
+                    yield
+                except BaseException:
+                    pass
+
+        @agent.on_task
+        def handle(task):
+            raise ValueError("no")
+
+        error = run_task(agent, "hi").error
+        assert error is not None
+        assert error.endswith("again yielded again and again; what runs around a task yields once")
+
     def test_the_stop_button_reaches_what_stands_before_the_yield(self, agent: ArinovaAgent) -> None:
         seen = []
 
