@@ -94,6 +94,7 @@ def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float, s
         event = events.get(None if signals < 2 else _LEAVING)
         if event is None:
             break
+        said = ""
         if isinstance(event, Engine):
             alive.discard(event)
             if event.state.failure is None:
@@ -102,25 +103,23 @@ def _watch(events: Events, engines: Sequence[Engine], shutdown_timeout: float, s
         else:
             signals += 1
             timeout = shutdown_timeout if signals == 1 else 0.0
-            _tell(alive, signals)
+            said = _said_to_signal(alive, signals)
         for engine in alive:
             engine.shutdown.stop(timeout)
         service.stopping()
-        if not isinstance(event, Engine):
-            logger.info("stopping: %s", "once more to leave now" if signals == 1 else "now")
+        if said:
+            logger.notice(said)
     return signals
 
 
-def _tell(engines: Iterable[Engine], signals: int) -> None:
-    """Say what a signal does."""
+def _said_to_signal(engines: Iterable[Engine], signals: int) -> str:
+    """Return what a signal does; to be asked before it does."""
     if signals > 1:
-        logger.notice("leaving now")
-        return
+        return "leaving now"
     answers = sum(engine.state.open_tasks() for engine in engines)
     if answers:
-        logger.notice("finishing %d answer%s; Ctrl-C again to leave", answers, "" if answers == 1 else "s")
-    else:
-        logger.notice("stopping; Ctrl-C again to leave now")
+        return f"finishing {answers} answer{'' if answers == 1 else 's'}; Ctrl-C again to leave"
+    return "stopping; Ctrl-C again to leave now"
 
 
 @contextmanager

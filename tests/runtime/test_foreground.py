@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -107,6 +108,25 @@ def test_run_returns_how_many_signals_came() -> None:
 
     assert run([start], 7.0) == 1
     assert engine.asked == [7.0, 0.0]
+
+
+def test_a_signal_is_acted_on_before_something_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    engine = ShortLived()
+    asked_before: list[list[float]] = []
+
+    def start() -> Engine:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return engine
+
+    def seen(_: logging.LogRecord) -> bool:  # a terminal or a pipe that takes nothing would hold it up
+        asked_before.append(list(engine.asked))
+        return True
+
+    caplog.set_level(logging.INFO, "arinova_agent_sync")
+    caplog.handler.addFilter(seen)
+    assert run([start], 7.0) == 1
+    assert asked_before == [[7.0]]
+    assert caplog.messages == ["stopping; Ctrl-C again to leave now"]
 
 
 def test_run_ends_with_its_agents() -> None:
