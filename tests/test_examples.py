@@ -154,7 +154,8 @@ def test_several_agents(server: LocalServer) -> None:
 
 
 def test_background(server: LocalServer) -> None:
-    with running(EXAMPLES / "background.py", server):
+    with running(EXAMPLES / "background.py", server) as printed:
+        assert printed.readline() == "connected\n"  # Ctrl-C before that is not the example's to take
         assert re.fullmatch(r"The main thread has counted to \d+\.", ask(server, "how far?"))
 
 
