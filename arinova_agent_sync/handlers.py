@@ -23,7 +23,7 @@ from .chat_messages import checked_mentions
 from .errors import TaskCancelled
 from .names import folded
 from .net.forks import renew_after_fork
-from .surroundings import Surrounding, call_within, check_surrounding, current
+from .surroundings import Surrounding, call_within, check_surrounding, current, is_made_anew
 from .task import Task, say_the_rest
 
 if TYPE_CHECKING:
@@ -126,11 +126,15 @@ class HandlerTable:
             self._handlers = {**self._handlers, key: handler}
 
     def surround(self, function: Surrounding) -> None:
-        """Run a function around every handler, inside of those that are there; once, if it is there already."""
+        """Run a function around every handler, inside of those that are there; once, if it is there already.
+
+        One of the same module and name, as a notebook cell makes that is run again, takes the old one's place.
+        """
         check_surrounding(function)
         with self._lock:
-            if function not in self.surroundings:
-                self.surroundings = (*self.surroundings, function)
+            before = self.surroundings
+            after = tuple(function if is_made_anew(function, each) else each for each in before)
+            self.surroundings = after if function in after else (*after, function)
 
     def setting(
         self, command: str | None, handler: Handler | None, executor: Executor | None

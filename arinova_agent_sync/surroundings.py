@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextvars import ContextVar
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Union
 
 from .argument_checks import takes_one_argument
@@ -40,6 +41,15 @@ def check_surrounding(function: object) -> None:
             "decorated with contextmanager already"
         )
     takes_one_argument("around_task", function)
+
+
+def is_made_anew(function: Surrounding, before: Surrounding) -> bool:
+    """Tell whether two functions come of one definition at the level of a module, which was run again."""
+    if not (isinstance(function, FunctionType) and isinstance(before, FunctionType)):
+        return False
+    name = function.__qualname__
+    # Of those made inside a function, several may be meant: its arguments tell them apart.
+    return "<" not in name and (function.__module__, name) == (before.__module__, before.__qualname__)
 
 
 def call_within(surroundings: Sequence[Surrounding], task: Task, handler: Callable[[], None]) -> None:

@@ -48,6 +48,33 @@ class TestOrder:
         assert run_task(agent, "hi").text == "an answer"
         assert seen == ["outer begins", "inner begins", "handler", "inner ends", "outer ends"]
 
+    def test_one_of_a_cell_that_is_run_again_takes_the_old_ones_place(self, agent: ArinovaAgent) -> None:
+        seen: list[str] = []
+        cell = "def around(task):\n    seen.append(text)\n    yield"
+        for text in ("old", "new"):
+            names: dict[str, Any] = {"__name__": "__main__", "seen": seen, "text": text}
+            exec(cell, names)
+            agent.around_task(names["around"])
+        agent.on_task(lambda task: "x")
+        run_task(agent, "hi")
+        assert seen == ["new"]
+
+    def test_those_that_one_function_makes_stand_side_by_side(self, agent: ArinovaAgent) -> None:
+        seen = []
+
+        def made(text):
+            def around(task):
+                seen.append(text)
+                yield
+
+            return around
+
+        agent.around_task(made("outer"))
+        agent.around_task(made("inner"))
+        agent.on_task(lambda task: "x")
+        run_task(agent, "hi")
+        assert seen == ["outer", "inner"]
+
     def test_the_same_one_twice_runs_once(self, agent: ArinovaAgent) -> None:
         seen = []
 
