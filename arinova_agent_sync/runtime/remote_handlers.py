@@ -127,18 +127,20 @@ class RemoteHandlers:
         self._give_up = give_up
         self._over = over
         self._deliver = deliver
+        self._around: Sequence[Surrounding] = ()  # what executors run around handlers
         self._pending = 0  # executors that have not said whether they can; under the state lock
         self._sessions: dict[Executor, tuple[ExecutorSession, Mapping[str | None, TaskHandler]]] = {}
         self.runner: HandlerEnds | None = None  # set once it is there
 
     def open(self) -> None:
         """Have every executor get ready; raise what one of them cannot do."""
+        self._around = self._table.surroundings
         for executor, handlers in self._table.by_executor(self._state.settings.executor).items():
             with self._state.lock:
                 self._pending += 1
             served = ServedHandlers(
                 handlers,
-                around=self._table.surroundings,
+                around=self._around,
                 state=self._state,
                 deliver=self._deliver,
                 credentials=self._credentials,
@@ -172,11 +174,13 @@ class RemoteHandlers:
         if executor is None or self.runner is None:
             return None
         session, handlers = self._sessions.get(executor, (None, {}))
+        # Without a late allow-list, say, no handler is to run.
+        is_known = command in handlers and self._around == self._table.surroundings
         job = Job(running.task_id, command, payload, context.agent_name, context.asked_before)
         return RemoteRun(
             running,
             job,
-            session=session if command in handlers else None,
+            session=session if is_known else None,
             context=context,
             runner=self.runner,
             over=self._over,
@@ -209,7 +213,7 @@ class RemoteRun:
     Args:
         running: the task's record.
         job: what the executor is given.
-        session: the executor's; None if it knows nothing of the handler.
+        session: the executor's; None if it knows nothing of the handler, or of what runs around it.
         context: what a handler of this task calls.
         runner: ends tasks as the handlers' returns and exceptions want it.
         over: called once the handler is over.
@@ -241,7 +245,10 @@ class RemoteRun:
             self.ended()
         elif session is None:
             self.ended(
-                ExecutorError("this handler was set after connect(), and its executor does not know it")
+                ExecutorError(
+                    "this handler, or what runs around it, was set after connect(), and its executor does not "
+                    "know it"
+                )
             )
         else:
             self._job_id = session.submit(self._job, self)

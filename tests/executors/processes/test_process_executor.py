@@ -250,6 +250,18 @@ class TestPlaces:
         assert reply.wait(5) == "error"
         assert "was set after connect()" in reply.text
 
+    def test_what_runs_around_handlers_was_set_too_late(self, server, connected):
+        agent = connected("who")
+
+        @agent.around_task
+        def allow(task):
+            task.send_complete("no")
+            yield
+
+        reply = server.conversation().say("/who")
+        assert reply.wait(5) == "error"  # and no answer past it
+        assert "was set after connect()" in reply.text
+
     def test_wrong_arguments(self, server, make_agent):
         for arguments in (
             {"processes": 0},
