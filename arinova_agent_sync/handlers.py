@@ -24,7 +24,7 @@ from .errors import TaskCancelled
 from .names import folded
 from .net.forks import renew_after_fork
 from .surroundings import Surrounding, call_within, check_surrounding, current, is_made_anew
-from .task import Task, say_the_rest
+from .task import Task
 
 if TYPE_CHECKING:
     from .executors.protocol import Executor
@@ -200,7 +200,6 @@ def answer(handler: TaskHandler, task: Task) -> None:
         elif isinstance(result, Iterator):
             result = _stream(result, task)
     _complete(result, task)
-    say_the_rest(task)
 
 
 def _complete(result: object, task: Task) -> None:

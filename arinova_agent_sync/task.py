@@ -39,13 +39,12 @@ class Task:
     """
 
     # What the payload holds is made when it is asked for: most handlers ask for little of it.
-    __slots__ = ("__weakref__", "_context", "_half", "_made", "_payload")
+    __slots__ = ("__weakref__", "_context", "_made", "_payload")
 
     def __init__(self, payload: JSONObject, context: TaskContext) -> None:
         self._payload = payload
         self._context = context
         self._made: dict[str, Any] = {}
-        self._half = ""  # the first half of a surrogate pair whose other half has not come yet
 
     def __repr__(self) -> str:
         return f"Task(task_id={self.task_id!r}, conversation_id={self.conversation_id!r})"
@@ -148,7 +147,7 @@ class Task:
             if not isinstance(text, str):
                 raise TypeError(f"a chunk must be a str, not {type(text).__name__}")
             text = str.__str__(text)
-        self._context.chunk(self._whole(text) if self._half or not text.isascii() else text)
+        self._context.chunk(text)
 
     def send_complete(self, content: str | None = None, mentions: Sequence[str] | None = None) -> None:
         """Complete the task.
@@ -162,8 +161,6 @@ class Task:
         """
         if content is not None:
             check_text("content", content, empty=True)
-        else:
-            say_the_rest(self)
         self._context.complete(content, checked_mentions(mentions))
 
     def send_error(self, message: str, keep_partial: bool = False) -> None:
@@ -176,8 +173,6 @@ class Task:
         Raises TypeError or ValueError for other values; TaskCancelled as ``send_chunk``.
         """
         check_text("message", message)
-        if keep_partial:
-            say_the_rest(self)
         self._context.error(message, bool(keep_partial))
 
     def dismiss(self) -> None:
@@ -203,7 +198,6 @@ class Task:
             close = getattr(iterable, "close", None)
             if callable(close):
                 close()
-        say_the_rest(self)
         self._context.complete(None, checked)
         return "".join(parts)
 
@@ -378,22 +372,8 @@ class Task:
             timeout=timeout,
         )
 
-    def _whole(self, text: str) -> str:
-        """Return what can be sent of a piece: a character that two pieces split goes with the second."""
-        text, self._half = self._half + text, ""
-        if "\ud800" <= text[-1:] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return text
-
     def _conversation(self, what: str) -> str:
         if self.conversation_id is None:
             kind = f" (taskKind={self.task_kind})" if self.task_kind else ""
             raise ArinovaError(f"{what} is unavailable: this task{kind} is not bound to a conversation")
         return self.conversation_id
-
-
-def say_the_rest(task: Task) -> None:
-    """Send what was held back of a task's text, whose other half will not come."""
-    half, task._half = task._half, ""
-    if half:
-        task._context.chunk(half)

@@ -14,7 +14,7 @@ from ..errors import ActionError, ActionTimeout, ConnectionLost, TaskCancelled
 from ..interrupts.scope import Scope
 from ..log import logger
 from ..protocol.frames import check_size
-from ..protocol.json_values import checked_object, clean, clean_text
+from ..protocol.json_values import checked_object, clean, clean_text, whole
 from ..settings import LARGEST_FRAME
 from .protocol import (
     JobAsked,
@@ -72,6 +72,7 @@ class RemoteTaskContext:
         self._sending = threading.RLock()
         self._lock = threading.Lock()  # guards functions and calls
         self._number = 0
+        self._half = ""  # of a character whose other half has not come yet
         self._answered = False  # by the handler; the gateway may know better
         self._closed = False  # told that the handler is over
         self._detached = False
@@ -122,19 +123,23 @@ class RemoteTaskContext:
 
     def chunk(self, text: str) -> None:
         """Stream a piece of text."""
-        if "\0" in text or not text.isascii():
-            text = clean(text)
+        if self._half or "\0" in text or not text.isascii():
+            text, self._half = whole(self._half + text)
         if not (self._say(JobText, text) if text else not self._answered):
             self._meet_end()
 
     def complete(self, content: str | None, mentions: Sequence[str]) -> None:
         """End the task with a text, None for what was streamed."""
-        content = None if content is None else clean(content)
+        if content is None:
+            self._say_half()
+        else:
+            content = clean(content)
         if not self._say(JobCompleted, content, tuple(mentions), answers=True):
             self._meet_end()
 
     def error(self, message: str, keep_partial: bool) -> None:
         """End the task with an error, behind what was streamed if that is kept."""
+        self._say_half()
         if not self._say(JobFailed, clean(message), keep_partial, answers=True):
             self._meet_end()
 
@@ -189,6 +194,7 @@ class RemoteTaskContext:
 
     def raised(self, shown: str, error: BaseException, traceback: str) -> None:
         """Tell what the handler raised, and what the user is to see of it."""
+        self._say_half()
         self._answered = True
         self._put(JobRaised, shown, type(error).__qualname__, clean(str(error)), clean(traceback))
 
@@ -197,6 +203,7 @@ class RemoteTaskContext:
         self._thread = None
         if self._detached and not self._answered:
             self._over.wait()
+        self._say_half()
         self._answered = True
         self._put(JobEnded, self.is_cancelled)
         self._closed = True
@@ -231,6 +238,12 @@ class RemoteTaskContext:
         if call is not None:
             call.message = message
             call.settled.set()
+
+    def _say_half(self) -> None:
+        """Say what was held back of the text, whose other half will not come."""
+        half, self._half = self._half, ""
+        if half:
+            self._say(JobText, clean(half))
 
     def _say(self, kind: Callable[..., JobEvent], *values: object, answers: bool = False) -> bool:
         """Send an event of a task that is not answered; False if it is."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from io import StringIO
 
 from . import frames
-from .json_values import clean
+from .json_values import clean, whole
 
 LARGEST_CHUNK = 256 * 1024  # characters: six bytes each at most, far below the server's 16 MiB a frame
 _SHORTEST_FIRST = 2  # characters
@@ -114,6 +114,7 @@ class Answer:
         "connection",
         "conversation_id",
         "gap_told",
+        "half",
         "muted",
         "pending",
         "proven",
@@ -133,6 +134,7 @@ class Answer:
         self.proven = 0  # of these, which a pong has proven; or told as lost
         self._said: StreamedText | None = None  # made with the first piece: many tasks may wait
         self._held = ""
+        self.half = ""  # of a character whose other half has not come yet
         self._kept: StringIO | None = None  # what the server has, once that is no beginning of what was said
 
     def make_prefix(self) -> bytes:
@@ -150,7 +152,7 @@ class Answer:
     def has_said(self) -> bool:
         """Whether anything was streamed."""
         self.catch_up()
-        return self._said is not None
+        return self._said is not None or bool(self.half)
 
     @property
     def in_doubt(self) -> bool:
@@ -163,9 +165,22 @@ class Answer:
         pending = self.pending = PendingText(self)
         return pending
 
+    def whole(self, text: str) -> str:
+        """Return what can be said of a piece, clean: a character that two pieces split goes with the second."""
+        text, self.half = whole(self.half + text)
+        return text
+
+    def take_half(self) -> str:
+        """Return what stands for the half of a character whose other half will not come, if there is one."""
+        half, self.half = self.half, ""
+        return clean(half)
+
     def add(self, pending: PendingText, text: str, size: int) -> None:
         """Put a clean piece of so many bytes at the end of the open pending text."""
+        held = self.half
         self.catch_up()
+        if self.half and not held:  # what has just been taken in ended with one
+            text = self.whole(text)
         pending.parts.append(text)
         pending.size += size
         self._say((text,), len(text))
@@ -268,8 +283,8 @@ class Answer:
         # would make all of them wide.
         texts = ["".join(fresh)] if len(fresh[0]) < _LARGE_PIECE else fresh
         suspects = [text for text in texts if "\0" in text or not text.isascii()]
-        if any(clean(text) != text for text in suspects):
-            texts = fresh = [piece for piece in map(clean, fresh) if piece]
+        if self.half or any(clean(text) != text for text in suspects):
+            texts = fresh = [piece for piece in map(self.whole, fresh) if piece]
         size = sum(map(len, texts))
         pending.parts += fresh
         pending.size += size

@@ -36,6 +36,14 @@ def clean(text: str) -> str:
     return text
 
 
+def whole(text: str) -> tuple[str, str]:
+    """Return a piece of a text, clean, and apart from it the half of a character whose other half is to come."""
+    half = ""
+    if "\ud800" <= text[-1:] <= "\udbff":
+        text, half = text[:-1], text[-1]
+    return clean(text), half
+
+
 def clean_text(name: str, value: object) -> str:
     """Return a string, cleaned; raise TypeError for anything else, ValueError for an empty one."""
     cleaned = clean(text(name, value))

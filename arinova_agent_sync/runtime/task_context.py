@@ -166,8 +166,10 @@ class ThreadTaskContext:
             if answer.pending is not pending and not self._writer.requeue(running, pending):
                 self._meet_end()
             return
-        if "\0" in text or not text.isascii():  # looked at here: a call would cost as much again
-            text = clean(text)
+        if (
+            answer.half or "\0" in text or not text.isascii()
+        ):  # looked at here: a call would cost as much again
+            text = self._lifecycle.whole(running, text)
         if not (self._writer.chunk(running, text) if text else running.ended is None):
             self._meet_end()
 

@@ -149,6 +149,12 @@ class TaskLifecycle:
             )
         return True
 
+    def whole(self, task: RunningTask, text: str) -> str:
+        """Return what can be said of a piece that needs cleaning, behind what was said before."""
+        with self._state.lock:
+            task.answer.catch_up()
+            return task.answer.whole(text)
+
     def has_streamed(self, task: RunningTask) -> bool:
         """Tell whether a task has streamed anything."""
         with self._state.lock:
@@ -332,6 +338,10 @@ class TaskLifecycle:
     ) -> tuple[Terminal, bool]:
         """Return the last frame of an answered task, and whether its text contradicts what was streamed."""
         state, answer = self._state, task.answer
+        answer.catch_up()
+        half = answer.take_half()
+        if half and content is None:
+            state.outbox.add_chunk(answer, half)
         self._shut(task)
         said = answer.text
         text = said + tail if content is None else content

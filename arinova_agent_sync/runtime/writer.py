@@ -23,7 +23,6 @@ from ..log import logger
 from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, PendingText
 from ..protocol.frames import PING, encode_text
-from ..protocol.json_values import clean
 from ..protocol.pieces import (
     Chunks,
     Gap,
@@ -142,7 +141,7 @@ class Writer:
                 return True
             if running.ended is not None:
                 return False
-            for piece in filter(None, map(clean, pieces)):
+            for piece in filter(None, map(running.answer.whole, pieces)):
                 state.outbox.add_chunk(running.answer, piece)
         self.flush()
         return True

@@ -59,7 +59,7 @@ def gap(task_id: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "parts", [["a\0", "\0", "\ud83d", "b"], ["\0"] * 5_000, ["x" * 1_000, "\ud83d" * 1_000]]
+    "parts", [["a\0", "\0", "\ud83d", "b"], ["\0"] * 5_000, ["x" * 1_000, "\ud83d" * 1_000, "b"]]
 )
 @pytest.mark.parametrize("said_before", ["", "before"])
 def test_parts_that_were_appended_as_they_came_are_cleaned(parts: list[str], said_before: str) -> None:
