@@ -116,6 +116,7 @@ class Answer:
         "gap_told",
         "half",
         "muted",
+        "patience",
         "pending",
         "proven",
         "task_id",
@@ -130,6 +131,7 @@ class Answer:
         self.muted = False  # chunks that still wait are not written any more
         self.gap_told = False
         self.pending: PendingText | None = None  # where the next piece goes, while it waits
+        self.patience = 0  # how many fresh pieces may wait there for another to be just appended
         self.written = 0  # characters that the server has, unless a connection swallowed some
         self.proven = 0  # of these, which a pong has proven; or told as lost
         self._said: StreamedText | None = None  # made with the first piece: many tasks may wait

@@ -50,7 +50,6 @@ class RunningTask:
         "handle",
         "handling",
         "last_chunk",
-        "patience",
         "remote",
         "scope",
         "size",
@@ -77,7 +76,6 @@ class RunningTask:
         self.last_chunk = float("-inf")
         self.slow_write = False  # the last write took long
         self.handed_over = float("-inf")  # until when the pinger writes
-        self.patience = 0  # how many fresh pieces may wait for another to be just appended
         self.functions: Sequence[Callable[[], object]] = ()  # to be called when the user stops the task
         self.calls: AbstractSet[PendingCall] = frozenset()
         self.cancelled: threading.Event | None = None  # made when it is asked for: few handlers ask

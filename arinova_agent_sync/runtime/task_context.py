@@ -159,13 +159,14 @@ class ThreadTaskContext:
         """Stream a piece of text."""
         # The hot path: where text of this task waits already, somebody is on the way to write it, and cleans the
         # whole of it at once. See PendingText for why this needs no lock.
-        answer, running = self._answer, self._running
+        answer = self._answer
         pending = answer.pending
-        if pending is not None and 0 < len(text) < _SMALL and len(pending.fresh) < running.patience:
+        if pending is not None and len(pending.fresh) < answer.patience and text and len(text) < _SMALL:
             pending.fresh.append(text)
-            if answer.pending is not pending and not self._writer.requeue(running, pending):
+            if answer.pending is not pending and not self._writer.requeue(self._running, pending):
                 self._meet_end()
             return
+        running = self._running
         if (
             answer.half or "\0" in text or not text.isascii()
         ):  # looked at here: a call would cost as much again

@@ -357,7 +357,7 @@ class TaskLifecycle:
 
     def _shut(self, task: RunningTask) -> None:
         """Let no more text in: the task ends."""
-        task.patience = 0
+        task.answer.patience = 0
         task.answer.close_pending()
 
     def _refuse(self, task_id: str | None, why: str) -> Refusal:

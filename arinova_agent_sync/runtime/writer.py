@@ -115,20 +115,20 @@ class Writer:
                 running.handed_over = now + _HANDED_OVER
             count, handed_over = len(waiting.parts), now < running.handed_over
             much = count >= _HIGH_PILE or waiting.size > _HIGH_WATER
-            running.patience = 0 if state.link is None else _PILE
-            if running.patience:
+            running.answer.patience = 0 if state.link is None else _PILE
+            if running.answer.patience:
                 if not much and self._turn is not None:
                     # Whoever writes looks once more before it goes. It may wait for the interpreter's lock till
                     # then; meanwhile this thread goes on with less ado.
                     return True
                 most = _HIGH_PILE if handed_over else _PILE
                 if count < most and waiting.size < _PILE_BYTES and (handed_over or since < _PILE_UP):
-                    running.patience = min(most - count, _PILE)
+                    running.answer.patience = min(most - count, _PILE)
                     state.schedule("flush", now + _LATE)
                     return True
         # Who has much waits until it is on the wire, and lets the others run.
         self.flush(state.settings.send_timeout if much else 0.0)
-        if running.patience:
+        if running.answer.patience:
             self._note_write(running, now)
         return True
 

@@ -123,7 +123,7 @@ def test_while_another_thread_writes_a_chunk_waits(bench: Bench) -> None:
     assert bench.writer.chunk(bench.task, "two ")
     assert bench.said == ["one "]
     assert due(bench) is None  # whoever writes looks once more before it goes
-    assert bench.task.patience == module._PILE
+    assert bench.task.answer.patience == module._PILE
     bench.writer._turn = None
     bench.writer.flush()
     assert bench.said == ["one ", "two "]
@@ -134,7 +134,7 @@ def test_without_a_connection_a_chunk_waits(bench: Bench) -> None:
     with bench.state.lock:
         bench.state.take_link_down(bench.state.link)  # type: ignore[arg-type]
     assert bench.writer.chunk(bench.task, "two ")
-    assert bench.task.patience == 0
+    assert bench.task.answer.patience == 0
     assert (link.said, bench.state.outbox.size) == (["one "], 4)
 
 
