@@ -14,9 +14,8 @@ from .protocol.json_values import clean_text
 from .trigger import AGENT_ROLES, HasHistory, find_trigger, is_own, said_later
 
 _MOST = 1_000_000
-_SHORTENED = (
-    500 - 3
-)  # bytes: the server cuts a text that is replied to at 500, or before a character that goes on
+# Bytes: the March 2026 server cuts a text that is replied to at 500, or before a character that goes beyond.
+_SHORTENED = 500 - 3
 # Compiled when a task is first asked for its command.
 _COMMAND = r"(?s)\s*[/／]([^\s/／@＠]+)(?:[@＠](.*)|\s+(.*))?\Z"
 

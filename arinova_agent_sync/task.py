@@ -247,9 +247,10 @@ class Task:
         Raises TypeError or ValueError for other values, ApiError if messages or images cannot be fetched.
         """
         check_given(system, limit, first, attachments)
-        asked = with_earlier(self._asked, self._context, limit)
-        messages = chat_messages(asked, self._context.agent_name, system, limit, first)
-        if attachments is None or not brings_own_files(self._asked, self._context.agent_name):
+        asked, agent_name = self._asked, self._context.agent_name
+        told = with_earlier(asked, self._context, limit)
+        messages = chat_messages(told, agent_name, system, limit, first)
+        if attachments is None or not brings_own_files(asked, agent_name):
             return messages
         return with_attachments(messages, self.attachments, attachments)
 

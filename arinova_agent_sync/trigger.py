@@ -148,7 +148,7 @@ def _rank(
         return (2, 0) if same else None
     if message.role != "user":
         return None
-    if typed.strip() == content.strip() or _is_inside(typed, content):
+    if typed.strip() == content.strip() or is_inside(typed, content):
         return 2, 0
     if content.startswith("[") and typed.strip() and content.endswith(typed):
         return 1, len(typed)  # behind a decoration of unknown form, such as memories
@@ -159,7 +159,7 @@ def _rank(
     return None
 
 
-def _is_inside(typed: str, content: str) -> bool:
+def is_inside(typed: str, content: str) -> bool:
     """Return whether the content is the text as typed, with what the server puts around it."""
     if not typed.strip():
         return any(f"{before}[Attachment: " in content for before in _BEFORE) or content.startswith(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..task import Task
-from ..trigger import GROUPS, find_trigger
+from ..trigger import GROUPS, find_trigger, is_inside
 from .task_context import TaskContext
 
 _MOST = 10_000  # conversations, of which the longest unheard is forgotten
@@ -38,17 +38,8 @@ class LastAsked:
         history = payload.get("history")
         if not isinstance(history, list) or not history or payload.get("conversationType") in GROUPS:
             return
-        content, last, same = payload.get("content"), history[-1], 0
-        for row in history:
-            if isinstance(row, dict) and row.get("content") == content:
-                same += 1
-        # The plain case, at little cost.
-        if (
-            same == 1
-            and isinstance(last, dict)
-            and last.get("content") == content
-            and last.get("role") == "user"
-        ):
+        last = history[-1]
+        if _is_plain(payload.get("content"), last, history):
             created_at = last.get("createdAt")
         else:
             asked = task._asked
@@ -60,3 +51,16 @@ class LastAsked:
         self.written[conversation_id] = created_at
         if len(self.written) > _MOST:
             del self.written[next(iter(self.written))]
+
+
+def _is_plain(content: object, last: object, history: Sequence[object]) -> bool:
+    """Tell at little cost whether a task is about its history's last row, as those are that did not wait."""
+    if not isinstance(last, dict) or last.get("role") != "user":
+        return False
+    typed, same = last.get("content"), 0
+    for row in history:
+        if isinstance(row, dict) and row.get("content") == typed:
+            same += 1
+    if same > 1 or not isinstance(typed, str) or not isinstance(content, str):
+        return False
+    return typed == content or is_inside(typed, content)

@@ -197,11 +197,8 @@ def _folder() -> Path:
         return Path(named)
     if os.access(_SHARED_FOLDER, os.W_OK | os.X_OK):
         return Path(_SHARED_FOLDER)
-    with (
-        importing(),
-        naming_shadows(),
-    ):  # here: it imports random, which a program may have a file of its own for
-        import tempfile
+    with importing(), naming_shadows():
+        import tempfile  # here: it imports random, which a program may have a file of its own for
 
     return Path(tempfile.gettempdir())
 
@@ -226,9 +223,8 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 def _kept_open(path: Path) -> int:
     try:
-        return os.open(
-            path, os.O_RDWR | os.O_NONBLOCK
-        )  # for reading as well, or it waits for somebody who reads
+        # For reading as well, or it waits for somebody who reads.
+        return os.open(path, os.O_RDWR | os.O_NONBLOCK)
     except (AttributeError, OSError):  # there is none: the others ask from time to time
         return -1
 

@@ -167,9 +167,8 @@ class ThreadTaskContext:
                 self._meet_end()
             return
         running = self._running
-        if (
-            answer.half or "\0" in text or not text.isascii()
-        ):  # looked at here: a call would cost as much again
+        # Looked at here: a call would cost as much again.
+        if answer.half or "\0" in text or not text.isascii():
             text = self._lifecycle.whole(running, text)
         if not (self._writer.chunk(running, text) if text else running.ended is None):
             self._meet_end()

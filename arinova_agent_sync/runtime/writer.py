@@ -232,6 +232,8 @@ class Writer:
 
     def _take_turn(self, me: object, patience: float) -> bool:
         """Make it this thread's turn; wait patience seconds for another's end. False if it took longer."""
+        if self._turn is not None and not patience:  # looked at without the lock, which many may want
+            return False
 
         def take() -> bool:
             if self._turn is None:
@@ -240,8 +242,6 @@ class Writer:
 
         if patience:
             return self._turn_ended.wait_for(take, patience)
-        if self._turn is not None:  # looked at without the lock, which many may want
-            return False
         with self._state.lock:
             taken = take()
         return taken  # noqa: RET504 - returned inside, an exception might come behind the block and before its exit

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
+
+import pytest
 
 from arinova_agent_sync.local import LocalServer
+from arinova_agent_sync.runtime.last_asked import LastAsked
 
 
 def talk(make_agent, server, answers, texts):
@@ -37,17 +41,17 @@ def test_one_text_dismissed_answered_and_said_again(make_agent, server):
     assert told[-1] == ["ok", "ok", "yes", "ok", "ok"]
 
 
-def test_several_that_waited(make_agent, server):
-    begun, go_on, told = threading.Event(), threading.Event(), {}
+def queue(make_agent, server, **options):
+    """Say several texts while the first one is answered; return what the handler was told of each."""
+    begun, go_on, told = threading.Event(), threading.Event(), []
     agent = make_agent(server)
 
     @agent.on_task
     def handle(task):
         begun.set()
         go_on.wait(10)
-        number = len(told)
-        told[number] = [message["content"] for message in task.messages(limit=50)]
-        return f"answer {number}"
+        told.append([message["content"] for message in task.messages(**options)])
+        return f"answer {len(told) - 1}"
 
     agent.connect(10)
     conversation = server.conversation()
@@ -57,6 +61,12 @@ def test_several_that_waited(make_agent, server):
     go_on.set()
     for reply in replies:
         assert reply.wait(10) == "completed"
+    agent.disconnect(5)
+    return told
+
+
+def test_several_that_waited(make_agent, server):
+    told = queue(make_agent, server, limit=50)
     answers = [f"answer {number}" for number in range(5)]
     assert told[1] == ["hello", answers[0], "same"]
     assert told[2] == ["hello", answers[0], "same", answers[1], "same"]
@@ -65,50 +75,21 @@ def test_several_that_waited(make_agent, server):
 
 
 def test_several_that_waited_without_the_older_ones(make_agent):
-    begun, go_on, told = threading.Event(), threading.Event(), []
     with LocalServer(duplicate_window=0, history_limit=5) as server:
-        agent = make_agent(server)
-
-        @agent.on_task
-        def handle(task):
-            begun.set()
-            go_on.wait(10)
-            told.append([message["content"] for message in task.messages()])
-            return f"answer {len(told)}"
-
-        agent.connect(10)
-        conversation = server.conversation()
-        replies = [conversation.say("hello")]
-        assert begun.wait(10)
-        replies += [conversation.say(text) for text in ("same", "same", "bye", "same")]
-        go_on.set()
-        for reply in replies:
-            assert reply.wait(10) == "completed"
-        agent.disconnect(5)
+        told = queue(make_agent, server)
     assert [each[-1] for each in told] == ["hello", "same", "same", "bye", "same"]
     assert told[3].count("bye") == told[4].count("bye") == 1
 
 
-def test_more_waited_than_a_task_brings(make_agent, server):
-    begun, go_on, told = threading.Event(), threading.Event(), {}
-    agent = make_agent(server)
-
-    @agent.on_task
-    def handle(task):
-        begun.set()
-        go_on.wait(10)
-        told[task.content] = [message["content"] for message in task.messages()]
-        return f"({task.content})"
-
-    agent.connect(10)
-    conversation = server.conversation()
-    replies = [conversation.say("1")]
-    assert begun.wait(10)
-    replies += [conversation.say(text) for text in "2345678"]
-    go_on.set()
-    for reply in replies:
-        assert reply.wait(10) == "completed"
-    # What was said later is not what was said before, although it is all that the tasks bring.
-    assert told["2"] == ["2"]
-    assert told["4"] == ["4"]
-    assert told["8"] == ["8"]
+@pytest.mark.parametrize(
+    "content", ["hi", "[System Prompt]\nBe kind\n\n[User Message]\nhi", "hi\n\n[Attachment: a](/a)"]
+)
+def test_the_last_row_is_found_without_making_the_history(content):
+    rows = [
+        {"role": "agent", "content": "hello", "createdAt": "1"},
+        {"role": "user", "content": "hi", "createdAt": "2"},
+    ]
+    asked = LastAsked()
+    nobody: Any = None  # who would be asked for more
+    asked.note("c", nobody, {"content": content, "history": rows}, nobody)
+    assert asked.written == {"c": "2"}

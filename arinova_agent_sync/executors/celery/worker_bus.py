@@ -189,9 +189,8 @@ class WorkerBus:
             try:
                 unwanted, left = self._judged()
                 if unwanted or left:
-                    time.sleep(
-                        _SURE
-                    )  # Redis may have lost all keys, and the gateway be about to write its own
+                    # Redis may have lost all keys, and the gateway be about to write its own.
+                    time.sleep(_SURE)
                     unwanted_still, left_still = self._judged()
                     self._cancel(unwanted & unwanted_still)
                     self._end_calls(left & left_still)
