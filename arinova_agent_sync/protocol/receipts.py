@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .answer import Answer
 from .pieces import Receipt, Terminal
 
-_MOST = 1_000  # frames that are kept until they are proven
+_MOST = 10_000  # frames that are kept until they are proven
 _MOST_BYTES = 16 * 1024 * 1024  # of them
 _MANY = 100  # frames after which a pong is asked for
 _MANY_BYTES = 1024 * 1024  # of them

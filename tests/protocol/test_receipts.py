@@ -71,12 +71,12 @@ def test_the_end_of_an_answer_proves_its_text() -> None:
 def test_the_oldest_are_forgotten_when_there_are_many() -> None:
     receipts = Receipts()
     forgotten: list[Receipt] = []
-    for number in range(1_002):
+    for number in range(10_002):
         forgotten += receipts.written(terminal(str(number)))
     assert names(forgotten) == ["0", "1"]
     receipts.pinged()
     assert names(receipts.written(terminal("last"))) == ["2"]
-    assert names(receipts.ponged()) == [str(number) for number in range(3, 1_002)]
+    assert names(receipts.ponged()) == [str(number) for number in range(3, 10_002)]
     assert names(receipts.take_unproven()) == ["last"]
 
 
