@@ -7,7 +7,7 @@ tasks without a conversation. Not thread-safe: call it under the state lock.
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ class Duplicate(NamedTuple):
 
 
 _START = Start()
+_Waiting = tuple[int, Hashable, str]  # number of its arrival, lane, task id
 
 
 class Scheduler:
@@ -71,11 +72,12 @@ class Scheduler:
         self._running: dict[str, Hashable] = {}
         self._detached: set[str] = set()  # of those that run: no worker is at them
         self._busy: set[Hashable] = set()
-        self._lanes: dict[Hashable, deque[tuple[int, str]]] = {}  # (arrival, task id), only lanes that wait
+        # Only lanes in which a task waits. Most have one task, for which a deque takes ten times a list's memory.
+        self._lanes: dict[Hashable, list[_Waiting]] = {}
         self._waiting: dict[str, Hashable] = {}
         self._sizes: dict[str, int] = {}  # bytes, of those that wait
         self._waiting_bytes = 0
-        self._ready: list[tuple[int, Hashable]] = []  # heap of (arrival of its first, lane); stale ones too
+        self._ready: list[_Waiting] = []  # heap of the first tasks of lanes that may start; stale ones too
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._leftovers: set[str] = set()
         self._last_lane: Hashable = None
@@ -133,26 +135,30 @@ class Scheduler:
         self._sizes[task_id] = size
         self._waiting_bytes += size
         self._arrivals += 1
-        queue = self._lanes.get(lane)
-        if queue is None:
-            queue = self._lanes[lane] = deque()
-        queue.append((self._arrivals, task_id))
+        entry = (self._arrivals, lane, task_id)
         self._waiting[task_id] = lane
-        if len(queue) == 1 and lane not in self._busy:
-            heapq.heappush(self._ready, (self._arrivals, lane))
-        return Wait(len(queue) - 1, len(self._waiting))
+        queue = self._lanes.get(lane)
+        if queue is not None:
+            queue.append(entry)
+            return Wait(len(queue) - 1, len(self._waiting))
+        self._lanes[lane] = [entry]
+        if lane not in self._busy:
+            heapq.heappush(self._ready, entry)
+        return Wait(0, len(self._waiting))
 
     def next(self) -> str | None:
         """Return a waiting task to start now, None if there is none; to be asked until there is none."""
         if not self._waiting or not self._has_room():
             return None
-        lane = self._next_lane()
-        if lane is None:
+        first = self._next_first()
+        if first is None:
             return None
+        _, lane, task_id = first
         queue = self._lanes[lane]
-        _, task_id = queue.popleft()
-        if not queue:
+        if len(queue) == 1:
             del self._lanes[lane]
+        else:
+            del queue[0]
         del self._waiting[task_id]
         self._waiting_bytes -= self._sizes.pop(task_id)
         self._start(task_id, lane)
@@ -204,9 +210,9 @@ class Scheduler:
         self._detached.discard(task_id)
         self._busy.discard(lane)
         if queue := self._lanes.get(lane):
-            heapq.heappush(self._ready, (queue[0][0], lane))
+            heapq.heappush(self._ready, queue[0])
 
-    def _next_lane(self) -> Hashable | None:
+    def _next_first(self) -> _Waiting | None:
         first = self._pop_ready()
         if first is None:
             return None
@@ -217,14 +223,14 @@ class Scheduler:
         )
         if unfair and (second := self._pop_ready()) is not None:
             heapq.heappush(self._ready, first)
-            return second[1]
-        return first[1]
+            return second
+        return first
 
-    def _pop_ready(self) -> tuple[int, Hashable] | None:
+    def _pop_ready(self) -> _Waiting | None:
         while self._ready:
             entry = heapq.heappop(self._ready)
             queue = self._lanes.get(entry[1])
-            if queue and queue[0][0] == entry[0] and entry[1] not in self._busy:
+            if queue and queue[0] is entry and entry[1] not in self._busy:
                 return entry
         return None
 
@@ -232,12 +238,12 @@ class Scheduler:
         lane = self._waiting.pop(task_id)
         self._waiting_bytes -= self._sizes.pop(task_id)
         queue = self._lanes[lane]
-        was_first = queue[0][1] == task_id
-        self._lanes[lane] = queue = deque(entry for entry in queue if entry[1] != task_id)
+        was_first = queue[0][2] == task_id
+        self._lanes[lane] = queue = [entry for entry in queue if entry[2] != task_id]
         if not queue:
             del self._lanes[lane]
         elif was_first and lane not in self._busy:
-            heapq.heappush(self._ready, (queue[0][0], lane))
+            heapq.heappush(self._ready, queue[0])
 
     def _remember(self, task_id: str) -> None:
         self._finished[task_id] = None

@@ -77,18 +77,26 @@ class TokenClaim(msgspec.Struct, frozen=True):
         return f"TokenClaim(agent_id={self.agent_id!r}, permanent_token='***', token_id={self.token_id!r})"
 
 
-class TaskArrived(msgspec.Struct, frozen=True):
+# Thousands may wait. A value of JSON refers to no record, so the garbage collector need not look at them.
+class TaskArrived(msgspec.Struct, gc=False):
     """A user wants an answer.
 
     Attributes:
         task_id: the task's id.
         payload: the whole frame.
         size: bytes that it came in.
+        conversation_id: its conversation's, None for a wakeup.
+        connection: the number of the connection that it came on.
+        asked_before: when the message was written that the agent was asked before in this conversation, if that is
+            known; filled in by who takes the task.
     """
 
     task_id: str
     payload: JSONObject
     size: int = 0
+    conversation_id: str | None = None
+    connection: int = 0
+    asked_before: str | None = None
 
 
 class TaskMalformed(msgspec.Struct, frozen=True):
@@ -148,10 +156,14 @@ class Session:
     Args:
         most_early_tasks: tasks that may come before auth_ok.
         most_early_bytes: bytes of their frames, all together.
+        connection: the connection's number.
     """
 
-    def __init__(self, most_early_tasks: int, most_early_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(
+        self, most_early_tasks: int, most_early_bytes: int = 64 * 1024 * 1024, connection: int = 0
+    ) -> None:
         self.authenticated = False
+        self._connection = connection
         self._early: dict[str, TaskArrived] = {}
         self._most_early_tasks = most_early_tasks
         self._most_early_bytes = most_early_bytes
@@ -167,9 +179,9 @@ class Session:
             task_id, content = message.get("taskId"), message.get("content")
             event: TaskArrived | TaskMalformed
             if isinstance(task_id, str) and task_id and isinstance(content, str):
-                event = TaskArrived(task_id, message, size)
+                event = self._task(task_id, message, size)
             else:
-                event = _unusual_task(message, size)
+                event = self._unusual_task(message, size)
             return [event] if self.authenticated else self._keep(event)
         if kind == "cancel_task":
             return self._cancel(message)
@@ -198,6 +210,21 @@ class Session:
             return [TaskMalformed(event.task_id, "queue_overflow")]
         self._early[event.task_id] = event
         return []
+
+    def _task(self, task_id: str, message: JSONObject, size: int) -> TaskArrived:
+        return TaskArrived(task_id, message, size, string(message, "conversationId"), self._connection)
+
+    def _unusual_task(self, message: JSONObject, size: int) -> TaskArrived | TaskMalformed:
+        task_id = message.get("taskId")
+        if not isinstance(task_id, str) or not task_id:
+            return TaskMalformed(None, "missing_task_id")
+        content = message.get("content")
+        if content is None:
+            if message.get("taskKind") not in WAKEUP_KINDS:
+                return TaskMalformed(task_id, "missing_content")
+        elif not isinstance(content, str):
+            return TaskMalformed(task_id, "invalid_content")
+        return self._task(task_id, message, size)
 
     def _cancel(self, message: JSONObject) -> list[Event]:
         task_id = string(message, "taskId")
@@ -256,19 +283,6 @@ def _claim(message: JSONObject) -> Event:
     if token is None:
         return Ignored("claim_ok")
     return TokenClaim(string(message, "agentId"), token, string(message, "tokenId"))
-
-
-def _unusual_task(message: JSONObject, size: int) -> TaskArrived | TaskMalformed:
-    task_id = message.get("taskId")
-    if not isinstance(task_id, str) or not task_id:
-        return TaskMalformed(None, "missing_task_id")
-    content = message.get("content")
-    if content is None:
-        if message.get("taskKind") not in WAKEUP_KINDS:
-            return TaskMalformed(task_id, "missing_content")
-    elif not isinstance(content, str):
-        return TaskMalformed(task_id, "invalid_content")
-    return TaskArrived(task_id, message, size)
 
 
 def _action_result(message: JSONObject) -> Event:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
+from ..protocol.session import TaskArrived
 from ..task import Task
 from ..trigger import GROUPS, find_trigger, is_inside
-from .task_context import TaskContext
 
 _MOST = 10_000  # conversations, of which the longest unheard is forgotten
 
@@ -24,17 +24,17 @@ class LastAsked:
     def __init__(self) -> None:
         self.written: dict[str, str] = {}
 
-    def note(
-        self, conversation_id: str, task: Task, payload: Mapping[str, object], context: TaskContext
-    ) -> None:
-        """Note a task's message, if its history holds it.
+    def note(self, arrived: TaskArrived, task_of: Callable[[TaskArrived], Task]) -> None:
+        """Note a task's message, if its history holds it, and with the task what was noted before.
 
         Args:
-            conversation_id: the task's conversation.
-            task: the task.
-            payload: the same as the server sent it.
-            context: the task's.
+            arrived: the task.
+            task_of: makes what a handler gets of it; called where a look at the last row is not enough.
         """
+        conversation_id, payload = arrived.conversation_id, arrived.payload
+        if conversation_id is None:
+            return
+        arrived.asked_before = self.written.get(conversation_id)
         history = payload.get("history")
         if not isinstance(history, list) or not history or payload.get("conversationType") in GROUPS:
             return
@@ -42,8 +42,9 @@ class LastAsked:
         if _is_plain(payload.get("content"), last, history):
             created_at = last.get("createdAt")
         else:
+            task = task_of(arrived)
             asked = task._asked
-            place = find_trigger(asked, context.agent_name)
+            place = find_trigger(asked, task._context.agent_name)
             created_at = None if place is None else asked.history[place].created_at
         if not isinstance(created_at, str):
             return

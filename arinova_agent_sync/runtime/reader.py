@@ -202,7 +202,9 @@ class Reader:
         link.send_text(
             frames.agent_auth(self._credentials.token, settings.skills, __version__, sys.implementation.name)
         )
-        session = Session(settings.max_queued_tasks + settings.max_workers, settings.max_queued_bytes)
+        session = Session(
+            settings.max_queued_tasks + settings.max_workers, settings.max_queued_bytes, connection.number
+        )
         by: Deadline | None = Deadline(settings.connect_timeout)
         while True:
             for event in self._receive(connection, session, by):
@@ -235,7 +237,7 @@ class Reader:
 
     def _act(self, connection: Connection, event: Event) -> None:
         if isinstance(event, TaskArrived):
-            self._runner.arrived(event, connection.number)
+            self._runner.arrived(event)
         elif isinstance(event, Ponged):
             self._ponged(connection)
         elif isinstance(event, TaskStopped):

@@ -161,13 +161,7 @@ class RemoteHandlers:
         state.changes.wait_for(lambda: state.stopping or not self._pending, None)
         return not state.stopping
 
-    def run_of(
-        self,
-        task: Task,
-        payload: Mapping[str, object],
-        running: RunningTask,
-        context: ThreadTaskContext,
-    ) -> RemoteRun | None:
+    def run_of(self, task: Task, running: RunningTask, context: ThreadTaskContext) -> RemoteRun | None:
         """Return the run of a task whose handler runs elsewhere, None for one on a thread."""
         command, executor = self._table.place(task)
         executor = executor or self._state.settings.executor
@@ -176,6 +170,7 @@ class RemoteHandlers:
         session, handlers = self._sessions.get(executor, (None, {}))
         # Without a late allow-list, say, no handler is to run.
         is_known = command in handlers and self._around == self._table.surroundings
+        payload = running.arrived.payload
         job = Job(running.task_id, command, payload, context.agent_name, context.asked_before)
         return RemoteRun(
             running,
@@ -240,7 +235,6 @@ class RemoteRun:
     def start(self) -> None:
         """Hand the job over."""
         running, session = self._running, self._session
-        running.handle = None
         if running.ended is not None:
             self.ended()
         elif session is None:

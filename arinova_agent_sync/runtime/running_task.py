@@ -1,4 +1,4 @@
-"""The record of one task in the agent's hands, from its arrival to the end of its handler: fields, no behaviour."""
+"""The record of one task in the agent's hands, from its start to the end of its handler: fields, no behaviour."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ..protocol.answer import Answer
+from ..protocol.session import TaskArrived
 
 if TYPE_CHECKING:
     from ..interrupts.scope import Scope
@@ -32,44 +33,37 @@ class RunningTask:
     """What is known of one task. What stands below ``ended`` is changed under the state lock.
 
     Args:
-        task_id: the task's id.
-        conversation_id: its conversation's, None for a wakeup.
-        connection: the number of the connection that it came on.
-        size: bytes of its payload.
+        arrived: the task as it came.
     """
 
     __slots__ = (
         "__weakref__",
         "answer",
+        "arrived",
         "calls",
         "cancelled",
         "detached",
         "ended",
         "functions",
         "handed_over",
-        "handle",
         "handling",
         "last_chunk",
         "remote",
         "scope",
-        "size",
         "slow_write",
-        "started",
         "task_id",
         "thread",
     )
 
-    def __init__(self, task_id: str, conversation_id: str | None, connection: int, size: int = 0) -> None:
-        self.task_id = task_id
-        self.answer = Answer(task_id, conversation_id, connection)
-        self.size = size
+    def __init__(self, arrived: TaskArrived) -> None:
+        self.arrived = arrived
+        self.task_id = arrived.task_id
+        self.answer = Answer(arrived.task_id, arrived.conversation_id, arrived.connection)
         self.ended: Outcome | None = None
-        # Calls the handler. Gone once it is called: it refers to the task, which refers to this record, and a ring
-        # would be left to the garbage collector, with every task's texts in it.
-        self.handle: Callable[[], object] | None = None
+        # No handler and no Task: they refer to this record, and a ring would be left to the garbage collector, with
+        # every task's texts in it.
         self.remote: Elsewhere | None = None  # its handler, if that runs elsewhere than on a thread
-        self.started = False
-        self.handling = False  # its handler is on a worker
+        self.handling = False  # its handler holds a slot
         self.detached = False
         self.scope: Scope | None = None  # what a cancel ends; made when the handler starts
         self.thread: int | None = None  # the worker's, while its handler is on it

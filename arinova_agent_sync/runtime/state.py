@@ -26,7 +26,7 @@ from ..protocol.life import Life, StopTimes
 from ..protocol.outbox import Outbox
 from ..protocol.reconnect import Reconnect
 from ..protocol.scheduler import Scheduler
-from ..protocol.session import OnboardingSeed
+from ..protocol.session import OnboardingSeed, TaskArrived
 from ..protocol.timer_heap import TimerHeap
 from ..settings import Settings
 from .state_changes import StateChanges
@@ -85,7 +85,8 @@ class State:
             max_leftovers=settings.leftover_factor * settings.max_workers,
             max_finished=settings.max_finished_ids,
         )
-        self.tasks: dict[str, RunningTask] = {}  # every task that waits, runs, is detached or left over
+        self.waiting: dict[str, TaskArrived] = {}  # every task that waits for its handler's start
+        self.tasks: dict[str, RunningTask] = {}  # every task that runs, is detached or left over
         self.rescues = 0  # answers and messages under way by HTTP
         self.rescue_ready = False  # what that needs is loaded, or will be in a moment
         self.beating = False  # the timer of the tasks' heartbeats is set
@@ -114,15 +115,19 @@ class State:
 
     def has_work(self) -> bool:
         """Tell whether a task is open, a handler runs that was not told to stop, or an answer is under way."""
-        return self.rescues > 0 or any(
-            task.ended is None or (task.handling and task.ended != "cancelled")
-            for task in self.tasks.values()
+        return bool(
+            self.rescues
+            or self.waiting
+            or any(
+                task.ended is None or (task.handling and task.ended != "cancelled")
+                for task in self.tasks.values()
+            )
         )
 
     def open_tasks(self) -> int:
         """Return how many tasks are unanswered. Call it without the lock."""
         with self.lock:
-            return sum(task.ended is None for task in self.tasks.values())
+            return len(self.waiting) + sum(task.ended is None for task in self.tasks.values())
 
     def schedule(self, timer: str, at: float) -> None:
         """Have the pinger do something at a moment on the clock, or earlier if it is due already."""

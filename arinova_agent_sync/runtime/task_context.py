@@ -107,10 +107,9 @@ class ThreadTaskContext:
         writer: takes its chunks.
         actions: the agent's action calls.
         credentials: whose HTTP client the task uses.
-        asked_before: when the message was written that the agent was asked before in this conversation.
     """
 
-    __slots__ = ("_actions", "_answer", "_credentials", "_lifecycle", "_running", "_writer", "asked_before")
+    __slots__ = ("_actions", "_answer", "_credentials", "_lifecycle", "_running", "_writer")
 
     def __init__(
         self,
@@ -120,9 +119,7 @@ class ThreadTaskContext:
         writer: Writer,
         actions: ActionCalls,
         credentials: Credentials,
-        asked_before: str | None = None,
     ) -> None:
-        self.asked_before = asked_before
         self._running = running
         self._answer = running.answer
         self._lifecycle = lifecycle
@@ -149,6 +146,11 @@ class ThreadTaskContext:
     def agent_name(self) -> str | None:
         """The agent's name, if the server told it."""
         return self._lifecycle.agent_name
+
+    @property
+    def asked_before(self) -> str | None:
+        """When the message was written that the agent was asked before in this conversation, if that is known."""
+        return self._running.arrived.asked_before
 
     @property
     def api(self) -> ArinovaClient:

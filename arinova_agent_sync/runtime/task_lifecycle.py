@@ -1,4 +1,4 @@
-"""Tasks from their arrival to their end: admitted, ended once, cancelled, released.
+"""Tasks from their start to their end: ended once, cancelled, released; and the next ones started.
 
 Called by the reader, the workers, the pinger and users' threads.
 """
@@ -8,39 +8,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import NamedTuple, Union
 
 from ..errors import ConnectionLost
 from ..interrupts.scope import Scope
 from ..log import logger
 from ..protocol import frames
-from ..protocol.answer import LARGEST_CHUNK, Answer
+from ..protocol.answer import LARGEST_CHUNK
 from ..protocol.life import Life
-from ..protocol.pieces import Passing, Terminal
-from ..protocol.scheduler import Duplicate, Overflow, Start, Wait
-from ..protocol.session import TaskMalformed
+from ..protocol.pieces import Terminal
+from ..protocol.session import TaskArrived, TaskMalformed
 from ..shown_errors import shortened
+from .admission import CANCELLED, SHUTTING_DOWN, Admission, Queued, Refusal
 from .callbacks import Callbacks
 from .frame_sending import send_frame
 from .running_task import Outcome, RunningTask
 from .state import State
-from .workers import Workers
 from .writer import Writer
 
-SHUTTING_DOWN = "The agent is shutting down."
 NO_THREAD = "The agent cannot run more tasks at the moment."
-CANCELLED = "cancelled"
 _LARGEST_CONTENT = 4 * LARGEST_CHUNK  # characters: beyond it the text goes out as chunks alone
-
-
-class Refusal(NamedTuple):
-    """The task is not run; ``why`` is what the server was told."""
-
-    why: str
-
-
-Admission = Union[Start, Wait, Overflow, Duplicate, Refusal]
 
 
 class TaskLifecycle:
@@ -49,9 +35,8 @@ class TaskLifecycle:
     Args:
         state: the agent's state.
         writer: writes what is put into the outbox here.
-        workers: the threads that handlers run on.
         callbacks: runs users' ``on_cancel`` functions.
-        run: runs a task's handler, on a worker.
+        hand_over: has a task's handler run; returns False if no thread could be started for it.
     """
 
     def __init__(
@@ -59,15 +44,14 @@ class TaskLifecycle:
         state: State,
         *,
         writer: Writer,
-        workers: Workers,
         callbacks: Callbacks,
-        run: Callable[[RunningTask], None],
+        hand_over: Callable[[RunningTask], bool],
     ) -> None:
         self._state = state
+        self._admission = Admission(state)
         self._writer = writer
-        self._workers = workers
         self._callbacks = callbacks
-        self._run = run
+        self._hand_over = hand_over
 
     @property
     def agent_name(self) -> str | None:
@@ -81,50 +65,34 @@ class TaskLifecycle:
 
     # From the server
 
-    def admit(self, task: RunningTask) -> None:
+    def admit(self, task: TaskArrived, *, has_handler: bool) -> None:
         """Start, queue or refuse a task that came."""
-        state = self._state
-        admission: Admission
-        with state.lock:
-            if state.life is Life.RUNNING and task.handle is not None:
-                admission = state.scheduler.arrived(task.task_id, task.answer.conversation_id, task.size)
-                if isinstance(admission, (Start, Wait)):
-                    state.counters.tasks_received += 1
-                    state.tasks[task.task_id] = task
-                    if not state.beating:
-                        state.begin_to_beat()
-            else:
-                admission = self._unwanted(task)
-            if isinstance(admission, Start):
-                task.started = task.handling = True
-                blocked_by: list[str] = []
-            else:
-                admission, blocked_by = self._answer_at_once(task, admission)
-        if isinstance(admission, Start):
-            if task.remote is not None:
-                task.remote.start()
-            elif not self._workers.submit(partial(self._run, task)):
-                self.start(self._give_up(task))
-        elif isinstance(admission, Refusal):
-            say = logger.info if admission.why == SHUTTING_DOWN else logger.warning
-            say("task %s was not run: %s", task.task_id, admission.why)
-        elif blocked_by:
+        with self._state.lock:
+            verdict = self._admission.decide(task, has_handler=has_handler)
+        if isinstance(verdict, RunningTask):
+            self.start((verdict,))
+        elif isinstance(verdict, Refusal):
+            say = logger.info if verdict.why == SHUTTING_DOWN else logger.warning
+            say("task %s was not run: %s", task.task_id, verdict.why)
+        elif isinstance(verdict, Queued) and verdict.blocked_by:
             logger.warning(
                 "task %s waits: too many handlers of cancelled tasks still run, those of %s",
                 task.task_id,
-                ", ".join(blocked_by),
+                ", ".join(verdict.blocked_by),
             )
 
     def refuse_malformed(self, event: TaskMalformed) -> None:
         """Answer a task that cannot be run."""
         with self._state.lock:
-            self._refuse(event.task_id, event.error)
+            self._admission.refuse(event.task_id, event.error)
         logger.warning("task %s was not run: %s", event.task_id, event.error)
 
     def cancel(self, task_id: str) -> None:
         """Cancel a task whose user pressed stop."""
         with self._state.lock:
             task = self._state.tasks.get(task_id)
+            if task is None:
+                self._admission.cancel_waiting(task_id)
         if task is not None:
             self._cancel(task)
 
@@ -209,9 +177,7 @@ class TaskLifecycle:
         while tasks:
             others: list[RunningTask] = []
             for task in tasks:
-                if task.remote is not None:
-                    task.remote.start()
-                elif not self._workers.submit(partial(self._run, task)):
+                if not self._hand_over(task):
                     others += self._give_up(task)
             tasks = others
 
@@ -234,7 +200,7 @@ class TaskLifecycle:
                 waiting = self._release(task)
             else:
                 self._state.scheduler.detached_from_worker(task.task_id)
-                waiting = self._next()
+                waiting = self._admission.next()
         if over:
             self._close_scope(task)
         return waiting
@@ -267,15 +233,13 @@ class TaskLifecycle:
     def refuse_waiting(self) -> None:
         """Answer the tasks that were not started; none of them will be."""
         with self._state.lock:
-            for task in [task for task in self._state.tasks.values() if not task.started]:
-                self._state.scheduler.cancelled(task.task_id)
-                payload = frames.agent_error(task.task_id, SHUTTING_DOWN)
-                self._end(task, "refused", Terminal(task.answer, payload, None))
-            self._state.flush_soon()
+            self._admission.refuse_waiting()
 
     def stop_all(self) -> None:
         """Cancel every task that has not ended; what was streamed stays."""
         with self._state.lock:
+            for task_id in list(self._state.waiting):
+                self._admission.cancel_waiting(task_id)
             tasks = list(self._state.tasks.values())
         for task in tasks:
             self._cancel(task, keep=True)
@@ -300,7 +264,7 @@ class TaskLifecycle:
                 task.cancelled.set()
             functions, task.functions = task.functions, ()
             calls = list(task.calls)
-            waiting += self._next()
+            waiting += self._admission.next()
             self._state.flush_soon()
         if task.scope is not None:
             task.scope.cancel()
@@ -313,25 +277,6 @@ class TaskLifecycle:
         self.start(waiting)
 
     # Under the state lock
-
-    def _unwanted(self, task: RunningTask) -> Duplicate | Refusal:
-        if self._state.scheduler.knows(task.task_id):
-            return Duplicate()
-        return Refusal("no_task_handler" if self._state.life is Life.RUNNING else SHUTTING_DOWN)
-
-    def _answer_at_once(self, task: RunningTask, admission: Admission) -> tuple[Admission, list[str]]:
-        """Tell the server what becomes of a task that does not start; name the handlers that keep it from it."""
-        state = self._state
-        if isinstance(admission, Duplicate):
-            state.counters.tasks_ignored += 1
-            return admission, []
-        if isinstance(admission, Wait):
-            notice = frames.task_queued(task.task_id, task.answer.conversation_id, *admission)
-            state.outbox.add_passing(Passing(notice))
-            state.flush_soon()
-            return admission, state.scheduler.blockers()
-        why = admission.why if isinstance(admission, Refusal) else "queue_overflow"
-        return self._refuse(task.task_id, why), []
 
     def _completion(
         self, task: RunningTask, content: str | None, mentions: Sequence[str], tail: str
@@ -360,16 +305,6 @@ class TaskLifecycle:
         task.answer.patience = 0
         task.answer.close_pending()
 
-    def _refuse(self, task_id: str | None, why: str) -> Refusal:
-        self._state.counters.tasks_refused += 1
-        payload = frames.agent_error(task_id, why)
-        if task_id is None:
-            self._state.outbox.add_frame(payload)
-        else:
-            self._state.outbox.add_terminal(Terminal(Answer(task_id), payload, None))
-        self._state.flush_soon()
-        return Refusal(why)
-
     def _end(self, task: RunningTask, outcome: Outcome, terminal: Terminal) -> list[RunningTask]:
         task.ended = outcome
         if task.answer.pending is not None:
@@ -380,7 +315,6 @@ class TaskLifecycle:
 
     def _release(self, task: RunningTask) -> list[RunningTask]:
         state = self._state
-        task.handle = None
         if task.ended == "cancelled":
             state.scheduler.leftover_ended(task.task_id)
         else:
@@ -388,12 +322,4 @@ class TaskLifecycle:
         state.tasks.pop(task.task_id, None)
         if state.life is Life.DRAINING:
             state.due.notify()
-        return self._next()
-
-    def _next(self) -> list[RunningTask]:
-        tasks: list[RunningTask] = []
-        while (task_id := self._state.scheduler.next()) is not None:
-            task = self._state.tasks[task_id]
-            task.started = task.handling = True
-            tasks.append(task)
-        return tasks
+        return self._admission.next()

@@ -17,6 +17,7 @@ from ..settings import Settings
 from ..shown_errors import shown_error
 from ..task import Task
 from .action_calls import ActionCalls
+from .admission import NO_HANDLER
 from .callbacks import Callbacks
 from .last_asked import LastAsked
 from .remote_handlers import RemoteHandlers
@@ -61,6 +62,7 @@ class TaskRunner:
     ) -> None:
         self._settings: Settings = state.settings
         self._writer = writer
+        self._workers = workers
         self._callbacks = callbacks
         self._actions = actions
         self._credentials = credentials
@@ -68,38 +70,37 @@ class TaskRunner:
         self._handler_for = handler_for
         self._remote = remote
         self._last_asked = LastAsked()
-        self.lifecycle = TaskLifecycle(
-            state, writer=writer, workers=workers, callbacks=callbacks, run=self._run
-        )
+        self.lifecycle = TaskLifecycle(state, writer=writer, callbacks=callbacks, hand_over=self._hand_over)
 
-    def arrived(self, event: TaskArrived, connection: int) -> None:
-        """Take a task in that came on the connection of that number."""
-        payload = event.payload
-        conversation_id = payload.get("conversationId") or None
-        if not isinstance(conversation_id, str):
-            conversation_id = None
-        running = RunningTask(event.task_id, conversation_id, connection, event.size)
-        asked = self._last_asked
-        context = ThreadTaskContext(
+    def arrived(self, arrived: TaskArrived) -> None:
+        """Take a task in."""
+        self._last_asked.note(arrived, self._task_of)
+        has_handler = self._table.serves_all() or self._handler_for(self._task_of(arrived)) is not None
+        self.lifecycle.admit(arrived, has_handler=has_handler)
+
+    def _task_of(self, arrived: TaskArrived) -> Task:
+        """Return what a handler would get of a task, for a look at it."""
+        return Task(arrived.payload, self._context_of(RunningTask(arrived)))
+
+    def _context_of(self, running: RunningTask) -> ThreadTaskContext:
+        return ThreadTaskContext(
             running,
             lifecycle=self.lifecycle,
             writer=self._writer,
             actions=self._actions,
             credentials=self._credentials,
-            asked_before=asked.written.get(conversation_id) if conversation_id else None,
         )
-        task = Task(payload, context)
-        if conversation_id:
-            asked.note(conversation_id, task, payload, context)
-        handler = self._handler_for(task)
-        if handler is not None:
-            if surroundings := self._table.surroundings:
-                running.handle = partial(handlers.answer_within, surroundings, handler, task)
-            else:
-                running.handle = partial(handlers.answer, handler, task)
-            if self._remote is not None and (self._table.executors or self._settings.executor is not None):
-                running.remote = self._remote.run_of(task, payload, running, context)
-        self.lifecycle.admit(running)
+
+    def _hand_over(self, running: RunningTask) -> bool:
+        """Have a task's handler run; return False if no thread could be started for it."""
+        if self._remote is not None and (self._table.executors or self._settings.executor is not None):
+            context = self._context_of(running)
+            remote = self._remote.run_of(Task(running.arrived.payload, context), running, context)
+            if remote is not None:
+                running.remote = remote  # before it starts: it looks whether a cancel came earlier
+                remote.start()
+                return True
+        return self._workers.submit(partial(self._run, running))
 
     def _run(self, running: RunningTask) -> None:
         """Run a task, and those that take its place: this worker is free for one of them."""
@@ -108,16 +109,22 @@ class TaskRunner:
             running, *others = tasks
             if others:
                 self.lifecycle.start(others)
-            handle, running.handle = running.handle, None
-            if self.lifecycle.is_open(running) and handle is not None:
-                contextvars.copy_context().run(self._handle, running, handle)
-            del handle  # or its task would live until the next one comes
+            if self.lifecycle.is_open(running):
+                contextvars.copy_context().run(self._handle, running)
             tasks = self.lifecycle.handled(running)
 
-    def _handle(self, running: RunningTask, handle: Callable[[], object]) -> None:
+    def _handle(self, running: RunningTask) -> None:
         scope.entered.set(running.scope)
         try:
-            handle()
+            task = Task(running.arrived.payload, self._context_of(running))
+            handler = self._handler_for(task)
+            if handler is None:  # "/draw@Ann" came before the agent was called Bob
+                self.lifecycle.fail(running, NO_HANDLER)
+                logger.warning("task %s was not run: %s", running.task_id, NO_HANDLER)
+            elif surroundings := self._table.surroundings:
+                handlers.answer_within(surroundings, handler, task)
+            else:
+                handlers.answer(handler, task)
             if running.ended is None and not running.detached:
                 self.finish(running)
         except TaskCancelled as error:

@@ -92,14 +92,15 @@ class Pinger:
                 state.outbox.add_passing(Passing(frames.heartbeat_commands(state.agent_id)))
                 state.timers.set("commands", now + self._settings.heartbeat_interval)
             elif timer == "heartbeat":
-                state.beating = bool(state.tasks)
+                state.beating = bool(state.tasks or state.waiting)
                 if state.beating:
                     self._beat()
                     state.timers.set("heartbeat", now + self._settings.heartbeat_interval)
         self._writer.flush(until_due=True)
 
     def _beat(self) -> None:
+        state = self._state
         # Waiting tasks too: on the March 2026 server the idle limit runs from the dispatch.
-        for task in self._state.tasks.values():
-            if task.ended is None:
-                self._state.outbox.add_ahead(Passing(frames.agent_heartbeat(task.task_id)))
+        open_tasks = [task_id for task_id, task in state.tasks.items() if task.ended is None]
+        for task_id in (*open_tasks, *state.waiting):
+            state.outbox.add_ahead(Passing(frames.agent_heartbeat(task_id)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..net.deadline import Deadline
 from ..protocol.life import Life
-from ..protocol.session import TaskArrived
+from ..protocol.session import TaskArrived, string
 from ..runtime.callbacks import Listeners
 from ..runtime.connection import Connection
 from ..runtime.remote_handlers import RemoteHandlers
@@ -128,7 +128,8 @@ class Harness:
         if self._failure is not None:
             raise self._failure
         self.record.began = self.state.clock()
-        self._runner.arrived(TaskArrived(self.task_id, self._payload), 1)
+        conversation_id = string(self._payload, "conversationId")
+        self._runner.arrived(TaskArrived(self.task_id, self._payload, 0, conversation_id, 1))
         self._writer.flush()
         if self._cancel_after == 0 and self.is_remote:
             self.cancel()

@@ -40,6 +40,12 @@ def task(task_id: str, **fields: object) -> JSONObject:
     return {"type": "task", "taskId": task_id, "conversationId": "c1", "content": "hello", **fields}
 
 
+def task_arrived(task_id: str, payload: JSONObject, size: int = 0, connection: int = 0) -> TaskArrived:
+    conversation_id = payload.get("conversationId")
+    known = conversation_id if isinstance(conversation_id, str) else None
+    return TaskArrived(task_id, payload, size, known, connection)
+
+
 def online() -> Session:
     session = Session(most_early_tasks=2)
     session.received(AUTH_OK)
@@ -95,7 +101,7 @@ class TestAuthentication:
         assert session.received({"type": "auth_ok", "agentName": "Bob"}) == [
             Authenticated(None, "Bob", None, None)
         ]
-        assert session.received(task("t1")) == [TaskArrived("t1", task("t1"))]
+        assert session.received(task("t1")) == [task_arrived("t1", task("t1"))]
 
     def test_the_token_is_not_shown(self) -> None:
         event = Authenticated("a1", "Ann", "ari_secret", None)
@@ -186,7 +192,7 @@ class TestRefusal:
     def test_it_does_not_end_the_session(self) -> None:
         session = online()
         session.received({"type": "auth_error", "error": "Invalid bot token"})
-        assert session.received(task("t1")) == [TaskArrived("t1", task("t1"))]
+        assert session.received(task("t1")) == [task_arrived("t1", task("t1"))]
 
 
 class TestClaim:
@@ -210,7 +216,15 @@ class TestClaim:
 
 class TestTasks:
     def test_a_task(self) -> None:
-        assert meaning(task("t1")) == TaskArrived("t1", task("t1"))
+        assert meaning(task("t1")) == task_arrived("t1", task("t1"))
+
+    def test_a_task_knows_its_connection(self) -> None:
+        session = Session(2, connection=7)
+        early = session.received(task("t1")) or session.received(AUTH_OK)[1:]
+        assert early + session.received(task("t2")) == [
+            task_arrived("t1", task("t1"), connection=7),
+            task_arrived("t2", task("t2"), connection=7),
+        ]
 
     @pytest.mark.parametrize(
         "fields",
@@ -225,7 +239,7 @@ class TestTasks:
         ],
     )
     def test_what_still_is_one(self, fields: dict[str, object]) -> None:
-        assert meaning(task("t1", **fields)) == TaskArrived("t1", task("t1", **fields))
+        assert meaning(task("t1", **fields)) == task_arrived("t1", task("t1", **fields))
 
     @pytest.mark.parametrize(
         ("message", "malformed"),
@@ -247,7 +261,7 @@ class TestTasks:
 
     def test_a_wakeup_without_anything_else(self) -> None:
         message = {"type": "task", "taskId": "t1", "taskKind": "cron_wakeup"}
-        assert meaning(message) == TaskArrived("t1", message)
+        assert meaning(message) == task_arrived("t1", message)
 
     def test_cancel(self) -> None:
         assert meaning({"type": "cancel_task", "taskId": "t1"}) == TaskStopped("t1")
@@ -264,9 +278,9 @@ class TestTasksBeforeAuthOk:
             assert session.received(task(name)) == []
         assert session.received(AUTH_OK) == [
             Authenticated(None, "Ann", None, None),
-            TaskArrived("t2", task("t2")),
-            TaskArrived("t1", task("t1")),
-            TaskArrived("t3", task("t3")),
+            task_arrived("t2", task("t2")),
+            task_arrived("t1", task("t1")),
+            task_arrived("t3", task("t3")),
         ]
         assert session.received(AUTH_OK) == [Authenticated(None, "Ann", None, None)]
 
@@ -276,7 +290,7 @@ class TestTasksBeforeAuthOk:
         session.received(task("t2"))
         assert session.received({"type": "cancel_task", "taskId": "t1"}) == []
         assert session.received({"type": "cancel_task", "taskId": "t1"}) == [TaskStopped("t1")]
-        assert session.received(AUTH_OK)[1:] == [TaskArrived("t2", task("t2"))]
+        assert session.received(AUTH_OK)[1:] == [task_arrived("t2", task("t2"))]
 
     def test_a_cancel_may_be_about_a_task_of_the_last_connection(self) -> None:
         assert Session(3).received({"type": "cancel_task", "taskId": "t1"}) == [TaskStopped("t1")]
@@ -285,7 +299,7 @@ class TestTasksBeforeAuthOk:
         session = Session(2)
         session.received(task("t1", content="first"))
         assert session.received(task("t1", content="again")) == []
-        assert session.received(AUTH_OK)[1:] == [TaskArrived("t1", task("t1", content="first"))]
+        assert session.received(AUTH_OK)[1:] == [task_arrived("t1", task("t1", content="first"))]
 
     def test_too_many_are_refused_and_a_repeated_one_is_none_of_them(self) -> None:
         session = Session(2)
@@ -293,7 +307,7 @@ class TestTasksBeforeAuthOk:
         session.received(task("t2"))
         assert session.received(task("t3")) == [TaskMalformed("t3", "queue_overflow")]
         assert session.received(task("t2")) == []
-        early = [TaskArrived("t1", task("t1")), TaskArrived("t2", task("t2"))]
+        early = [task_arrived("t1", task("t1")), task_arrived("t2", task("t2"))]
         assert session.received(AUTH_OK)[1:] == early
 
     def test_too_long_ones_are_refused(self) -> None:
@@ -301,10 +315,10 @@ class TestTasksBeforeAuthOk:
         assert session.received(task("t1"), 60) == session.received(task("t2"), 40) == []
         assert session.received(task("t3"), 1) == [TaskMalformed("t3", "queue_overflow")]
         assert session.received(AUTH_OK)[1:] == [
-            TaskArrived("t1", task("t1"), 60),
-            TaskArrived("t2", task("t2"), 40),
+            task_arrived("t1", task("t1"), 60),
+            task_arrived("t2", task("t2"), 40),
         ]
-        assert session.received(task("t4"), 1_000) == [TaskArrived("t4", task("t4"), 1_000)]
+        assert session.received(task("t4"), 1_000) == [task_arrived("t4", task("t4"), 1_000)]
 
     def test_a_refusal_comes_before_them(self) -> None:
         session = Session(2)

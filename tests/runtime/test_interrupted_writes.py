@@ -18,7 +18,7 @@ from arinova_agent_sync.protocol.pieces import Terminal
 from arinova_agent_sync.runtime import writer as module
 from arinova_agent_sync.runtime.running_task import RunningTask
 
-from .writer_bench import Bench
+from .writer_bench import Bench, arrived
 
 MOST = 5_000  # bytecodes
 
@@ -42,7 +42,7 @@ def piled(bench: Bench) -> None:
 
 def ended(bench: Bench) -> None:
     """Write the end of another task."""
-    other = RunningTask("t2", "c2", 1)
+    other = RunningTask(arrived("t2", "c2"))
     with bench.state.lock:
         bench.state.outbox.add_terminal(Terminal(other.answer, frames.agent_error("t2", "no"), "no"))
     bench.writer.flush(1.0)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from arinova_agent_sync.local import LocalServer
+from arinova_agent_sync.protocol.session import TaskArrived
 from arinova_agent_sync.runtime.last_asked import LastAsked
 
 
@@ -91,5 +92,5 @@ def test_the_last_row_is_found_without_making_the_history(content):
     ]
     asked = LastAsked()
     nobody: Any = None  # who would be asked for more
-    asked.note("c", nobody, {"content": content, "history": rows}, nobody)
+    asked.note(TaskArrived("t", {"content": content, "history": rows}, 0, "c"), nobody)
     assert asked.written == {"c": "2"}

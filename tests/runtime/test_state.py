@@ -7,7 +7,7 @@ import pytest
 from arinova_agent_sync.protocol.pieces import Terminal
 from arinova_agent_sync.runtime.running_task import Outcome, RunningTask
 
-from .writer_bench import Bench
+from .writer_bench import Bench, arrived
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,17 @@ from .writer_bench import Bench
 def test_a_task_is_work(ended: Outcome | None, handling: bool, works: bool) -> None:
     state = Bench().state
     assert not state.has_work()
-    task = RunningTask("t1", None, 1)
+    task = RunningTask(arrived("t1", None))
     task.ended, task.handling = ended, handling
     state.tasks["t1"] = task
     assert state.has_work() is works
+
+
+def test_a_task_that_waits_is_work() -> None:
+    state = Bench().state
+    state.waiting["t1"] = arrived("t1", None)
+    assert state.has_work()
+    assert state.open_tasks() == 1
 
 
 def test_a_rescue_is_work() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,7 +15,7 @@ from arinova_agent_sync.runtime.running_task import RunningTask
 from arinova_agent_sync.runtime.task_lifecycle import TaskLifecycle
 from arinova_agent_sync.runtime.workers import Workers
 
-from .writer_bench import Bench
+from .writer_bench import Bench, arrived
 
 
 @pytest.fixture
@@ -24,12 +24,20 @@ def bench() -> Bench:
 
 
 @pytest.fixture
-def lifecycle(bench: Bench) -> Iterator[TaskLifecycle]:
+def handed_over() -> list[RunningTask]:
+    """Return the tasks whose handlers were to run, in order."""
+    return []
+
+
+@pytest.fixture
+def lifecycle(bench: Bench, handed_over: list[RunningTask]) -> Iterator[TaskLifecycle]:
+    def hand_over(task: RunningTask) -> bool:
+        handed_over.append(task)
+        return task.task_id != "too many"
+
     workers = Workers()
     callbacks = Callbacks(Listeners(), workers=workers, failed=lambda: None)
-    yield TaskLifecycle(
-        bench.state, writer=bench.writer, workers=workers, callbacks=callbacks, run=lambda task: None
-    )
+    yield TaskLifecycle(bench.state, writer=bench.writer, callbacks=callbacks, hand_over=hand_over)
     workers.close(Deadline(5.0))
 
 
@@ -52,9 +60,7 @@ def test_what_has_no_id_is_answered_by_a_frame_of_no_task(bench: Bench, lifecycl
 
 def test_a_task_that_is_known_is_ignored(bench: Bench, lifecycle: TaskLifecycle) -> None:
     for _ in range(3):
-        task = RunningTask("t9", "c9", 1)
-        task.handle = lambda: None
-        lifecycle.admit(task)
+        lifecycle.admit(arrived("t9", "c9"), has_handler=True)
     counters = bench.state.counters
     assert (counters.tasks_received, counters.tasks_ignored, counters.tasks_refused) == (1, 2, 0)
     assert bench.state.timers.take(bench.now + bench.state.settings.rescue_ready_after) == "rescue"
@@ -64,7 +70,7 @@ def test_a_task_that_is_known_is_ignored(bench: Bench, lifecycle: TaskLifecycle)
 def test_without_a_handler_a_task_is_refused(
     bench: Bench, lifecycle: TaskLifecycle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lifecycle.admit(RunningTask("t9", "c9", 1))
+    lifecycle.admit(arrived("t9", "c9"), has_handler=False)
     [terminal] = bench.state.outbox.entries
     assert isinstance(terminal, Terminal)
     assert b"no_task_handler" in terminal.payload
@@ -76,9 +82,8 @@ def test_without_a_handler_a_task_is_refused(
 
 def running(bench: Bench, lifecycle: TaskLifecycle) -> RunningTask:
     """Return a task whose handler runs."""
-    task = RunningTask("t9", "c9", 1)
-    task.handle = lambda: None
-    lifecycle.admit(task)
+    lifecycle.admit(arrived("t9", "c9"), has_handler=True)
+    task = bench.state.tasks["t9"]
     assert lifecycle.is_open(task)
     return task
 
@@ -190,10 +195,45 @@ def test_at_the_end_what_was_streamed_stays(bench: Bench, lifecycle: TaskLifecyc
 
 def test_at_the_end_waiting_tasks_are_refused(bench: Bench, lifecycle: TaskLifecycle) -> None:
     running(bench, lifecycle)
-    waiting = RunningTask("t10", "c9", 1)
-    waiting.handle = lambda: None
-    lifecycle.admit(waiting)
+    lifecycle.admit(arrived("t10", "c9"), has_handler=True)
     lifecycle.refuse_waiting()
     assert sent(bench) == ["task_queued", "agent_error"]
-    assert (waiting.ended, bench.state.counters.tasks_refused) == ("refused", 1)
-    assert list(bench.state.tasks) == ["t9"]
+    assert bench.state.counters.tasks_refused == 1
+    assert (list(bench.state.tasks), list(bench.state.waiting)) == (["t9"], [])
+    assert bench.state.scheduler.waiting == 0
+
+
+@pytest.mark.parametrize("stop", [lambda lifecycle: lifecycle.cancel("t10"), TaskLifecycle.stop_all])
+def test_a_task_that_waits_is_cancelled(
+    bench: Bench, lifecycle: TaskLifecycle, stop: Callable[[TaskLifecycle], None]
+) -> None:
+    running(bench, lifecycle)
+    lifecycle.admit(arrived("t10", "c9"), has_handler=True)
+    stop(lifecycle)
+    assert bench.state.waiting == {}
+    frames = bench.state.outbox.entries
+    ends = [frame for frame in frames if isinstance(frame, Terminal) and frame.answer.task_id == "t10"]
+    assert [end.payload for end in ends] == [
+        b'{"type":"agent_error","taskId":"t10","error":"cancelled","reason":"cancelled"}'
+    ]
+    assert (ends[0].answer.conversation_id, ends[0].answer.connection) == ("c9", 1)
+    assert bench.state.scheduler.knows("t10")
+
+
+def test_the_next_task_of_a_conversation_starts_in_its_place(
+    bench: Bench, lifecycle: TaskLifecycle, handed_over: list[RunningTask]
+) -> None:
+    task = running(bench, lifecycle)
+    lifecycle.admit(arrived("t10", "c9"), has_handler=True)
+    lifecycle.complete(task, "done", ())
+    [following] = lifecycle.handled(task)
+    assert (following.task_id, following.handling) == ("t10", True)
+    assert bench.state.waiting == {}
+    assert handed_over == [task]  # whoever has freed the slot goes on with the next one
+
+
+def test_a_task_for_which_there_is_no_thread_fails(bench: Bench, lifecycle: TaskLifecycle) -> None:
+    lifecycle.admit(arrived("too many", "c9"), has_handler=True)
+    assert bench.state.tasks == {}
+    assert sent(bench) == ["agent_error"]
+    assert bench.state.counters.tasks_failed == 1

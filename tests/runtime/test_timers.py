@@ -13,7 +13,7 @@ from arinova_agent_sync.protocol.pieces import Terminal
 from arinova_agent_sync.runtime.running_task import RunningTask
 from arinova_agent_sync.runtime.timers import Pinger
 
-from .writer_bench import Bench
+from .writer_bench import Bench, arrived
 
 INTERVAL, TIMEOUT, BEAT = 30.0, 60.0, 60.0  # seconds, the defaults
 
@@ -80,11 +80,12 @@ def test_without_a_connection_no_ping_is_noted(bench: Bench, pinger: Pinger) -> 
 
 
 def test_heartbeats_for_all_tasks_that_are_open(bench: Bench, pinger: Pinger) -> None:
-    waiting, ended = RunningTask("t2", "c2", 1), RunningTask("t3", "c3", 1)
+    running, ended = RunningTask(arrived("t2", "c2")), RunningTask(arrived("t3", "c3"))
     ended.ended = "completed"
-    bench.state.tasks.update(t2=waiting, t3=ended)
+    bench.state.tasks.update(t2=running, t3=ended)
+    bench.state.waiting["t4"] = arrived("t4", "c2")
     come(bench, pinger, "heartbeat")
-    assert bench.said == ["one ", "agent_heartbeat", "agent_heartbeat"]
+    assert bench.said == ["one ", *["agent_heartbeat"] * 3]
     assert bench.state.timers.next() == bench.now + BEAT
 
 

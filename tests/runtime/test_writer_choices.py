@@ -10,7 +10,7 @@ from arinova_agent_sync.protocol.pieces import Passing, Terminal
 from arinova_agent_sync.runtime import writer as module
 from arinova_agent_sync.runtime.running_task import RunningTask
 
-from .writer_bench import Bench
+from .writer_bench import Bench, arrived
 
 TURN_OF_ANOTHER = object()
 
@@ -86,7 +86,7 @@ def test_who_has_no_more_to_say_at_once_writes_for_itself_after_a_slow_write(ben
 
 
 def test_a_chunk_leaves_behind_what_waits(bench: Bench) -> None:
-    other = RunningTask("t2", "c2", 1)
+    other = RunningTask(arrived("t2", "c2"))
     with bench.state.lock:
         bench.state.outbox.add_terminal(Terminal(other.answer, frames.agent_error("t2", "no"), "no"))
     assert bench.writer.chunk(bench.task, "two ")

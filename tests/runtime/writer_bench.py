@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from arinova_agent_sync.protocol.life import Life
+from arinova_agent_sync.protocol.session import TaskArrived
 from arinova_agent_sync.runtime.connection import Connection
 from arinova_agent_sync.runtime.running_task import RunningTask
 from arinova_agent_sync.runtime.state import State
@@ -49,6 +50,11 @@ class FakeLink:
         self.aborted = True
 
 
+def arrived(task_id: str, conversation_id: str | None) -> TaskArrived:
+    """Return a task as it comes on the first connection."""
+    return TaskArrived(task_id, {}, 0, conversation_id, 1)
+
+
 class Bench:
     """A writer with a connection, and a task that has said something."""
 
@@ -59,7 +65,7 @@ class Bench:
         self.state.life = Life.RUNNING
         self.writer = Writer(self.state, report_losses=lambda: None)
         self.links: list[FakeLink] = []
-        self.task = RunningTask("t1", "c1", 1)
+        self.task = RunningTask(arrived("t1", "c1"))
         self.connect()
         assert self.writer.chunk(self.task, "one ")
 
