@@ -129,12 +129,12 @@ def agent_stream_gap(task_id: str) -> bytes:
 
 def task_queued(task_id: str, conversation_id: str | None, position: int, total: int) -> bytes:
     """Return the notice that a task waits: its place in its conversation from 0, and how many wait in all."""
-    return frame(
-        "task_queued",
-        taskId=task_id,
-        conversationId=conversation_id,
-        queuePosition=position,
-        globalQueueSize=total,
+    where = b"" if conversation_id is None else b',"conversationId":' + encode_text(conversation_id)
+    return b'{"type":"task_queued","taskId":%b%b,"queuePosition":%d,"globalQueueSize":%d}' % (
+        encode_text(task_id),
+        where,
+        position,
+        total,
     )
 
 

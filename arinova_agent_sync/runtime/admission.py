@@ -19,6 +19,7 @@ from .state import State
 SHUTTING_DOWN = "The agent is shutting down."
 CANCELLED = "cancelled"
 NO_HANDLER = "no_task_handler"
+_LATE = 0.001  # seconds that a notice may wait for others
 
 
 class Queued(NamedTuple):
@@ -64,7 +65,7 @@ class Admission:
         state.waiting[task.task_id] = task
         notice = frames.task_queued(task.task_id, task.conversation_id, decision.position, decision.total)
         state.outbox.add_passing(Passing(notice))
-        state.flush_soon()
+        state.flush_soon(_LATE)
         return Queued(state.scheduler.blockers())
 
     def next(self) -> list[RunningTask]:

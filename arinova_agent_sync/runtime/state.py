@@ -152,9 +152,9 @@ class State:
             at = self.timers.next()
             return at is not None and at <= self.clock()
 
-    def flush_soon(self) -> None:
-        """Have the pinger write what waits: for threads that must not write themselves."""
-        self.schedule("flush", self.clock())
+    def flush_soon(self, within: float = 0.0) -> None:
+        """Have the pinger write what waits, unless another thread does within so many seconds."""
+        self.schedule("flush", self.clock() + within)
 
     def ping(self, connection: Connection) -> None:
         """Note that a ping follows what was written on a connection."""

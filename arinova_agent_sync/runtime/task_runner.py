@@ -112,6 +112,9 @@ class TaskRunner:
             if self.lifecycle.is_open(running):
                 contextvars.copy_context().run(self._handle, running)
             tasks = self.lifecycle.handled(running)
+            if self._workers.behind:
+                self.lifecycle.start(tasks)  # behind those that came earlier
+                return
 
     def _handle(self, running: RunningTask) -> None:
         scope.entered.set(running.scope)

@@ -175,6 +175,107 @@ class TestOnDemand:
         until(lambda: gc.collect() is not None and gone() is None)
 
 
+class TestWorkThatIsOverSoon:
+    """What was over a moment ago makes work wait for a thread that may be free in a moment."""
+
+    @pytest.fixture
+    def moment(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+        """Return what sets how long a moment is, in seconds."""
+        monkeypatch.setattr(module, "_FEW", 1)
+        return lambda seconds: monkeypatch.setattr(module, "_MOMENT", seconds)
+
+    def test_the_first_free_thread_takes_it(self, workers: Workers, moment: Callable[[float], None]) -> None:
+        moment(60.0)
+        run(workers)
+        busy, waiting = blocked(workers), Blocked()
+        workers.submit(waiting)
+        assert workers.behind
+        assert not waiting.began.is_set()
+        busy.free.set()
+        assert waiting.began.wait(SOON)
+        assert waiting.thread is busy.thread
+        assert not workers.behind
+        waiting.free.set()
+
+    def test_in_the_order_in_which_it_came(self, workers: Workers, moment: Callable[[float], None]) -> None:
+        moment(60.0)
+        run(workers)
+        busy, ran, done = blocked(workers), list[int](), threading.Event()
+        for number in range(20):
+            workers.submit(partial(ran.append, number))
+        workers.submit(done.set)
+        busy.free.set()
+        assert done.wait(SOON)
+        assert ran == list(range(20))
+        assert len(workers.threads()) == 2  # one runs them, one watches
+
+    def test_after_a_moment_all_of_it_gets_threads(
+        self, workers: Workers, moment: Callable[[float], None]
+    ) -> None:
+        moment(0.05)
+        run(workers)
+        works = [blocked(workers), *[Blocked() for _ in range(10)]]
+        for work in works[1:]:
+            workers.submit(work)
+        for work in works:
+            assert work.began.wait(SOON)
+        assert len({work.thread for work in works}) == len(workers.threads()) == 11
+        for work in works:
+            work.free.set()
+
+    def test_who_watched_is_a_worker_like_others_afterwards(
+        self, workers: Workers, moment: Callable[[float], None]
+    ) -> None:
+        moment(0.05)
+        run(workers)
+        busy, done = blocked(workers), threading.Event()
+        workers.submit(done.set)
+        busy.free.set()
+        assert done.wait(SOON)
+        until(lambda: workers._idle == 2)
+        works = [blocked(workers) for _ in range(2)]
+        assert len(workers.threads()) == 2
+        for work in works:
+            work.free.set()
+
+    def test_without_another_thread_busy_ones_take_it(
+        self, workers: Workers, moment: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started = list[threading.Thread]()
+
+        def refuse_some(thread: threading.Thread) -> None:
+            if len(started) == 2:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            start(thread)
+
+        start = threading.Thread.start
+        monkeypatch.setattr(threading.Thread, "start", refuse_some)
+        moment(0.01)
+        run(workers)
+        works = [blocked(workers), *[Blocked() for _ in range(5)]]
+        for work in works[1:]:
+            workers.submit(work)
+        assert works[1].began.wait(SOON)  # on the thread that watched
+        assert not works[2].began.is_set()
+        for work in works:
+            work.free.set()
+        for work in works:
+            assert work.began.wait(SOON)
+        assert len(workers.threads()) == 2
+
+    def test_the_end_does_not_wait_for_the_moment(self, moment: Callable[[float], None]) -> None:
+        moment(60.0)
+        workers = Workers()
+        run(workers)
+        busy, ran = blocked(workers), threading.Event()
+        workers.submit(ran.set)
+        workers.close(Deadline(SOON), grace=0.0)
+        assert ran.wait(SOON)  # it was accepted
+        busy.free.set()
+        until(lambda: not workers.threads())
+
+
 def submit_some(workers: Workers, begin: threading.Barrier, ran: list[int]) -> None:
     begin.wait()
     for number in range(20):
