@@ -34,7 +34,7 @@ class Workers:
         self._owed = 0  # queued works that no idle thread was woken for: the first free one takes them
         self._queued = 0  # works that were ever queued
         self._taken = 0  # of these
-        self._over_at = float("-inf")  # when a work was over last
+        self._moved_at = float("-inf")  # when a work was over last, or a thread was started for one
         self._watched = False  # a thread looks whether what is owed is taken soon
         self._started = 0
         self._threads: set[threading.Thread] = set()
@@ -68,7 +68,7 @@ class Workers:
                 self._idle -= 1
                 self._put(work)
                 return True
-            if len(self._threads) < _FEW or time.monotonic() - self._over_at > _MOMENT:
+            if len(self._threads) < _FEW or time.monotonic() - self._moved_at > _MOMENT:
                 failure = self._start(partial(self._run, [work]))
                 if failure is None:
                     return True
@@ -113,6 +113,7 @@ class Workers:
             thread.start()
         except RuntimeError as error:  # a limit of the system's, or the interpreter is exiting
             return error
+        self._moved_at = time.monotonic()
         self._started += 1
         self._threads.add(thread)
         self._busy.add(thread)
@@ -131,7 +132,7 @@ class Workers:
                 work()
                 del work  # or its task would live until the next one comes
                 with self._lock:
-                    self._over_at = time.monotonic()
+                    self._moved_at = time.monotonic()
                     if self._owed:
                         self._owed -= 1
                     else:
