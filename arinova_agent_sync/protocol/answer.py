@@ -218,7 +218,9 @@ class Answer:
         if self._said is None:
             self._said = StreamedText()
         self._said.add(texts, size)
-        if self._kept is None and size < self.written:  # as in cut(), which a chunk nearly never needs
+        # As in cut(), which a chunk nearly never needs.
+        is_whole_first = not self.written and size >= _SHORTEST_FIRST and not self._held
+        if self._kept is None and (size < self.written or is_whole_first):
             self.written += size
             return texts
         return self.cut(texts)

@@ -47,13 +47,16 @@ class StateChanges:
         waiter: threading.Lock | None = None  # whose notice was not looked at yet
         try:
             while True:
+                waiter = threading.Lock()
+                waiter.acquire()
                 with self._lock:
+                    # Before the look: who changes something without the lock, and then finds nobody who waits, has
+                    # changed it before this look.
+                    self.waiters.append(waiter)
                     if predicate():
+                        self.waiters.remove(waiter)
                         waiter = None
                         return True
-                    waiter = threading.Lock()
-                    waiter.acquire()
-                    self.waiters.append(waiter)
                 if not waiter.acquire(timeout=_bounded(deadline.left())):
                     with self._lock:
                         self._give_up(waiter)

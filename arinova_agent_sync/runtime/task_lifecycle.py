@@ -183,12 +183,10 @@ class TaskLifecycle:
 
     def is_open(self, task: RunningTask) -> bool:
         """Note that a worker begins with a task; tell whether the task is still open."""
-        with self._state.lock:
-            if task.ended is not None:
-                return False
-            task.thread = threading.get_ident()
-            task.scope = Scope(task.task_id)
-            return True
+        task.thread = threading.get_ident()
+        # Without the lock: a cancel ends the task first, and then the scope if there is one.
+        task.scope = Scope(task.task_id)
+        return task.ended is None
 
     def handled(self, task: RunningTask) -> list[RunningTask]:
         """Note that a task's handler is over; return the tasks that start in its place."""

@@ -32,8 +32,7 @@ class Workers:
         self._lock = threading.Lock()
         self._idle = 0  # threads that wait for work that is not queued yet
         self._owed = 0  # queued works that no idle thread was woken for: the first free one takes them
-        self._queued = 0  # works that were ever queued
-        self._taken = 0  # of these
+        self._queued = 0  # works that ever were
         self._moved_at = float("-inf")  # when a work was over last, or a thread was started for one
         self._watched = False  # a thread looks whether what is owed is taken soon
         self._started = 0
@@ -156,9 +155,7 @@ class Workers:
             if work is None:
                 self._queue.put(None)  # for the others
                 return None
-            with self._lock:
-                self._taken += 1
-                self._busy.add(me)
+            self._busy.add(me)
             return work
 
     def _watch(self) -> None:
@@ -169,7 +166,8 @@ class Workers:
                 mark = self._queued
             closed = self._closed.wait(_MOMENT)
             with self._lock:
-                late = self._owed if closed else max(0, min(mark - self._taken, self._owed))
+                since = self._queued - mark
+                late = self._owed if closed else max(0, min(self._queue.qsize() - since, self._owed))
                 looks = late < self._owed
                 if not looks:
                     late -= self._take_part()

@@ -4,7 +4,7 @@ Every frame goes into the outbox under the state lock, and whoever gets the turn
 A thread that finds the turn taken goes on: its frame leaves with the holder's. So the order of the outbox is the
 order on the wire, and a frame is either handed to the kernel whole or still in the outbox.
 
-The turn is a note of who writes, made and unmade under the state lock, and no lock of its own: an exception may be
+The turn is a note of who writes, made under the state lock, and no lock of its own: an exception may be
 raised at any point of a thread that a user interrupts or stops (Ctrl-C, a time-out library), also between acquiring
 a lock and the block that would release it. Whoever leaves without having finished leaves the turn to the pinger,
 which nobody interrupts: it keeps what was under way and drops the connection. A write that fails ends so, too.
@@ -70,8 +70,8 @@ class Writer:
     def __init__(self, state: State, *, report_losses: Callable[[], None]) -> None:
         self._state = state
         self.report_losses = report_losses
-        # Under the state lock, but for a look.
-        self._turn: object = None  # whose turn it is to write, None for nobody's
+        # Whose turn it is to write, None for nobody's. Taken under the state lock, given back without.
+        self._turn: object = None
         self._turn_ended = StateChanges(state.lock)
         # What was taken out, and is not known to have left.
         self._under_way: tuple[WebSocket, Sequence[Piece]] | None = None
@@ -225,19 +225,21 @@ class Writer:
             link, pieces = self._under_way
             state.outbox.put_back(pieces, broke=link.broken)
             state.take_link_down(link)
-            self._free_turn()
+            self._under_way = self._turn = None
+            self._turn_ended.notify_one()
         link.abort()
 
     # The turn
 
     def _take_turn(self, me: object, patience: float) -> bool:
-        """Make it this thread's turn; wait patience seconds for another's end. False if it took longer."""
+        """Make it this thread's turn, and take a batch; wait patience seconds. False if it took longer."""
         if self._turn is not None and not patience:  # looked at without the lock, which many may want
             return False
 
         def take() -> bool:
             if self._turn is None:
                 self._turn = me
+                self._take()
             return self._turn is me
 
         if patience:
@@ -248,20 +250,16 @@ class Writer:
 
     def _end_turn(self) -> None:
         state = self._state
-        with state.lock:
-            if self._under_way is None:
-                self._free_turn()
-            else:  # the mark comes last: until then whoever ends the turn once more does all of it
-                state.schedule("recover", state.clock())
-                self._turn_ended.notify_all()
-                self._turn = _BROKEN
-
-    def _free_turn(self) -> None:
-        """Let another thread write. Under the state lock."""
-        self._under_way = None
-        if self._turn_ended.waiters:
-            self._turn_ended.notify_one()  # all of them would wake up to find that the first one has it
-        self._turn = None
+        if self._under_way is None:
+            self._turn = None
+            if self._turn_ended.waiters:
+                with state.lock:
+                    self._turn_ended.notify_one()  # all of them would wake up to find that the first one has it
+            return
+        with state.lock:  # the mark comes last: until then whoever ends the turn once more does all of it
+            state.schedule("recover", state.clock())
+            self._turn_ended.notify_all()
+            self._turn = _BROKEN
 
     def _in_turn(self, work: Callable[[], None], patience: float = 0.0) -> bool:
         """Do something once it is this thread's turn; False, and nothing, if that takes longer than patience."""
@@ -311,25 +309,31 @@ class Writer:
         return True
 
     def _drain(self, once: bool = False) -> None:
-        """Write what waits, or a batch of it."""
+        """Write the batch that was taken with the turn, and what waits behind it unless once is enough."""
         state = self._state
         outbox = state.outbox
-        while True:
-            with state.lock:
-                link, connection = state.link, state.connection
-                if link is None or connection is None or not (outbox.entries or outbox.ahead):
-                    return
-                if outbox.ahead:
-                    connection.liveness.left(state.clock())
-                self._under_way = (link, ())  # before anything is taken, as above
-                pieces = outbox.take(_BATCH)
-                self._under_way = (link, pieces)
-                self._note_receipts(connection, pieces)
+        while self._under_way is not None:
+            link, pieces = self._under_way
             if self._send(link, pieces) is not None:
                 return
             self._under_way = None
             if once or not (outbox.entries or outbox.ahead):  # without the lock, as in flush()
                 return
+            with state.lock:
+                self._take()
+
+    def _take(self) -> None:
+        """Take a batch of what waits, if there is a connection to write it to. Under the state lock."""
+        state = self._state
+        link, connection, outbox = state.link, state.connection, state.outbox
+        if link is None or connection is None or not (outbox.entries or outbox.ahead):
+            return
+        if outbox.ahead:
+            connection.liveness.left(state.clock())
+        self._under_way = (link, ())  # before anything is taken, as above
+        pieces = outbox.take(_BATCH)
+        self._under_way = (link, pieces)
+        self._note_receipts(connection, pieces)
 
     def _note_receipts(self, connection: Connection, pieces: list[Piece]) -> None:
         """Note what needs a receipt, and put a ping behind it where that cannot wait for the timer.

@@ -103,8 +103,7 @@ def test_goodbye_waits_for_another_writer(bench: Bench) -> None:
     bench.writer._turn = object()
 
     def leave() -> None:
-        with bench.state.lock:
-            bench.writer._free_turn()
+        bench.writer._end_turn()
 
     timer = threading.Timer(0.05, leave)
     timer.start()
@@ -168,8 +167,7 @@ def test_who_sends_much_waits_for_the_wire(bench: Bench, size: int, waits: bool)
     sender = threading.Thread(target=send)
     sender.start()
     assert left.wait(0.1 if waits else 5.0) is not waits
-    with bench.state.lock:
-        bench.writer._free_turn()
+    bench.writer._end_turn()
     sender.join(5.0)
     if not waits:
         bench.writer.flush()
