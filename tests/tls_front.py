@@ -56,7 +56,11 @@ class TlsFront:
             thread.start()
 
     def _serve(self, raw: socket.socket) -> None:
-        wrapped = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+        try:
+            wrapped = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+        except OSError:  # the client is gone already
+            raw.close()
+            return
         plain = socket.create_connection(("127.0.0.1", self._target))
         self._sockets += [wrapped, plain]
         try:
