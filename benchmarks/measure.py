@@ -42,6 +42,9 @@ def measure(
     chunk_size: int = 0,
     content_size: int = 0,
     window: int = 1,
+    conversations: int = 0,
+    ordered: bool = False,
+    every: float = 0.0,
     ack_every: int = 0,
     repeat: int = 0,
     gap: float = 0.0,
@@ -59,6 +62,10 @@ def measure(
         wait: how the sink waits: "nap" costs a sender nothing, "spin" is quick, "block" is a plain peer.
         chunk_size, content_size: characters of every chunk, of every task's content.
         window: tasks under way at a time.
+        conversations: that the tasks belong to in turn, by default each to one of its own; then the sink also
+            sees how evenly they are served, and how many threads the client has at the most.
+        ordered: whether a task that begins before the one before it in its conversation has ended is a failure.
+        every: seconds in which each agent gets a task; the agents' tasks are spread evenly over them.
         ack_every: the sink answers every so many chunks with a frame.
         repeat: how often the first task's frame is sent again before the last task.
         gap: seconds between the end of a task and the next one.
@@ -73,6 +80,8 @@ def measure(
     flags: dict[str, Any] = {
         "core": SINK_CORE, "wait": wait, "tasks": orders.get("tasks", 1), "chunks": orders.get("chunks", 0),
         "window": window, "ack-every": ack_every, "repeat": repeat, "gap": gap, "timeout": limit,
+        "connections": orders.get("agents", 1), "every": every, "conversations": conversations,
+        "ordered": int(ordered),
     }  # fmt: skip
     if chunk_size:
         orders["corpus"] = flags["corpus"] = corpus(chunk_size)

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fairness.h"
 #include "wire.h"
 
 #define MILLISECOND 1000000LL
@@ -20,8 +21,9 @@
 enum { NAP, SPIN, BLOCK };  // what to do when nothing has arrived: sleep 100 us, ask again, wait for the kernel
 
 static struct {
-    int wait, tasks, window, chunks, ack_every, repeat, connections;
-    int64_t gap, settle, timeout;
+    int wait, tasks, window, chunks, ack_every, repeat, connections, conversations;
+    bool ordered;
+    int64_t gap, every, settle, timeout;
     const char *certificate, *key, *corpus, *content, *expected, *log;
 } options = {.tasks = 1, .window = 1, .connections = 1, .settle = 100 * MILLISECOND, .timeout = 120 * SECOND};
 
@@ -36,12 +38,14 @@ static struct {  // the chunks that every client cycles through
     int count;
 } corpus;
 
-static connection *client;
+static connection *all;  // task number n goes to all[n % connections]
+static struct pollfd *readable;
 static clockid_t client_clock;
 static int client_pid;
 static int64_t *arrivals;  // [task][chunk], kept if there is a log
 static int64_t idle, started, started_cpu, next_due, streamed, streamed_cpu, frames, resident_start, resident_early;
 static int handed_out, completed;
+static int64_t next_look, most_threads;
 static char *content = "hello";
 
 static int64_t client_cpu(void) {
@@ -50,7 +54,7 @@ static int64_t client_cpu(void) {
     return t.tv_sec * SECOND + t.tv_nsec;
 }
 
-static int64_t client_memory(const char *field) {  // KiB
+static int64_t client_status(const char *field) {  // memory in KiB
     char path[64], line[256];
     int64_t value = 0;
     snprintf(path, sizeof path, "/proc/%d/status", client_pid);
@@ -93,28 +97,39 @@ static char *task_frame(int task, size_t *length) {
         "{\"type\":\"task\",\"taskId\":\"00000000-0000-4000-8000-%012x\","
         "\"conversationId\":\"00000000-0000-4000-9000-%012x\",\"conversationType\":\"h2a\","
         "\"senderUserId\":\"u1\",\"senderUsername\":\"ann\",\"userMessageId\":\"m%d\",\"history\":[],\"content\":\"%s\"}",
-        task, task, task, content);
+        task, options.conversations ? task % options.conversations : task, task, content);
     return text;
 }
+
+static connection *connection_of(int task) { return &all[task % options.connections]; }
 
 static void hand_out(int task) {
     size_t length;
     char *text = task_frame(task, &length);
     tasks[task].sent = now_ns();
-    send_frame(client, 1, text, length);
+    send_frame(connection_of(task), 1, text, length);
     free(text);
 }
 
 static void start_clock(void) {
-    resident_start = resident_early = client_memory("VmRSS:");
+    resident_start = resident_early = client_status("VmRSS:");
     started = now_ns();
     started_cpu = client_cpu();
     idle = 0;
 }
 
 static void hand_out_due(int64_t now) {
-    if (now < next_due) return;
-    while (handed_out < options.tasks && handed_out - completed < options.window) hand_out(handed_out++);
+    while (now >= next_due && handed_out < options.tasks && handed_out - completed < options.window) {
+        hand_out(handed_out++);
+        if (options.every) next_due = started + options.every * handed_out / options.connections;
+    }
+}
+
+static void watch_threads(int64_t now) {
+    if (!options.conversations || now < next_look) return;
+    int64_t threads = client_status("Threads:");
+    if (threads > most_threads) most_threads = threads;
+    next_look = now + 10 * MILLISECOND;
 }
 
 static int compare_times(const void *a, const void *b) {
@@ -135,11 +150,13 @@ static void report(void) {
     qsort(waits, options.tasks, sizeof *waits, compare_times);
     if (arrivals) write_log();
     printf("{\"cpu\": %.9f, \"wall\": %.9f, \"stream_cpu\": %.9f, \"stream_wall\": %.9f, \"frames\": %lld, \"busy\": %.4f, \"first_p50\": %.9f, "
-           "\"first_p99\": %.9f, \"memory_start\": %lld, \"memory_early\": %lld, \"memory_end\": %lld, \"memory_peak\": %lld}\n",
+           "\"first_p99\": %.9f, \"memory_start\": %lld, \"memory_early\": %lld, \"memory_end\": %lld, \"memory_peak\": %lld",
            cpu / 1e9, (end - started) / 1e9, (streamed_cpu - started_cpu) / 1e9, (streamed - started) / 1e9, (long long)frames,
            1 - (double)idle / (end - started), waits[options.tasks / 2] / 1e9, waits[options.tasks * 99LL / 100] / 1e9,
-           (long long)resident_start, (long long)resident_early, (long long)client_memory("VmRSS:"),
-           (long long)client_memory("VmHWM:"));
+           (long long)resident_start, (long long)resident_early, (long long)client_status("VmRSS:"),
+           (long long)client_status("VmHWM:"));
+    if (options.conversations) printf(", \"threads\": %lld, \"ahead\": %d", (long long)most_threads - 1, furthest_ahead());
+    printf("}\n");
     fflush(stdout);
 }
 
@@ -151,8 +168,16 @@ static int task_number(span id) {
     return (int)number;
 }
 
-static void on_chunk(const message *m, int64_t now) {
+static void check_turn(int number, const connection *c) {
+    if (c != connection_of(number)) give_up("task %d: answered on another agent's connection", number);
+    int earlier = number - options.conversations;
+    if (options.ordered && earlier >= 0 && !tasks[earlier].done)
+        give_up("task %d began before task %d of its conversation had ended", number, earlier);
+}
+
+static void on_chunk(connection *c, const message *m, int64_t now) {
     int number = task_number(m->task_id), index = tasks[number].chunks++;
+    check_turn(number, c);
     if (tasks[number].done) give_up("task %d: a chunk after its end", number);
     if (index >= options.chunks) give_up("task %d: more than %d chunks", number, options.chunks);
     int expected = expected_chunk(number, index);
@@ -165,12 +190,13 @@ static void on_chunk(const message *m, int64_t now) {
         streamed = now_ns();
         streamed_cpu = client_cpu();
     }
-    if (options.tasks == 1 && frames == options.chunks / 10) resident_early = client_memory("VmRSS:");
-    if (options.ack_every && frames % options.ack_every == 0) send_frame(client, 1, "{\"type\":\"pong\"}", 15);
+    if (options.tasks == 1 && frames == options.chunks / 10) resident_early = client_status("VmRSS:");
+    if (options.ack_every && frames % options.ack_every == 0) send_frame(c, 1, "{\"type\":\"pong\"}", 15);
 }
 
-static void on_complete(const message *m, int64_t now) {
+static void on_complete(connection *c, const message *m, int64_t now) {
     int number = task_number(m->task_id);
+    check_turn(number, c);
     if (tasks[number].done) give_up("task %d ended twice", number);
     if (tasks[number].chunks != options.chunks)
         give_up("task %d: ended after %d of %d chunks", number, tasks[number].chunks, options.chunks);
@@ -185,14 +211,15 @@ static void on_complete(const message *m, int64_t now) {
         if (!at_end(&text)) give_up("task %d: its final text is longer than what was streamed", number);
     }
     tasks[number].done = now;
-    next_due = options.gap ? now + options.gap : 0;
-    if (++completed == options.tasks / 10) resident_early = client_memory("VmRSS:");
+    if (options.conversations) conversation_served(number % options.conversations);
+    if (options.gap) next_due = now + options.gap;
+    if (++completed == options.tasks / 10) resident_early = client_status("VmRSS:");
     if (options.repeat && number == 0) {  // the same task again and again: received and parsed, and run no second time
         size_t length;
         char *again = task_frame(0, &length);
         usleep(options.settle / 1000);
         start_clock();
-        for (int i = 0; i < options.repeat; i++) send_frame(client, 1, again, length);
+        for (int i = 0; i < options.repeat; i++) send_frame(c, 1, again, length);
         free(again);
     }
 }
@@ -202,8 +229,8 @@ static void on_frame(connection *c, frame f, int64_t now) {
     if (f.opcode == 9) send_frame(c, 10, f.payload.at, f.payload.length);
     if (f.opcode != 1) return;
     message m = parse_message(f.payload);
-    if (is(m.type, "agent_chunk")) on_chunk(&m, now);
-    else if (is(m.type, "agent_complete")) on_complete(&m, now);
+    if (is(m.type, "agent_chunk")) on_chunk(c, &m, now);
+    else if (is(m.type, "agent_complete")) on_complete(c, &m, now);
     else if (is(m.type, "agent_error")) give_up("the client reports an error: %.*s", (int)m.error.length, m.error.at);
     else if (is(m.type, "ping")) send_frame(c, 1, "{\"type\":\"pong\"}", 15);
 }
@@ -223,15 +250,40 @@ static void authenticate(connection *c) {  // the token is ari_ and the client's
     send_frame(c, 1, answer, sizeof answer - 1);
 }
 
+static void wait_for_any(int64_t nanoseconds) {
+    struct timespec limit = {nanoseconds / SECOND, nanoseconds % SECOND};
+    ppoll(readable, options.connections, &limit, NULL);
+}
+
 static void nothing_arrived(int64_t before) {
     struct timespec nap = {0, 100000};
     int64_t now = now_ns();
     if (now - started > options.timeout) give_up("timed out after %d of %d tasks, %lld chunks", completed, options.tasks, (long long)frames);
     if (options.wait == NAP) nanosleep(&nap, NULL);
-    if (options.wait == BLOCK) wait_readable(client, next_due > now ? next_due - now : SECOND);
+    if (options.wait == BLOCK) wait_for_any(next_due > now ? next_due - now : SECOND);
     now = now_ns();
     idle += now - before;
     hand_out_due(now);
+}
+
+static bool serve(connection *c) {  // whether anything had arrived
+    int got = fill(c);
+    if (got < 0) give_up("the connection ended after %d of %d tasks, %lld chunks", completed, options.tasks, (long long)frames);
+    if (got == 0) return false;
+    int64_t now = now_ns();
+    frame f;
+    while (completed < options.tasks && next_frame(c, &f)) on_frame(c, f, now);
+    hand_out_due(now);
+    return true;
+}
+
+static bool serve_all(void) {
+    if (options.connections == 1) return serve(all);  // one system call less
+    bool any = false;
+    poll(readable, options.connections, 0);
+    for (int i = 0; i < options.connections; i++)
+        if (readable[i].revents) any |= serve(&all[i]);
+    return any;
 }
 
 static void run_tasks(void) {
@@ -240,30 +292,20 @@ static void run_tasks(void) {
     hand_out_due(started);
     while (completed < options.tasks) {
         int64_t before = now_ns();
-        int got = fill(client);
-        if (got < 0) give_up("the connection ended after %d of %d tasks, %lld chunks", completed, options.tasks, (long long)frames);
-        if (got == 0) {
-            nothing_arrived(before);
-            continue;
-        }
-        int64_t now = now_ns();
-        frame f;
-        while (completed < options.tasks && next_frame(client, &f)) on_frame(client, f, now);
-        hand_out_due(now);
+        if (!serve_all()) nothing_arrived(before);
+        watch_threads(before);
     }
     report();
-    while (fill(client) >= 0) wait_readable(client, SECOND);  // the runner ends both sides
+    while (fill(all) >= 0) wait_readable(all, SECOND);  // the runner ends both sides
 }
 
-static void keep_alive(connection *all, int count) {  // until the runner has seen enough
-    struct pollfd *wanted = calloc(count, sizeof *wanted);
-    for (int i = 0; i < count; i++) wanted[i] = (struct pollfd){.fd = all[i].fd, .events = POLLIN};
-    printf("{\"connected\": %d}\n", count);
+static void keep_alive(void) {  // until the runner has seen enough
+    printf("{\"connected\": %d}\n", options.connections);
     fflush(stdout);
-    while (poll(wanted, count, -1) >= 0)
-        for (int i = 0; i < count; i++) {
+    while (poll(readable, options.connections, -1) >= 0)
+        for (int i = 0; i < options.connections; i++) {
             frame f;
-            if (!wanted[i].revents) continue;
+            if (!readable[i].revents) continue;
             if (fill(&all[i]) < 0) return;
             while (next_frame(&all[i], &f)) on_frame(&all[i], f, 0);
         }
@@ -271,7 +313,8 @@ static void keep_alive(connection *all, int count) {  // until the runner has se
 
 static void read_options(int argc, char **argv) {
     static const char *const names[] = {"core", "wait", "tasks", "window", "chunks", "ack-every", "repeat", "connections",
-        "gap", "settle", "timeout", "certificate", "key", "corpus", "content", "expected", "log", NULL};
+        "gap", "settle", "timeout", "certificate", "key", "corpus", "content", "expected", "log", "conversations", "ordered",
+        "every", NULL};
     struct option table[sizeof names / sizeof *names] = {0};
     for (int i = 0; names[i]; i++) table[i] = (struct option){names[i], required_argument, NULL, i};
     cpu_set_t cores;
@@ -295,6 +338,9 @@ static void read_options(int argc, char **argv) {
             case 14: content = read_file(optarg, &length); break;
             case 15: options.expected = optarg; break;
             case 16: options.log = optarg; break;
+            case 17: options.conversations = atoi(optarg); break;
+            case 18: options.ordered = atoi(optarg); break;
+            case 19: options.every = atof(optarg) * SECOND; break;
             default: exit(2);
         }
     }
@@ -314,18 +360,25 @@ int main(int argc, char **argv) {
     if (options.corpus) load_corpus();
     if (options.chunks && !corpus.count) give_up("chunks are expected, but there is no corpus");
     tasks = calloc(options.tasks + 1, sizeof *tasks);
+    if (options.conversations) {
+        if (options.tasks % options.conversations) give_up("some conversations would have a task more than others");
+        expect_conversations(options.conversations, options.tasks / options.conversations);
+    } else if (options.ordered) {
+        give_up("an order was asked for, but each task has a conversation of its own");
+    }
     if (options.log) arrivals = calloc((size_t)options.tasks * options.chunks + 1, sizeof *arrivals);
 
     int port, listener = listen_on_loopback(&port);
     printf("%d\n", port);
     fflush(stdout);
-    connection *all = calloc(options.connections, sizeof *all);
+    all = calloc(options.connections, sizeof *all);
+    readable = calloc(options.connections, sizeof *readable);
     for (int i = 0; i < options.connections; i++) {
         accept_connection(&all[i], listener, tls);
         upgrade(&all[i]);
         authenticate(&all[i]);
+        readable[i] = (struct pollfd){.fd = all[i].fd, .events = POLLIN};
     }
-    client = &all[0];
     if (options.tasks) run_tasks();
-    else keep_alive(all, options.connections);
+    else keep_alive();
 }
