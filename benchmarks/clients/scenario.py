@@ -30,6 +30,7 @@ class Scenario:
     tasks: int = 1
     agents: int = 1  # in the one process
     workers: int = 64  # handlers at a time, where there are worker threads
+    queued: int = 10_000  # tasks that may wait, where there is a bound
     chunks: int = 0  # a task
     corpus: str = ""  # file of chunks, a NUL behind each
     interval: float = 0.0  # between two chunks of a task; 0: as fast as it can
@@ -42,6 +43,7 @@ class Scenario:
     certificate: str = ""  # of the authority that signed the server's
     timeout: float | None = None  # of a socket of websocket-client
     asynchronous: bool = False  # the seed's handler is a coroutine
+    in_order: bool = False  # and takes its turn: one at a time in a conversation, so many workers' at all
     together: int = 1  # frames in one sendall of the raw client
     texts: tuple[str, ...] = ()
 

@@ -25,7 +25,7 @@ for number in range(scenario.agents):
         server_url=scenario.url,
         bot_token=f"{scenario.token}_{number}",
         max_workers=scenario.workers,
-        max_queued_tasks=10_000,
+        max_queued_tasks=scenario.queued,
         ssl_context=scenario.tls(),
         proxy="",
     )

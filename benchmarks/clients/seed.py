@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 
 from arinova_agent import ArinovaAgent
 from scenario import Scenario, Work, task_number
 
 scenario = Scenario.load()
 work = Work(scenario)
+turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # a conversation's
+workers = asyncio.Semaphore(scenario.workers)
 
 
 def handle(task) -> None:
@@ -25,14 +28,25 @@ async def handle_async(task) -> None:
     for text in work.chunks(number):
         task.send_chunk(text)
         await asyncio.sleep(0)
+    if scenario.pause:
+        await asyncio.sleep(scenario.pause)
     task.send_complete(work.answer(number, task.content))
+
+
+async def handle_in_order(task) -> None:
+    """Do the same once it is this task's turn: what it takes to keep a conversation in order with this SDK."""
+    async with turns[task.conversation_id], workers:
+        await handle_async(task)
 
 
 async def main() -> None:
     """Keep the scenario's agents connected."""
     agents = [ArinovaAgent(server_url=scenario.url, bot_token=scenario.token) for _ in range(scenario.agents)]
     for agent in agents:
-        agent.on_task(handle_async if scenario.asynchronous else handle)
+        if scenario.in_order:
+            agent.on_task(handle_in_order)
+        else:
+            agent.on_task(handle_async if scenario.asynchronous else handle)
     await asyncio.gather(*(agent.connect() for agent in agents))
 
 

@@ -1,7 +1,20 @@
 """The rows of the table, in its order: what is measured, beside whom, and how good it has to be."""
 
 from ..row import Row
-from . import dispatch, endurance, executors, idle, imports, inbound, pace, stream, threads, tls
+from . import (
+    agents,
+    conversations,
+    dispatch,
+    endurance,
+    executors,
+    idle,
+    imports,
+    inbound,
+    pace,
+    stream,
+    threads,
+    tls,
+)
 
 ROWS: list[Row] = [
     *stream.ROWS,
@@ -10,7 +23,9 @@ ROWS: list[Row] = [
     *tls.ROWS,
     *inbound.ROWS,
     *dispatch.ROWS,
+    *conversations.ROWS,
     *idle.ROWS,
+    *agents.ROWS,
     *executors.ROWS,
     *imports.ROWS,
     *endurance.ROWS,
