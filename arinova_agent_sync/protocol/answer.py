@@ -147,7 +147,8 @@ class Answer:
     @property
     def text(self) -> str:
         """Everything that was streamed."""
-        self.catch_up()
+        if self.pending is not None:
+            self._take_in(self.pending)
         return "" if self._said is None else self._said.value()
 
     @property

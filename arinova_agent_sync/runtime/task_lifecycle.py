@@ -13,7 +13,7 @@ from ..errors import ConnectionLost
 from ..interrupts.scope import Scope
 from ..log import logger
 from ..protocol import frames
-from ..protocol.answer import LARGEST_CHUNK
+from ..protocol.answer import LARGEST_CHUNK, Answer
 from ..protocol.life import Life
 from ..protocol.pieces import Terminal
 from ..protocol.session import TaskArrived, TaskMalformed
@@ -281,11 +281,8 @@ class TaskLifecycle:
     ) -> tuple[Terminal, bool]:
         """Return the last frame of an answered task, and whether its text contradicts what was streamed."""
         state, answer = self._state, task.answer
-        answer.catch_up()
-        half = answer.take_half()
-        if half and content is None:
-            state.outbox.add_chunk(answer, half)
-        self._shut(task)
+        if answer.pending is not None or answer.half:
+            self._say_rest(answer, said_whole=content is None)
         said = answer.text
         text = said + tail if content is None else content
         contradicts = not text.startswith(said)
@@ -298,15 +295,23 @@ class TaskLifecycle:
         )
         return Terminal(answer, payload, kept, bool(kept.strip())), contradicts
 
-    def _shut(self, task: RunningTask) -> None:
+    def _say_rest(self, answer: Answer, *, said_whole: bool) -> None:
+        """Let no more text in; put half a character at its end, unless another text than what was said follows."""
+        answer.catch_up()
+        half = answer.take_half()
+        if half and said_whole:
+            self._state.outbox.add_chunk(answer, half)
+        self._shut(answer)
+
+    def _shut(self, answer: Answer) -> None:
         """Let no more text in: the task ends."""
-        task.answer.patience = 0
-        task.answer.close_pending()
+        answer.patience = 0
+        answer.close_pending()
 
     def _end(self, task: RunningTask, outcome: Outcome, terminal: Terminal) -> list[RunningTask]:
         task.ended = outcome
         if task.answer.pending is not None:
-            self._shut(task)
+            self._shut(task.answer)
         self._state.counters.count_ended(outcome)
         self._state.outbox.add_terminal(terminal)
         return [] if task.handling else self._release(task)
@@ -320,4 +325,4 @@ class TaskLifecycle:
         state.tasks.pop(task.task_id, None)
         if state.life is Life.DRAINING:
             state.due.notify()
-        return self._admission.next()
+        return self._admission.next() if state.waiting else []

@@ -233,20 +233,20 @@ class Writer:
 
     def _take_turn(self, me: object, patience: float) -> bool:
         """Make it this thread's turn, and take a batch; wait patience seconds. False if it took longer."""
-        if self._turn is not None and not patience:  # looked at without the lock, which many may want
-            return False
-
-        def take() -> bool:
-            if self._turn is None:
-                self._turn = me
-                self._take()
-            return self._turn is me
-
         if patience:
-            return self._turn_ended.wait_for(take, patience)
+            return self._turn_ended.wait_for(partial(self._take_free_turn, me), patience)
+        if self._turn is not None:  # looked at without the lock, which many may want
+            return False
         with self._state.lock:
-            taken = take()
+            taken = self._take_free_turn(me)
         return taken  # noqa: RET504 - returned inside, an exception might come behind the block and before its exit
+
+    def _take_free_turn(self, me: object) -> bool:
+        """Make it this thread's turn if it is nobody's, and take a batch. Under the state lock."""
+        if self._turn is None:
+            self._turn = me
+            self._take()
+        return self._turn is me
 
     def _end_turn(self) -> None:
         state = self._state
