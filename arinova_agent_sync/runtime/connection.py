@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..action_results import ActionCallResult, action_result
 from ..errors import ActionError, ActionTimeout, TaskCancelled
 from ..protocol.liveness import Liveness
+from ..protocol.pieces import Gap, OutgoingMessage, Passing, Piece, Receipt, Terminal
 from ..protocol.receipts import Receipts
 
 if TYPE_CHECKING:
@@ -82,3 +83,26 @@ class Connection:
         self.calls: dict[str, PendingCall] = {}
         self.receipts = Receipts()
         self.liveness = Liveness(patience)
+
+    def note_written(self, pieces: Sequence[Piece], *, ending: bool) -> tuple[list[Receipt], bool]:
+        """Note what needs a receipt of what is handed to the kernel now.
+
+        Args:
+            pieces: what is written.
+            ending: whether the agent ends, so that no receipt can wait for the ping timer.
+
+        Returns those that are waited for no longer, and whether to put a ping behind the pieces.
+        """
+        receipts = self.receipts
+        forgotten: list[Receipt] = []
+        urgent = False
+        for piece in pieces:
+            if isinstance(piece, (Terminal, OutgoingMessage, Gap)):
+                forgotten += receipts.written(piece)
+                urgent = urgent or piece.again or ending
+                if isinstance(piece, Terminal) and piece.answers:
+                    urgent = urgent or self.doubtful or piece.answer.connection != self.number
+            elif isinstance(piece, Passing) and piece.repairs is not None:
+                receipts.repaired(piece.repairs)
+                urgent = True
+        return forgotten, urgent or receipts.pong_wanted

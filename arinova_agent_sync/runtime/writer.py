@@ -25,16 +25,12 @@ from ..protocol.answer import LARGEST_CHUNK, PendingText
 from ..protocol.frames import PING, encode_text
 from ..protocol.pieces import (
     Chunks,
-    Gap,
-    OutgoingMessage,
     Passing,
     Piece,
     PongReply,
-    Terminal,
     behind,
     chunks_in,
 )
-from .connection import Connection
 from .running_task import RunningTask
 from .state import State
 from .state_changes import StateChanges
@@ -54,6 +50,7 @@ _HIGH_PILE = 512  # chunks waiting of one task above which its sender waits for 
 _SLOW_WRITE = 0.001  # seconds
 _AT_ONCE = 0.002  # seconds
 _HANDED_OVER = 0.1  # seconds
+_LONGEST_TURN = 0.005  # seconds for which a handler's thread writes what others add meanwhile
 
 
 _BROKEN: Final = object()  # the turn of a thread that did not finish what it wrote
@@ -153,18 +150,21 @@ class Writer:
     def flush(self, patience: float = 0.0, *, until_due: bool = False) -> None:
         """Write what waits, unless another thread is at it.
 
+        If others always have more to write, the pinger goes on after a while: a handler has better to do.
+
         Args:
             patience: seconds to wait for that one to be done.
-            until_due: go no further once a timer is due: the pinger writes for a peer that reads slowly, and what
-                it has to say meanwhile must not wait for all of that.
+            until_due: for the pinger, go no further once a timer is due: it writes for a peer that reads slowly,
+                and what it has to say meanwhile must not wait for all of that.
         """
         state = self._state
+        by = float("-inf") if until_due else state.clock() + (float("inf") if state.ending else _LONGEST_TURN)
         # Looked at without the lock: whoever added a frame sees it, and that is enough.
         outbox = state.outbox
         while state.link is not None and (outbox.entries or outbox.ahead):
-            if not self._in_turn(partial(self._drain, True) if until_due else self._drain, patience):
+            if not self._in_turn(partial(self._drain, by), patience):
                 return
-            if until_due and state.timer_due():
+            if state.timer_due() if until_due else state.clock() > by:
                 with state.lock:
                     state.flush_soon()
                 break
@@ -199,7 +199,7 @@ class Writer:
         self._wait_for_turn(max(0.0, timeout))
 
         def part() -> None:
-            self._drain()
+            self._drain(float("inf"))
             link.send_close(1000)
 
         try:
@@ -308,8 +308,8 @@ class Writer:
         self._under_way = None
         return True
 
-    def _drain(self, once: bool = False) -> None:
-        """Write the batch that was taken with the turn, and what waits behind it unless once is enough."""
+    def _drain(self, by: float) -> None:
+        """Write the batch that was taken with the turn, and what waits behind it until that moment on the clock."""
         state = self._state
         outbox = state.outbox
         while self._under_way is not None:
@@ -317,7 +317,8 @@ class Writer:
             if self._send(link, pieces) is not None:
                 return
             self._under_way = None
-            if once or not (outbox.entries or outbox.ahead):  # without the lock, as in flush()
+            # Without the lock, as in flush().
+            if not (outbox.entries or outbox.ahead) or state.clock() > by:
                 return
             with state.lock:
                 self._take()
@@ -333,26 +334,11 @@ class Writer:
         self._under_way = (link, ())  # before anything is taken, as above
         pieces = outbox.take(_BATCH)
         self._under_way = (link, pieces)
-        self._note_receipts(connection, pieces)
-
-    def _note_receipts(self, connection: Connection, pieces: list[Piece]) -> None:
-        """Note what needs a receipt, and put a ping behind it where that cannot wait for the timer.
-
-        Before they are written: what is done afterwards delays the next task. Under the state lock.
-        """
-        state, receipts = self._state, connection.receipts
-        urgent = False
-        for piece in pieces:
-            if isinstance(piece, (Terminal, OutgoingMessage, Gap)):
-                if forgotten := receipts.written(piece):
-                    state.outbox.forget(forgotten)
-                urgent = urgent or piece.again or state.ending
-                if isinstance(piece, Terminal) and piece.answers:
-                    urgent = urgent or connection.doubtful or piece.answer.connection != connection.number
-            elif isinstance(piece, Passing) and piece.repairs is not None:
-                receipts.repaired(piece.repairs)
-                urgent = True
-        if urgent or receipts.pong_wanted:
+        # Before they are written: what is done afterwards delays the next task.
+        forgotten, wants_pong = connection.note_written(pieces, ending=state.ending)
+        if forgotten:
+            outbox.forget(forgotten)
+        if wants_pong:
             pieces.append(Passing(PING))
             state.ping(connection)
 

@@ -161,3 +161,52 @@ def test_a_pile_that_took_long_to_write_counts_as_a_slow_write(bench: Bench) -> 
     bench.writer.chunk(bench.task, "x" * module._PILE_BYTES)
     assert bench.task.slow_write
     assert bench.task.last_chunk == bench.now
+
+
+def others_write_on(bench: Bench, frames: int) -> None:
+    """Have another frame come with each write, so many in all; each write takes a millisecond."""
+    left = iter(range(frames))
+
+    def meanwhile() -> None:
+        bench.now += 0.001
+        if next(left, None) is not None:
+            with bench.state.lock:
+                bench.state.outbox.add_frame(b'{"type":"other"}')
+
+    bench.links[-1].meanwhile = meanwhile
+
+
+def test_a_handler_writes_what_others_add_only_for_a_while(bench: Bench) -> None:
+    others_write_on(bench, 100)
+    with bench.state.lock:
+        bench.state.outbox.add_frame(b'{"type":"mine"}')
+    bench.writer.flush()
+    assert bench.said[:2] == ["one ", "mine"]
+    assert 4 <= bench.said.count("other") <= 6
+    assert bench.writer._turn is None
+    assert bench.state.timers.take(bench.now) == "flush"  # the pinger goes on
+
+
+def test_a_chunk_is_not_kept_by_what_others_add(bench: Bench) -> None:
+    bench.now += 1.0
+    others_write_on(bench, 100)
+    assert bench.writer.chunk(bench.task, "two ")
+    assert bench.said[:2] == ["one ", "two "]
+    assert bench.said.count("other") <= 7
+
+
+def test_the_pinger_writes_until_it_has_something_else_to_do(bench: Bench) -> None:
+    others_write_on(bench, 100)
+    with bench.state.lock:
+        bench.state.outbox.add_frame(b'{"type":"mine"}')
+        bench.state.schedule("ping", bench.now + 0.05)
+    bench.writer.flush(until_due=True)
+    assert 45 <= bench.said.count("other") <= 51
+
+
+def test_at_the_end_everything_is_written(bench: Bench) -> None:
+    others_write_on(bench, 100)
+    with bench.state.lock:
+        bench.state.outbox.add_frame(b'{"type":"mine"}')
+    bench.writer.ask_for_receipts(1.0)
+    assert bench.said.count("other") == 100
