@@ -357,7 +357,7 @@ class ArinovaAgent:
     def _start(self, deadline: Deadline | None = None) -> Engine:
         hooks.tell(hooks.before_start, self)
         engine = self._lives.start(deadline or Deadline(None))
-        if not self._handlers.serves_all():
+        if not self._handlers.serves_all:
             logger.warning("there is no on_task handler: tasks are answered with the error no_task_handler")
         return engine
 

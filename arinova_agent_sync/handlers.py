@@ -105,6 +105,7 @@ class HandlerTable:
         renew_after_fork(self.after_fork)
         # Replaced, never changed: it is read without the lock.
         self._handlers: dict[str | None, TaskHandler] = {}
+        self.serves_all = False  # whether there is a handler of all tasks
         # Of those handlers that do not run where the agent's others do.
         self.executors: dict[str | None, Executor] = {}
         self.surroundings: tuple[Surrounding, ...] = ()  # of every handler, the outermost first
@@ -124,6 +125,7 @@ class HandlerTable:
             executors = {other: each for other, each in self.executors.items() if other != key}
             self.executors = executors if executor is None else {**executors, key: executor}
             self._handlers = {**self._handlers, key: handler}
+            self.serves_all = None in self._handlers
 
     def surround(self, function: Surrounding) -> None:
         """Run a function around every handler, inside of those that are there; once, if it is there already.
@@ -171,10 +173,6 @@ class HandlerTable:
     def all(self) -> Mapping[str | None, TaskHandler]:
         """Return the handlers by command."""
         return self._handlers
-
-    def serves_all(self) -> bool:
-        """Tell whether there is a handler of all tasks."""
-        return None in self._handlers
 
 
 def answer_within(surroundings: Sequence[Surrounding], handler: TaskHandler, task: Task) -> None:

@@ -85,4 +85,4 @@ def test_a_wrong_executor_sets_no_handler() -> None:
     table = HandlerTable()
     with pytest.raises(TypeError, match="executor"):
         table.set(None, lambda task: None, executor="threads")  # type: ignore[arg-type]
-    assert not table.serves_all()
+    assert not table.serves_all

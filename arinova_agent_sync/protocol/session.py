@@ -179,7 +179,8 @@ class Session:
             task_id, content = message.get("taskId"), message.get("content")
             event: TaskArrived | TaskMalformed
             if isinstance(task_id, str) and task_id and isinstance(content, str):
-                event = self._task(task_id, message, size)
+                conversation_id = string(message, "conversationId")
+                event = TaskArrived(task_id, message, size, conversation_id, self._connection)
             else:
                 event = self._unusual_task(message, size)
             return [event] if self.authenticated else self._keep(event)
@@ -211,9 +212,6 @@ class Session:
         self._early[event.task_id] = event
         return []
 
-    def _task(self, task_id: str, message: JSONObject, size: int) -> TaskArrived:
-        return TaskArrived(task_id, message, size, string(message, "conversationId"), self._connection)
-
     def _unusual_task(self, message: JSONObject, size: int) -> TaskArrived | TaskMalformed:
         task_id = message.get("taskId")
         if not isinstance(task_id, str) or not task_id:
@@ -224,7 +222,7 @@ class Session:
                 return TaskMalformed(task_id, "missing_content")
         elif not isinstance(content, str):
             return TaskMalformed(task_id, "invalid_content")
-        return self._task(task_id, message, size)
+        return TaskArrived(task_id, message, size, string(message, "conversationId"), self._connection)
 
     def _cancel(self, message: JSONObject) -> list[Event]:
         task_id = string(message, "taskId")

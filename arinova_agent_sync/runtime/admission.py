@@ -61,7 +61,8 @@ class Admission:
         if not state.beating:
             state.begin_to_beat()
         if isinstance(decision, Start):
-            return self._begin(task)
+            running = state.tasks[task.task_id] = RunningTask(task)
+            return running
         state.waiting[task.task_id] = task
         notice = frames.task_queued(task.task_id, task.conversation_id, decision.position, decision.total)
         state.outbox.add_passing(Passing(notice))
@@ -72,7 +73,8 @@ class Admission:
         """Return the tasks that start now."""
         tasks: list[RunningTask] = []
         while (task_id := self._state.scheduler.next()) is not None:
-            tasks.append(self._begin(self._state.waiting.pop(task_id)))
+            task = self._state.tasks[task_id] = RunningTask(self._state.waiting.pop(task_id))
+            tasks.append(task)
         return tasks
 
     def refuse(self, task_id: str | None, why: str) -> Refusal:
@@ -97,11 +99,6 @@ class Admission:
             return False
         self._withdraw(task_id, "cancelled", CANCELLED, CANCELLED)
         return True
-
-    def _begin(self, arrived: TaskArrived) -> RunningTask:
-        task = self._state.tasks[arrived.task_id] = RunningTask(arrived)
-        task.handling = True
-        return task
 
     def _withdraw(self, task_id: str, outcome: Outcome, error: str, reason: str | None = None) -> None:
         state = self._state

@@ -63,7 +63,7 @@ class RunningTask:
         # No handler and no Task: they refer to this record, and a ring would be left to the garbage collector, with
         # every task's texts in it.
         self.remote: Elsewhere | None = None  # its handler, if that runs elsewhere than on a thread
-        self.handling = False  # its handler holds a slot
+        self.handling = True  # its handler holds a slot
         self.detached = False
         self.scope: Scope | None = None  # what a cancel ends; made when the handler starts
         self.thread: int | None = None  # the worker's, while its handler is on it

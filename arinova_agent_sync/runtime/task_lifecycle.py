@@ -70,7 +70,8 @@ class TaskLifecycle:
         with self._state.lock:
             verdict = self._admission.decide(task, has_handler=has_handler)
         if isinstance(verdict, RunningTask):
-            self.start((verdict,))
+            if not self._hand_over(verdict):
+                self.start(self._give_up(verdict))
         elif isinstance(verdict, Refusal):
             say = logger.info if verdict.why == SHUTTING_DOWN else logger.warning
             say("task %s was not run: %s", task.task_id, verdict.why)

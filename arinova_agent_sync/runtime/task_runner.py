@@ -75,7 +75,7 @@ class TaskRunner:
     def arrived(self, arrived: TaskArrived) -> None:
         """Take a task in."""
         self._last_asked.note(arrived, self._task_of)
-        has_handler = self._table.serves_all() or self._handler_for(self._task_of(arrived)) is not None
+        has_handler = self._table.serves_all or self._handler_for(self._task_of(arrived)) is not None
         self.lifecycle.admit(arrived, has_handler=has_handler)
 
     def _task_of(self, arrived: TaskArrived) -> Task:

@@ -65,7 +65,8 @@ class Workers:
                 return True
             if self._idle:
                 self._idle -= 1
-                self._put(work)
+                self._queued += 1
+                self._queue.put(work)
                 return True
             if len(self._threads) < _FEW or time.monotonic() - self._moved_at > _MOMENT:
                 failure = self._start(partial(self._run, [work]))
@@ -77,7 +78,8 @@ class Workers:
             accepted = bool(self._busy)
             if accepted:
                 self._owed += 1
-                self._put(work)
+                self._queued += 1
+                self._queue.put(work)
         if failure is not None:
             _warn(failure)
         return accepted
@@ -99,10 +101,6 @@ class Workers:
         busy_deadline = Deadline(deadline.left(grace))
         for thread in busy:
             thread.join(busy_deadline.left())
-
-    def _put(self, work: Work) -> None:
-        self._queued += 1
-        self._queue.put(work)
 
     def _start(self, target: Work) -> RuntimeError | None:
         """Start a thread, which counts as busy; return why there is none. Under the lock."""
