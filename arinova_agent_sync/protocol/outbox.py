@@ -24,6 +24,7 @@ from .pieces import (
     Terminal,
     frame_size,
     outlives_connection,
+    payloads_in,
     size_of,
     text_size,
     waits_as,
@@ -212,12 +213,14 @@ class Outbox:
             broke: whether the peer or the network broke it; a first piece that has broken others is dropped.
         """
         repair = self.entries.popleft() if self.repairing else None  # of the next connection: it stays first
+        # The connection was given up before its last write failed. In one go, since thousands may wait.
+        if again := payloads_in(pieces) & payloads_in(self.entries):
+            self.entries = deque(entry for entry in self.entries if not payloads_in((entry,)) & again)
+            self.frame_bytes = sum(map(frame_size, self.entries))
         for piece in reversed(pieces):
             if isinstance(piece, Chunks):
                 self.entries.appendleft(piece.answer.take_back(piece.texts))
             elif not isinstance(piece, (Passing, PongReply)):
-                if not isinstance(piece, bytes):
-                    self._remove_again(piece)  # the connection was given up before its last write failed
                 self.entries.appendleft(piece)
                 self.frame_bytes += frame_size(piece)
         if repair is not None:
@@ -256,9 +259,7 @@ class Outbox:
 
         On the March 2026 server a second last frame of a task does no harm; a second message does.
         """
-        waiting = {
-            id(entry.payload) for entry in self.entries if isinstance(entry, (Terminal, OutgoingMessage, Gap))
-        }
+        waiting = payloads_in(self.entries)
         for receipt in reversed(receipts):
             # Writing it may have failed: then it waits already, or was dropped.
             if id(receipt.payload) not in waiting and not self._poison.was_dropped(receipt):
@@ -384,13 +385,6 @@ class Outbox:
         for terminal in terminals[: max(0, len(terminals) - self._max_terminals)]:
             self.entries.remove(terminal)
             self.given_up.append(terminal)
-
-    def _remove_again(self, receipt: Receipt) -> None:
-        for entry in self.entries:
-            if isinstance(entry, (Terminal, OutgoingMessage, Gap)) and entry.payload is receipt.payload:
-                self.entries.remove(entry)
-                self.frame_bytes -= frame_size(entry)
-                return
 
     def _forget_pending(self) -> None:
         self._pending.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeGuard, Union
 
 from .answer import Answer, PendingText
@@ -112,6 +112,11 @@ def behind(pieces: Sequence[Piece], frames: int) -> list[Piece]:
                 left.append(piece)
         frames -= gone
     return left
+
+
+def payloads_in(pieces: Iterable[Entry | Piece]) -> set[int]:
+    """Return which payloads among these need receipts, by their identity."""
+    return {id(piece.payload) for piece in pieces if isinstance(piece, (Terminal, OutgoingMessage, Gap))}
 
 
 def chunks_in(pieces: Sequence[Piece]) -> int:
