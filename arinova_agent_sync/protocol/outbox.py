@@ -174,17 +174,23 @@ class Outbox:
         self._keep_within_bounds()
         self._keep_most_terminals()
 
-    def take(self, most: int) -> list[Piece]:
-        """Remove and return what is to be written next, in order: about most bytes, at least one entry."""
-        pieces: list[Piece] = list(self.ahead)
+    def take(self, most: int, into: list[Piece] | None = None) -> list[Piece]:
+        """Remove and return what is to be written next, in order: about most bytes, at least one entry.
+
+        Who may be interrupted gives an empty list to put it into, to have all the same what was taken till then.
+        """
+        pieces = [] if into is None else into
+        pieces += self.ahead
         self.ahead.clear()
         taken = 0
         while self.entries and taken < most:
-            entry = self.entries.popleft()
+            entry = self.entries[0]
             if isinstance(entry, Terminal):  # what comes most often
                 pieces.append(entry)
+                del self.entries[0]  # not before: interrupted here it is in both places, as put_back() knows
                 taken += len(entry.payload)
                 continue
+            del self.entries[0]
             if isinstance(entry, PendingText):
                 pieces += self._take_pending(entry)
                 taken += entry.size

@@ -27,14 +27,16 @@ class StateChanges:
 
     def notify_all(self) -> None:
         """Have all who wait look again. Call it with the lock held."""
-        waiters, self.waiters = self.waiters, []
-        for waiter in waiters:
-            waiter.release()
+        while self.waiters:
+            self.notify_one()
 
     def notify_one(self) -> None:
         """Have the one look again who has waited longest, if anybody waits. Call it with the lock held."""
         if self.waiters:
-            self.waiters.pop(0).release()
+            waiter = self.waiters[0]
+            if waiter.locked():  # if not, an exception from outside came before the next line the last time
+                waiter.release()
+            del self.waiters[0]
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         """Block until something is so; return whether it is when the time is up. Call it without the lock.

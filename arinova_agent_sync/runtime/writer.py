@@ -84,20 +84,22 @@ class Writer:
             and self._turn is None
         ):
             me = object()
-            try:  # twice: an exception may come in the first one's finally, too
+            try:
                 try:
                     open_still = self._straight(me, running, text)
                 finally:
                     if self._turn is me:
                         self._end_turn()
-            finally:
+                if open_still is not None:
+                    self._note_write(running, now)
+                    if self._state.outbox.entries or self._state.outbox.ahead:
+                        self.flush()
+                    return open_still
+            except BaseException:  # it may have come in the finally, too
                 if self._turn is me:
                     self._end_turn()
-            if open_still is not None:
-                self._note_write(running, now)
-                if self._state.outbox.entries or self._state.outbox.ahead:
-                    self.flush()
-                return open_still
+                self._leave_to_pinger()
+                raise
         return self._queue(running, text, now, since)
 
     def _queue(self, running: RunningTask, text: str, now: float, since: float) -> bool:
@@ -158,16 +160,22 @@ class Writer:
                 and what it has to say meanwhile must not wait for all of that.
         """
         state = self._state
-        by = float("-inf") if until_due else state.clock() + (float("inf") if state.ending else _LONGEST_TURN)
+        by = float("-inf") if until_due else state.clock() + _LONGEST_TURN
         # Looked at without the lock: whoever added a frame sees it, and that is enough.
         outbox = state.outbox
-        while state.link is not None and (outbox.entries or outbox.ahead):
-            if not self._in_turn(partial(self._drain, by), patience):
-                return
-            if state.timer_due() if until_due else state.clock() > by:
-                with state.lock:
-                    state.flush_soon()
-                break
+        enough = False
+        try:
+            while state.link is not None and (outbox.entries or outbox.ahead):
+                if enough:
+                    self._leave_to_pinger()
+                    break
+                if not self._in_turn(partial(self._drain, by), patience):
+                    return
+                # At the end the pinger has no ear for timers any more, also if the end began just now.
+                enough = state.timer_due() if until_due else state.clock() > by and not state.ending
+        except BaseException:
+            self._leave_to_pinger()
+            raise
         if outbox.gaps or outbox.doubts or outbox.given_up or outbox.lost or outbox.poisoned:
             self.report_losses()
 
@@ -261,10 +269,16 @@ class Writer:
             self._turn_ended.notify_all()
             self._turn = _BROKEN
 
+    def _leave_to_pinger(self) -> None:
+        """Have the pinger write what others have added, and who waits for the turn look once more."""
+        with self._state.lock:
+            self._state.flush_soon()
+            self._turn_ended.notify_one()
+
     def _in_turn(self, work: Callable[[], None], patience: float = 0.0) -> bool:
         """Do something once it is this thread's turn; False, and nothing, if that takes longer than patience."""
         me = object()
-        try:  # twice, as in chunk()
+        try:  # twice: an exception may come in the first one's finally, too
             try:
                 if not self._take_turn(me, patience):
                     return False
@@ -331,9 +345,9 @@ class Writer:
             return
         if outbox.ahead:
             connection.liveness.left(state.clock())
-        self._under_way = (link, ())  # before anything is taken, as above
-        pieces = outbox.take(_BATCH)
-        self._under_way = (link, pieces)
+        pieces: list[Piece] = []
+        self._under_way = (link, pieces)  # before anything is taken, as above
+        outbox.take(_BATCH, pieces)
         # Before they are written: what is done afterwards delays the next task.
         forgotten, wants_pong = connection.note_written(pieces, ending=state.ending)
         if forgotten:

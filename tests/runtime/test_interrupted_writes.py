@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import dis
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from types import CodeType, FrameType
 
 import pytest
 
-from arinova_agent_sync.protocol import frames
+from arinova_agent_sync.protocol import frames, outbox
 from arinova_agent_sync.protocol.pieces import Terminal
-from arinova_agent_sync.runtime import writer as module
+from arinova_agent_sync.runtime import state_changes, writer
 from arinova_agent_sync.runtime.running_task import RunningTask
+from arinova_agent_sync.runtime.state_changes import StateChanges
 
 from .writer_bench import Bench, arrived
 
 MOST = 5_000  # bytecodes
+MODULES = (writer.__file__, state_changes.__file__)
+OUTBOX = (*MODULES, outbox.__file__)
 
 
 class Interrupt(BaseException):
@@ -48,6 +53,27 @@ def ended(bench: Bench) -> None:
     bench.writer.flush(1.0)
 
 
+def patient(bench: Bench) -> None:
+    """Wait until another thread has written, then write."""
+    waiting, given_up = bench.writer._turn_ended, threading.Event()
+    bench.writer._turn = object()
+
+    def write() -> None:
+        while not (waiting.waiters or given_up.is_set()):
+            time.sleep(0)
+        bench.writer._end_turn()
+
+    other = threading.Thread(target=write)
+    other.start()
+    try:
+        with bench.state.lock:
+            bench.state.outbox.add_chunk(bench.task.answer, "two ")
+        bench.writer.flush(60.0)
+    finally:
+        given_up.set()
+        other.join()
+
+
 @cache
 def beyond_reach(code: CodeType) -> set[int]:
     """Return the offsets between the end of a with block and the call of its exit, and of what only marks a line.
@@ -68,13 +94,14 @@ def beyond_reach(code: CodeType) -> set[int]:
 
 
 class Tracer:
-    """Raises Interrupt at the n-th bytecode that the writer's functions run."""
+    """Raises Interrupt at the n-th bytecode that the functions of the writer, and of its waits, run."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, modules: Collection[str] = MODULES) -> None:
         self.left = number
+        self.modules = modules
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> Callable[..., object] | None:
-        if frame.f_code.co_filename != module.__file__:
+        if frame.f_code.co_filename not in self.modules:
             return None
         frame.f_trace_opcodes = True
         if event == "opcode" and frame.f_lasti not in beyond_reach(frame.f_code):
@@ -84,16 +111,17 @@ class Tracer:
         return self
 
 
-@pytest.mark.parametrize("act", [straight, piled, ended])
-def test_at_every_bytecode(act: Callable[[Bench], None]) -> None:
+def at_every_bytecode(
+    make: Callable[[], Bench], act: Callable[[Bench], None], modules: Collection[str] = MODULES
+) -> Iterator[tuple[Bench, int]]:
+    """Do something again and again, each time interrupted a bytecode later; the last time it is not."""
     before = sys.gettrace()
     sys._getframe().f_trace_opcodes = (
         True  # Python 3.12 traces bytecodes only if a frame wanted it before settrace()
     )
     for number in range(1, MOST):
-        bench = Bench()
-        tracer = Tracer(number)
-        sys.settrace(tracer)
+        bench = make()
+        sys.settrace(Tracer(number, modules))
         try:
             act(bench)
         except Interrupt:
@@ -102,12 +130,99 @@ def test_at_every_bytecode(act: Callable[[Bench], None]) -> None:
             interrupted = False
         finally:
             sys.settrace(before)
-        check_bench(bench, number)
+        yield bench, number
         if not interrupted:
             assert bench.links[0].said[0] == "one "
             assert number > 50
             return
     pytest.fail("the writer ran on and on")
+
+
+@pytest.mark.parametrize("act", [straight, piled, ended, patient])
+def test_at_every_bytecode(act: Callable[[Bench], None]) -> None:
+    for bench, number in at_every_bytecode(Bench, act):
+        check_bench(bench, number)
+
+
+class Company(Bench):
+    """A writer with other threads: during its next write one leaves a frame and goes on, and one waits its turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiter: threading.Lock | None = None
+        self.links[0].meanwhile = self.come
+
+    def come(self) -> None:
+        """Leave the frame, and begin to wait."""
+        self.links[0].meanwhile = lambda: None
+        self.waiter = threading.Lock()
+        self.waiter.acquire()
+        with self.state.lock:
+            self.state.outbox.add_frame(b'{"type":"other"}')
+            self.writer._turn_ended.waiters.append(self.waiter)
+
+    def do_what_is_due(self) -> None:
+        """Do what the pinger does."""
+        while (timer := self.state.timers.take(self.now)) is not None:
+            if timer == "recover":
+                self.writer.recover()
+            self.writer.flush(until_due=True)
+
+
+@pytest.mark.parametrize("act", [straight, piled, ended])
+def test_who_counts_on_a_writer_is_not_let_down(act: Callable[[Bench], None]) -> None:
+    for bench, number in at_every_bytecode(Company, act):
+        assert isinstance(bench, Company)
+        if bench.waiter is not None:
+            bench.do_what_is_due()
+            assert not bench.waiter.locked(), number
+            assert "other" in bench.said or bench.links[0].aborted, number
+
+
+class Ends(Bench):
+    """A writer for which the ends of three tasks wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with self.state.lock:
+            for task_id in ("t2", "t3", "t4"):
+                answer = RunningTask(arrived(task_id, None)).answer
+                self.state.outbox.add_terminal(Terminal(answer, frames.agent_error(task_id, "no"), "no"))
+
+
+def test_no_end_is_lost_on_its_way_out_of_the_outbox() -> None:
+    for bench, number in at_every_bytecode(Ends, lambda bench: bench.writer.flush(), OUTBOX):
+        bench.writer.recover()
+        said = bench.said.count("agent_error")
+        waiting = list(bench.state.outbox.entries)
+        assert len(set(waiting)) == len(waiting), number
+        assert said + len(waiting) >= 3, number
+        assert said + len(waiting) == 3 or bench.links[0].aborted, number
+
+
+def test_all_who_wait_are_told_in_the_end() -> None:
+    before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True
+    for number in range(1, MOST):
+        changes = StateChanges(threading.Lock())
+        waiters = [threading.Lock(), threading.Lock()]
+        for waiter in waiters:
+            waiter.acquire()
+        changes.waiters = [*waiters]
+        sys.settrace(Tracer(number))
+        try:
+            changes.notify_all()
+        except Interrupt:
+            interrupted = True
+        else:
+            interrupted = False
+        finally:
+            sys.settrace(before)
+        changes.notify_all()
+        assert not any(waiter.locked() for waiter in waiters), number
+        if not interrupted:
+            return
+    pytest.fail("it told them on and on")
 
 
 def check_bench(bench: Bench, number: int) -> None:

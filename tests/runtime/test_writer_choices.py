@@ -204,6 +204,30 @@ def test_the_pinger_writes_until_it_has_something_else_to_do(bench: Bench) -> No
     assert 45 <= bench.said.count("other") <= 51
 
 
+def test_a_slow_write_does_not_wake_the_pinger_for_nothing(bench: Bench) -> None:
+    takes(bench, 2 * module._LONGEST_TURN)
+    with bench.state.lock:
+        bench.state.outbox.add_frame(b'{"type":"mine"}')
+    bench.writer.flush()
+    assert bench.said == ["one ", "mine"]
+    assert due(bench) is None
+
+
+def test_whoever_writes_when_the_end_begins_writes_on(bench: Bench) -> None:
+    others_write_on(bench, 100)
+    write = bench.links[0].meanwhile
+
+    def begin_to_end() -> None:
+        bench.state.ending = True
+        write()
+
+    bench.links[0].meanwhile = begin_to_end
+    with bench.state.lock:
+        bench.state.outbox.add_frame(b'{"type":"mine"}')
+    bench.writer.flush()
+    assert bench.said.count("other") == 100
+
+
 def test_at_the_end_everything_is_written(bench: Bench) -> None:
     others_write_on(bench, 100)
     with bench.state.lock:
