@@ -68,14 +68,15 @@ class Workers:
                 self._queued += 1
                 self._queue.put(work)
                 return True
-            if len(self._threads) < _FEW or time.monotonic() - self._moved_at > _MOMENT:
+            # Where some is owed it goes first: after a failure nobody may watch it.
+            if not self._owed and (len(self._threads) < _FEW or time.monotonic() - self._moved_at > _MOMENT):
                 failure = self._start(partial(self._run, [work]))
                 if failure is None:
                     return True
             elif not self._watched:
                 failure = self._start(self._watch)
                 self._watched = failure is None
-            accepted = bool(self._busy)
+            accepted = bool(self._threads)  # none of them is idle
             if accepted:
                 self._owed += 1
                 self._queued += 1
@@ -95,11 +96,13 @@ class Workers:
             if not self._closed.is_set():
                 self._closed.set()
                 self._queue.put(None)
-            idle, busy = self._threads - self._busy, self._threads & self._busy
+            idle = self._threads - self._busy
         for thread in idle:
-            thread.join(deadline.left())
+            # One that is woken for work may become busy yet.
+            while thread.is_alive() and thread not in self._busy and not deadline.expired:
+                thread.join(deadline.left(_MOMENT))
         busy_deadline = Deadline(deadline.left(grace))
-        for thread in busy:
+        for thread in self.threads():
             thread.join(busy_deadline.left())
 
     def _start(self, target: Work) -> RuntimeError | None:
@@ -126,7 +129,10 @@ class Workers:
         try:
             work = first.pop() if first else self._next(me)
             while work is not None:
-                work()
+                try:
+                    work()
+                except BaseException as error:  # what is owed may have no other thread
+                    logger.error("work on a worker thread failed", exc_info=error)
                 del work  # or its task would live until the next one comes
                 with self._lock:
                     self._moved_at = time.monotonic()
@@ -148,6 +154,7 @@ class Workers:
                 with self._lock:
                     if self._idle:
                         self._idle -= 1
+                        self._threads.discard(me)  # at once: what is accepted now is not for this one
                         return None
                 continue
             if work is None:
@@ -169,7 +176,10 @@ class Workers:
                 looks = late < self._owed
                 if not looks:
                     late -= self._take_part()
-            looks = self._start_owed(late) and looks
+            if not self._start_owed(late) and looks:
+                looks = False
+                with self._lock:
+                    self._take_part()
         self._run([])
 
     def _take_part(self) -> bool:
@@ -185,11 +195,11 @@ class Workers:
         """Start so many threads for works that are owed; return False if the system gives none."""
         for _ in range(count):
             with self._lock:
-                failure = self._start(partial(self._run, [])) if self._owed else None
-                if failure is None and self._owed:
+                if not self._owed:
+                    break
+                failure = self._start(partial(self._run, []))
+                if failure is None:
                     self._owed -= 1
-                elif failure is not None and self._watched:
-                    self._take_part()
             if failure is not None:
                 _warn(failure)
                 return False

@@ -65,14 +65,35 @@ def blocked(workers: Workers) -> Blocked:
     return work
 
 
+def refuse(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+class HeldThreads:
+    """Keep idle threads from what is put for them, as a busy machine may, until the end of a with block."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._queue = workers._queue
+        self.works: list[Callable[[], None] | None] = []
+
+    def __enter__(self) -> None:
+        self._workers._queue = self  # type: ignore[assignment]
+
+    def put(self, work: Callable[[], None] | None) -> None:
+        self.works.append(work)
+
+    def __exit__(self, *_: object) -> None:
+        self._workers._queue = self._queue
+        for work in self.works:
+            self._queue.put(work)
+
+
 class TestWithoutAnotherThread:
     """The system's limit is reached, or the interpreter is exiting."""
 
     @pytest.fixture
     def none_left(self, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-        def refuse(thread: threading.Thread) -> None:
-            raise RuntimeError("can't start new thread")
-
         return lambda: monkeypatch.setattr(threading.Thread, "start", refuse)
 
     def test_a_busy_one_does_it_later(self, workers: Workers, none_left: Callable[[], None]) -> None:
@@ -94,6 +115,71 @@ class TestWithoutAnotherThread:
         second.free.set()
         assert third.wait(SOON)
         until(lambda: workers._idle == 1)
+
+    def test_one_that_was_just_woken_does_it_later(
+        self, workers: Workers, none_left: Callable[[], None]
+    ) -> None:
+        run(workers)
+        until(lambda: workers._idle == 1)
+        first, second = Blocked(), Blocked()
+        with HeldThreads(workers):
+            none_left()
+            assert workers.submit(first)
+            assert workers.submit(second)  # though the thread has not come as far as the first
+        first.free.set()
+        second.free.set()
+        assert second.began.wait(SOON)
+        assert first.thread is second.thread
+
+    def test_one_that_is_ending_does_not(
+        self, workers: Workers, none_left: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ending, end = threading.Event(), threading.Event()
+
+        def next_work(worker: Workers, me: threading.Thread) -> object:
+            work = take(worker, me)
+            if work is None:
+                ending.set()
+                assert end.wait(SOON)
+            return work
+
+        take = Workers._next
+        monkeypatch.setattr(Workers, "_next", next_work)
+        monkeypatch.setattr(module, "_IDLE", 0.001)
+        run(workers)
+        assert ending.wait(SOON)
+        none_left()
+        assert not workers.submit(lambda: None)
+        end.set()
+
+    def test_what_waits_then_goes_before_what_comes_once_there_are_threads(
+        self, workers: Workers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second, third = blocked(workers), Blocked(), Blocked()
+        with monkeypatch.context() as limit:
+            limit.setattr(threading.Thread, "start", refuse)
+            assert workers.submit(second)
+        workers.submit(third)
+        assert second.began.wait(SOON)
+        assert third.began.wait(SOON)
+        for work in (first, second, third):
+            work.free.set()
+
+    def test_work_that_raises_takes_no_other_with_it(
+        self, workers: Workers, none_left: Callable[[], None], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        free, done = threading.Event(), threading.Event()
+
+        def fail() -> None:
+            assert free.wait(SOON)
+            raise SystemExit("of a listener's")
+
+        workers.submit(fail)
+        none_left()
+        assert workers.submit(done.set)
+        free.set()
+        assert done.wait(SOON)
+        assert "work on a worker thread failed" in caplog.text
 
     def test_nobody_does_it(self, workers: Workers, none_left: Callable[[], None]) -> None:
         none_left()
@@ -264,6 +350,36 @@ class TestWorkThatIsOverSoon:
             assert work.began.wait(SOON)
         assert len(workers.threads()) == 2
 
+    def test_one_that_watched_leaves_the_next_that_watches_alone(
+        self, workers: Workers, moment: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found, go_on = threading.Event(), threading.Event()
+
+        def start_owed(pool: Workers, count: int) -> bool:
+            found.set()
+            assert go_on.wait(SOON)
+            return start(pool, count)
+
+        start = Workers._start_owed
+        monkeypatch.setattr(Workers, "_start_owed", start_owed)
+        moment(0.05)
+        run(workers)
+        works = [blocked(workers), *[Blocked() for _ in range(3)]]
+        workers.submit(works[1])
+        workers.submit(works[2])
+        assert found.wait(SOON)
+        moment(60.0)
+        workers.submit(works[3])  # another thread watches now
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        go_on.set()
+        assert works[1].began.wait(SOON)
+        with workers._lock:
+            assert (workers._owed, workers._queue.qsize(), workers._watched) == (2, 2, True)
+        for work in works:
+            work.free.set()
+        for work in works:
+            assert work.began.wait(SOON)
+
     def test_the_end_does_not_wait_for_the_moment(self, moment: Callable[[float], None]) -> None:
         moment(60.0)
         workers = Workers()
@@ -302,6 +418,22 @@ class TestClose:
         work.thread.join(SOON)
         assert workers.threads() == []
 
+    def test_one_that_becomes_busy_meanwhile_is_not_waited_for(self, workers: Workers) -> None:
+        thread, work = run(workers), Blocked()
+        until(lambda: workers._idle == 1)
+        held = HeldThreads(workers)
+        closed = threading.Thread(target=workers.close, args=(Deadline(None),))
+        with held:
+            workers.submit(work)
+            closed.start()
+            until(lambda: len(held.works) == 2)  # the end, too
+        assert work.began.wait(SOON)
+        closed.join(SOON)
+        assert not closed.is_alive()
+        assert thread.is_alive()
+        work.free.set()
+        closed.join(SOON)
+
     def test_busy_threads_may_have_a_grace(self, workers: Workers) -> None:
         works = [blocked(workers) for _ in range(2)]
         threads = workers.threads()
@@ -332,7 +464,7 @@ class TestClose:
         for _ in range(50):
             workers, ran = Workers(), threading.Event()
             workers.submit(ran.set)
-            workers.close(Deadline(SOON))
+            workers.close(Deadline(SOON), grace=SOON)
             assert ran.is_set()
 
     def test_beside_threads_that_submit(self) -> None:
