@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
@@ -179,6 +180,7 @@ class RemoteHandlers:
             context=context,
             runner=self.runner,
             over=self._over,
+            in_background=self._in_background,
         )
 
     def close(self, deadline: Deadline, grace: float) -> None:
@@ -212,6 +214,7 @@ class RemoteRun:
         context: what a handler of this task calls.
         runner: ends tasks as the handlers' returns and exceptions want it.
         over: called once the handler is over.
+        in_background: calls a function on another thread.
     """
 
     def __init__(
@@ -223,6 +226,7 @@ class RemoteRun:
         context: ThreadTaskContext,
         runner: HandlerEnds,
         over: Callable[[], None],
+        in_background: Callable[[Callable[[], None]], None],
     ) -> None:
         self._running = running
         self._job = job
@@ -230,6 +234,7 @@ class RemoteRun:
         self._context = context
         self._runner = runner
         self._over = over
+        self._in_background = in_background
         self._job_id: str | None = None
 
     def start(self) -> None:
@@ -238,12 +243,11 @@ class RemoteRun:
         if running.ended is not None:
             self.ended()
         elif session is None:
-            self.ended(
-                ExecutorError(
-                    "this handler, or what runs around it, was set after connect(), and its executor does not "
-                    "know it"
-                )
+            error = ExecutorError(
+                "this handler, or what runs around it, was set after connect(), and its executor does not know it"
             )
+            # The end of each starts the next one: of many that wait, each would be called within the one before.
+            self._in_background(partial(self.ended, error))
         else:
             self._job_id = session.submit(self._job, self)
             if running.ended == "cancelled":  # meanwhile: cancel() may not have found the id

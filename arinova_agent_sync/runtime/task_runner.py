@@ -1,4 +1,4 @@
-"""A handler on a worker: made ready when its task arrives, called, and answered for when it raises."""
+"""A handler on a worker: looked up when its task starts, called, and answered for when it raises."""
 
 from __future__ import annotations
 
@@ -93,14 +93,19 @@ class TaskRunner:
 
     def _hand_over(self, running: RunningTask) -> bool:
         """Have a task's handler run; return False if no thread could be started for it."""
-        if self._remote is not None and (self._table.executors or self._settings.executor is not None):
-            context = self._context_of(running)
-            remote = self._remote.run_of(Task(running.arrived.payload, context), running, context)
-            if remote is not None:
-                running.remote = remote  # before it starts: it looks whether a cancel came earlier
-                remote.start()
-                return True
-        return self._workers.submit(partial(self._run, running))
+        return self._runs_elsewhere(running) or self._workers.submit(partial(self._run, running))
+
+    def _runs_elsewhere(self, running: RunningTask) -> bool:
+        """Hand a task to the executor of its handler; return False if that runs on a thread."""
+        if self._remote is None or not (self._table.executors or self._settings.executor is not None):
+            return False
+        context = self._context_of(running)
+        remote = self._remote.run_of(Task(running.arrived.payload, context), running, context)
+        if remote is None:
+            return False
+        running.remote = remote  # before it starts: it looks whether a cancel came earlier
+        remote.start()
+        return True
 
     def _run(self, running: RunningTask) -> None:
         """Run a task, and those that take its place: this worker is free for one of them."""
@@ -115,6 +120,7 @@ class TaskRunner:
             if self._workers.behind:
                 self.lifecycle.start(tasks)  # behind those that came earlier
                 return
+            tasks = [task for task in tasks if not self._runs_elsewhere(task)]
 
     def _handle(self, running: RunningTask) -> None:
         scope.entered.set(running.scope)

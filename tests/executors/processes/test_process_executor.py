@@ -238,6 +238,25 @@ class TestPlaces:
         assert (elsewhere.wait(5), here.wait(5)) == ("completed", "completed")
         assert here.text == str(os.getpid()) != elsewhere.text
 
+    def test_a_task_that_waited_for_one_on_a_thread_runs_elsewhere_all_the_same(self, server, make_agent):
+        agent, began, go_on = make_agent(server, max_workers=1), threading.Event(), threading.Event()
+
+        @agent.on_task
+        def blocks(task):
+            began.set()
+            assert go_on.wait(5)
+            return "done"
+
+        agent.on_command("who", executor=ProcessExecutor(1))(handlers.who)
+        agent.connect(15)
+        here = server.conversation().say("wait")
+        assert began.wait(5)
+        elsewhere = server.conversation().say("/who")
+        server.wait_for_frame("task_queued", 5, taskId=elsewhere.message_id)
+        go_on.set()
+        assert (here.wait(5), elsewhere.wait(5)) == ("completed", "completed")
+        assert elsewhere.text != str(os.getpid())
+
     def test_max_workers_is_the_capacity(self, server, make_agent):
         agent = make_agent(server, executor=ProcessExecutor(3))
         assert agent._settings.max_workers == 3
@@ -249,6 +268,26 @@ class TestPlaces:
         reply = server.conversation().say("/raises")
         assert reply.wait(5) == "error"
         assert "was set after connect()" in reply.text
+
+    def test_hundreds_of_waiting_tasks_whose_handler_was_set_too_late(self, server, make_agent):
+        agent = make_agent(server, max_workers=1, max_queued_tasks=300)
+        began, go_on = threading.Event(), threading.Event()
+
+        @agent.on_task
+        def blocks(task):
+            began.set()
+            assert go_on.wait(5)
+            return "done"
+
+        agent.connect(5)
+        agent.on_command("who", executor=ProcessExecutor(1))(handlers.who)
+        server.conversation().say("wait")
+        assert began.wait(5)
+        replies = [server.conversation().say("/who") for _ in range(300)]
+        server.wait_for_frame("task_queued", 5, taskId=replies[-1].message_id)
+        go_on.set()
+        assert {reply.wait(10) for reply in replies} == {"error"}
+        assert "was set after connect()" in replies[-1].text
 
     def test_what_runs_around_handlers_was_set_too_late(self, server, connected):
         agent = connected("who")
