@@ -15,6 +15,7 @@ from functools import partial
 
 from ..log import logger
 from ..net.deadline import Deadline
+from .state_changes import StateChanges
 
 _IDLE = 10.0  # seconds after which a worker without work ends
 _FEW = 4  # threads, up to which work never waits
@@ -39,6 +40,7 @@ class Workers:
         self._threads: set[threading.Thread] = set()
         self._busy: set[threading.Thread] = set()
         self._closed = threading.Event()
+        self._changes = StateChanges(self._lock)  # of the threads, once closed
         # That of connect(). By it a notebook knows under which cell to show what a handler prints.
         self._context = contextvars.copy_context()
 
@@ -97,10 +99,10 @@ class Workers:
                 self._closed.set()
                 self._queue.put(None)
             idle = self._threads - self._busy
-        for thread in idle:
-            # One that is woken for work may become busy yet.
-            while thread.is_alive() and thread not in self._busy and not deadline.expired:
-                thread.join(deadline.left(_MOMENT))
+        # One that was woken for work becomes busy yet.
+        self._changes.wait_for(lambda: not self._threads - self._busy, deadline.left())
+        for thread in idle.difference(self.threads()):
+            thread.join(deadline.left())
         busy_deadline = Deadline(deadline.left(grace))
         for thread in self.threads():
             thread.join(busy_deadline.left())
@@ -132,7 +134,7 @@ class Workers:
                 try:
                     work()
                 except BaseException as error:  # what is owed may have no other thread
-                    logger.error("work on a worker thread failed", exc_info=error)
+                    logger.critical("a worker failed: this is a bug of arinova_agent_sync", exc_info=error)
                 del work  # or its task would live until the next one comes
                 with self._lock:
                     self._moved_at = time.monotonic()
@@ -145,6 +147,7 @@ class Workers:
             with self._lock:
                 self._threads.discard(me)
                 self._busy.discard(me)
+                self._changes.notify_all()
 
     def _next(self, me: threading.Thread) -> Work | None:
         while True:
@@ -161,6 +164,9 @@ class Workers:
                 self._queue.put(None)  # for the others
                 return None
             self._busy.add(me)
+            if self._closed.is_set():
+                with self._lock:
+                    self._changes.notify_all()
             return work
 
     def _watch(self) -> None:

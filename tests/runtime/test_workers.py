@@ -179,7 +179,7 @@ class TestWithoutAnotherThread:
         assert workers.submit(done.set)
         free.set()
         assert done.wait(SOON)
-        assert "work on a worker thread failed" in caplog.text
+        assert "a worker failed: this is a bug of arinova_agent_sync" in caplog.text
 
     def test_nobody_does_it(self, workers: Workers, none_left: Callable[[], None]) -> None:
         none_left()
