@@ -44,7 +44,7 @@ ROWS = [
         Goal("CPU a chunk, with [speed]", "chunk_cpu", "wsc", 0.20, of=SPEED),
     ]),
     _row(4096, [
-        Goal("CPU a chunk", "chunk_cpu", "wsc", 0.45),
-        Goal("CPU a chunk, with [speed]", "chunk_cpu", "wsc", 0.25, of=SPEED),
+        Goal("CPU a chunk", "chunk_cpu", "wsc", 0.65),
+        Goal("CPU a chunk, with [speed]", "chunk_cpu", "wsc", 0.36, of=SPEED),
     ]),
 ]  # fmt: skip
