@@ -34,7 +34,7 @@ class Workers:
         self._idle = 0  # threads that wait for work that is not queued yet
         self._owed = 0  # queued works that no idle thread was woken for: the first free one takes them
         self._queued = 0  # works that ever were
-        self._moved_at = float("-inf")  # when a work was over last, or a thread was started for one
+        self._over_at = float("-inf")  # when a work was over last
         self._watched = False  # a thread looks whether what is owed is taken soon
         self._started = 0
         self._threads: set[threading.Thread] = set()
@@ -71,7 +71,7 @@ class Workers:
                 self._queue.put(work)
                 return True
             # Where some is owed it goes first: after a failure nobody may watch it.
-            if not self._owed and (len(self._threads) < _FEW or time.monotonic() - self._moved_at > _MOMENT):
+            if not self._owed and (len(self._threads) < _FEW or time.monotonic() - self._over_at > _MOMENT):
                 failure = self._start(partial(self._run, [work]))
                 if failure is None:
                     return True
@@ -115,7 +115,6 @@ class Workers:
             thread.start()
         except RuntimeError as error:  # a limit of the system's, or the interpreter is exiting
             return error
-        self._moved_at = time.monotonic()
         self._started += 1
         self._threads.add(thread)
         self._busy.add(thread)
@@ -137,7 +136,7 @@ class Workers:
                     logger.critical("a worker failed: this is a bug of arinova_agent_sync", exc_info=error)
                 del work  # or its task would live until the next one comes
                 with self._lock:
-                    self._moved_at = time.monotonic()
+                    self._over_at = time.monotonic()
                     if self._owed:
                         self._owed -= 1
                     else:
