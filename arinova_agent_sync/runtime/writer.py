@@ -4,10 +4,10 @@ Every frame goes into the outbox under the state lock, and whoever gets the turn
 A thread that finds the turn taken goes on: its frame leaves with the holder's. So the order of the outbox is the
 order on the wire, and a frame is either handed to the kernel whole or still in the outbox.
 
-The turn is a note of who writes, made under the state lock, and no lock of its own: an exception may be
-raised at any point of a thread that a user interrupts or stops (Ctrl-C, a time-out library), also between acquiring
-a lock and the block that would release it. Whoever leaves without having finished leaves the turn to the pinger,
-which nobody interrupts: it keeps what was under way and drops the connection. A write that fails ends so, too.
+The turn is a note of who writes, made under the state lock, and no lock of its own: an exception may be raised at
+any point of a thread that a user interrupts or stops (Ctrl-C, a time-out library), also between acquiring a lock
+and the block that would release it. Whoever leaves without having finished leaves the turn to the pinger, which
+nobody interrupts: it keeps what was under way and drops the connection. A write that fails ends so, too.
 
 A chunk is written at once by the thread that made it, unless the task's last one was made a moment ago: chunks
 that pile up leave together, once there are enough of them or the pinger's late timer comes.
@@ -23,14 +23,7 @@ from ..log import logger
 from ..protocol import websocket_frames
 from ..protocol.answer import LARGEST_CHUNK, PendingText
 from ..protocol.frames import PING, encode_text
-from ..protocol.pieces import (
-    Chunks,
-    Passing,
-    Piece,
-    PongReply,
-    behind,
-    chunks_in,
-)
+from ..protocol.pieces import Chunks, Passing, Piece, PongReply, behind, chunks_in
 from .running_task import RunningTask
 from .state import State
 from .state_changes import StateChanges

@@ -156,3 +156,47 @@ def test_two_thousand_tasks_in_one_burst(server, make_agent):
         assert (reply.wait(30), reply.text) == ("completed", f"did {number}")
     # A worker that is just done may not be reused yet; on a busy machine that can be many.
     assert agent.stats().threads <= 2 + 3 * 32
+
+
+def test_a_handler_that_was_set_while_a_task_waited_answers_it(server, make_agent):
+    agent = make_agent(server, max_workers=1)
+    started, go_on = threading.Event(), threading.Event()
+
+    @agent.on_task
+    def before(task):
+        started.set()
+        assert go_on.wait(5)
+        return "before"
+
+    agent.connect(5)
+    first, second = server.conversation().say("one"), server.conversation().say("two")
+    assert started.wait(5)
+    server.wait_for_frame("task_queued", 5, taskId=second.message_id)
+    agent.on_task(lambda task: "since then")
+    go_on.set()
+    assert (first.wait(5), first.text) == ("completed", "before")
+    assert (second.wait(5), second.text) == ("completed", "since then")
+
+
+def test_a_command_of_an_agent_that_was_given_another_name_is_refused(server, make_agent, package_log):
+    agent = make_agent(server, max_workers=1)
+    started, go_on = threading.Event(), threading.Event()
+
+    @agent.on_command("draw")
+    def draw(task):
+        started.set()
+        assert go_on.wait(5)
+        return "drawn"
+
+    agent.connect(5)
+    name = agent.agent_name
+    first, second = server.conversation().say("/draw"), server.conversation().say(f"/draw@{name}")
+    assert started.wait(5)
+    server.wait_for_frame("task_queued", 5, taskId=second.message_id)
+    state = agent._lives.engine.state
+    with state.lock:
+        state.agent_name = "Another"
+    go_on.set()
+    assert first.wait(5) == "completed"
+    assert (second.wait(5), second.text) == ("error", "no_task_handler")
+    package_log.wait_for("no_task_handler", 5)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from functools import cache
+from functools import cache, partial
 from types import CodeType, FrameType
 
 import pytest
@@ -111,6 +111,18 @@ class Tracer:
         return self
 
 
+def is_interrupted(act: Callable[[], object], tracer: Tracer, before: object) -> bool:
+    """Do something under a tracer, then trace as before; tell whether the tracer has interrupted it."""
+    sys.settrace(tracer)
+    try:
+        act()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(before)  # type: ignore[arg-type]
+    return False
+
+
 def at_every_bytecode(
     make: Callable[[], Bench], act: Callable[[Bench], None], modules: Collection[str] = MODULES
 ) -> Iterator[tuple[Bench, int]]:
@@ -121,15 +133,7 @@ def at_every_bytecode(
     )
     for number in range(1, MOST):
         bench = make()
-        sys.settrace(Tracer(number, modules))
-        try:
-            act(bench)
-        except Interrupt:
-            interrupted = True
-        else:
-            interrupted = False
-        finally:
-            sys.settrace(before)
+        interrupted = is_interrupted(partial(act, bench), Tracer(number, modules), before)
         yield bench, number
         if not interrupted:
             assert bench.links[0].said[0] == "one "
@@ -209,15 +213,7 @@ def test_all_who_wait_are_told_in_the_end() -> None:
         for waiter in waiters:
             waiter.acquire()
         changes.waiters = [*waiters]
-        sys.settrace(Tracer(number))
-        try:
-            changes.notify_all()
-        except Interrupt:
-            interrupted = True
-        else:
-            interrupted = False
-        finally:
-            sys.settrace(before)
+        interrupted = is_interrupted(changes.notify_all, Tracer(number), before)
         changes.notify_all()
         assert not any(waiter.locked() for waiter in waiters), number
         if not interrupted:
